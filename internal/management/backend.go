@@ -1,0 +1,53 @@
+package management
+
+import (
+	"context"
+
+	"culvert/api"
+)
+
+// A Backend holds what lives: tunnels, sessions and the counts of the system.
+// Its methods are called from many goroutines at once.
+//
+// An object that names a tunnel or session (a key) has tunnel_name or
+// tunnel_id set, and session_name or session_id. What is returned has the
+// parameters that were set, the keys, and status; secrets may be left in,
+// the server masks them.
+//
+// Errors are wrapped with NotFound, Exists, Refused, Unavailable or Invalid so that
+// the shell can say what went wrong; others are reported as internal.
+type Backend interface {
+	// CreateTunnel begins to open a tunnel. It returns when the tunnel exists, not
+	// when it is established. The parameters were validated and resolve.
+	CreateTunnel(ctx context.Context, t *api.Tunnel) (*api.Tunnel, error)
+	// ModifyTunnel sets the parameters that t sets and those of unset back to
+	// what profiles say.
+	ModifyTunnel(ctx context.Context, t *api.Tunnel, unset []string) (*api.Tunnel, error)
+	// DeleteTunnel ends a tunnel and its sessions; reason is told to the peer.
+	DeleteTunnel(ctx context.Context, key *api.Tunnel, reason string) (*api.Tunnel, error)
+	ShowTunnel(ctx context.Context, key *api.Tunnel) (*api.Tunnel, error)
+	// ListTunnels returns a page, ordered by tunnel_id.
+	ListTunnels(ctx context.Context, page Page) ([]*api.Tunnel, error)
+
+	CreateSession(ctx context.Context, s *api.Session) (*api.Session, error)
+	ModifySession(ctx context.Context, s *api.Session, unset []string) (*api.Session, error)
+	DeleteSession(ctx context.Context, key *api.Session, reason string) (*api.Session, error)
+	ShowSession(ctx context.Context, key *api.Session) (*api.Session, error)
+	// ListSessions returns a page, ordered by tunnel_id and session_id, of one
+	// tunnel's sessions if tunnel names one, else of all.
+	ListSessions(ctx context.Context, tunnel *api.Tunnel, page Page) ([]*api.Session, error)
+
+	// SystemStatus is what system show adds to the configuration.
+	SystemStatus(ctx context.Context) (*api.SystemStatus, error)
+	// PoolStatus returns nil for a pool from which nothing was ever given.
+	PoolStatus(ctx context.Context, name string) (*api.PoolStatus, error)
+}
+
+// A Page is which part of a listing is wanted.
+type Page struct {
+	// The page begins after this tunnel and session; zeros for the first page.
+	AfterTunnel, AfterSession uint16
+	// Limit is how many objects to return at most. Fewer mean that there are
+	// no more.
+	Limit int
+}
