@@ -84,6 +84,9 @@ type TunnelSpec struct {
 	Peer  netip.AddrPort
 	// NoUDPChecksum sends data without UDP checksums.
 	NoUDPChecksum bool
+	// AnyPort leaves the socket unconnected until Reconnect or Attach: the peer
+	// may answer from another port than it is asked at (RFC 2661, 8.1).
+	AnyPort bool
 }
 
 // A Tunnel is one tunnel's socket and, once attached, the kernel's tunnel.
@@ -92,8 +95,14 @@ type Tunnel interface {
 	Peer() netip.AddrPort
 	// Send sends a control message. One that cannot leave at once is lost.
 	Send(b []byte) error
+	// Reconnect makes the socket's peer the one given, before Attach: it
+	// turned out to answer from there.
+	Reconnect(ctx context.Context, peer netip.AddrPort) error
 	// Attach makes the tunnel able to carry sessions.
 	Attach(ctx context.Context, peer l2tp.TunnelID) error
+	// Detach undoes Attach, sessions included. The socket stays open for
+	// control messages: a closed tunnel still acknowledges (RFC 2661, 5.7).
+	Detach(ctx context.Context) error
 	// AddSession makes a session and its ppp channel: frames flow from then on.
 	AddSession(ctx context.Context, spec SessionSpec) (Session, error)
 	Close(ctx context.Context) error
