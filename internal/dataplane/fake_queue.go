@@ -1,0 +1,107 @@
+package dataplane
+
+import (
+	"container/heap"
+	"net/netip"
+	"time"
+)
+
+// An arrival is what a fake's goroutine is to deal with at its time: a datagram,
+// a frame for the handler, or something to call.
+type arrival struct {
+	due      time.Time
+	sequence uint64 // keeps what is due at one time in order
+
+	src, dst netip.AddrPort
+	data     []byte
+	call     func()
+}
+
+// arrivals is a heap.
+type arrivals []arrival
+
+func (a arrivals) Len() int      { return len(a) }
+func (a arrivals) Swap(i, j int) { a[i], a[j] = a[j], a[i] }
+func (a arrivals) Less(i, j int) bool {
+	if !a[i].due.Equal(a[j].due) {
+		return a[i].due.Before(a[j].due)
+	}
+	return a[i].sequence < a[j].sequence
+}
+func (a *arrivals) Push(x any) { *a = append(*a, x.(arrival)) }
+func (a *arrivals) Pop() any {
+	old := *a
+	x := old[len(old)-1]
+	old[len(old)-1] = arrival{}
+	*a = old[:len(old)-1]
+	return x
+}
+
+// enqueue has the fake's goroutine deal with a after delay.
+func (f *Fake) enqueue(delay time.Duration, a arrival) {
+	a.due = time.Now().Add(delay)
+	f.mu.Lock()
+	if !f.closed {
+		f.sequence++
+		a.sequence = f.sequence
+		heap.Push(&f.queue, a)
+	}
+	f.mu.Unlock()
+	select {
+	case f.wake <- struct{}{}:
+	default: // it will look anyway
+	}
+}
+
+// next takes the first arrival if it is due; else it returns how long to wait,
+// zero for as long as nothing else comes.
+func (f *Fake) next(now time.Time) (a arrival, wait time.Duration, ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.queue) == 0 {
+		f.queue = nil // a burst's memory is not kept
+		return a, 0, false
+	}
+	if wait = f.queue[0].due.Sub(now); wait > 0 {
+		return a, wait, false
+	}
+	return heap.Pop(&f.queue).(arrival), 0, true
+}
+
+// run is the fake's poller: the one goroutine that calls the handler.
+func (f *Fake) run() {
+	defer close(f.stopped)
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		a, wait, ok := f.next(time.Now())
+		if ok {
+			f.arrive(a)
+			continue
+		}
+		var due <-chan time.Time
+		if wait > 0 {
+			timer.Reset(wait)
+			due = timer.C
+		}
+		select {
+		case <-due:
+		case <-f.wake:
+		case <-f.done:
+			return
+		}
+	}
+}
+
+func (f *Fake) arrive(a arrival) {
+	select {
+	case <-f.done: // closed while the queue was not empty
+		return
+	default:
+	}
+	if a.call != nil {
+		a.call()
+		return
+	}
+	f.receive(a)
+}

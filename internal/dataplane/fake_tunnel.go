@@ -1,0 +1,181 @@
+package dataplane
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"maps"
+	"net/netip"
+	"slices"
+
+	"culvert/l2tp"
+)
+
+// A fakeTunnel is guarded by its fake's mutex.
+type fakeTunnel struct {
+	fake     *Fake
+	spec     TunnelSpec // with the local address as it came out
+	socket   *fakeSocket
+	peer     l2tp.TunnelID
+	attached bool
+	closed   bool
+	sessions map[l2tp.SessionID]*fakeSession
+}
+
+// OpenTunnel opens a tunnel's socket on the wire.
+func (f *Fake) OpenTunnel(ctx context.Context, spec TunnelSpec) (Tunnel, error) {
+	if err := f.before(ctx, OpOpenTunnel, SessionKey{Tunnel: spec.ID}); err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.check(&spec); err != nil {
+		return nil, fmt.Errorf("open tunnel %d: %w", spec.ID, err)
+	}
+	t := &fakeTunnel{fake: f, spec: spec, sessions: make(map[l2tp.SessionID]*fakeSession)}
+	t.socket = f.connect(spec)
+	t.spec.Local = t.socket.key.local
+	f.tunnels[spec.ID] = t
+	return t, nil
+}
+
+// check completes the local address and says what is wrong. f.mu is held.
+func (f *Fake) check(spec *TunnelSpec) error {
+	switch {
+	case f.closed:
+		return fs.ErrClosed
+	case f.tunnels[spec.ID] != nil:
+		return fs.ErrExist
+	case !spec.Peer.IsValid():
+		return fmt.Errorf("peer address %s: expected an address and a port", spec.Peer)
+	}
+	local := spec.Local.Addr()
+	if !local.IsValid() || local.IsUnspecified() {
+		local = f.addressTo(spec.Peer.Addr())
+	}
+	if !slices.Contains(f.addrs, local) {
+		return fmt.Errorf("local address %s: not of this host: %w", local, fs.ErrNotExist)
+	}
+	spec.Local = netip.AddrPortFrom(local, spec.Local.Port())
+	return nil
+}
+
+// connect returns the socket for a tunnel, an existing one where the addresses
+// and ports are the same. f.mu is held.
+func (f *Fake) connect(spec TunnelSpec) *fakeSocket {
+	local := spec.Local
+	if local.Port() == 0 {
+		local = netip.AddrPortFrom(local.Addr(), f.ephemeral())
+	}
+	k := sockKey{local, spec.Peer}
+	if s := f.sockets[k]; s != nil && !f.opts.Split {
+		s.tunnels++
+		return s
+	} else if s != nil {
+		k.local = netip.AddrPortFrom(local.Addr(), f.ephemeral())
+	}
+	s := &fakeSocket{fake: f, key: k, tunnels: 1, owner: spec.ID}
+	f.sockets[k] = s
+	return s
+}
+
+// Local returns the socket's own address.
+func (t *fakeTunnel) Local() netip.AddrPort { return t.spec.Local }
+
+// Peer returns the address the socket is connected to.
+func (t *fakeTunnel) Peer() netip.AddrPort { return t.spec.Peer }
+
+// Send sends a control message.
+func (t *fakeTunnel) Send(b []byte) error {
+	t.fake.mu.Lock()
+	closed := t.closed
+	t.fake.mu.Unlock()
+	if closed {
+		return fmt.Errorf("send on tunnel %d: %w", t.spec.ID, fs.ErrClosed)
+	}
+	t.fake.wire.Send(t.spec.Local, t.spec.Peer, b)
+	return nil
+}
+
+// Attach makes the tunnel able to carry sessions.
+func (t *fakeTunnel) Attach(ctx context.Context, peer l2tp.TunnelID) error {
+	if err := t.fake.before(ctx, OpAttach, SessionKey{Tunnel: t.spec.ID}); err != nil {
+		return err
+	}
+	t.fake.mu.Lock()
+	defer t.fake.mu.Unlock()
+	switch {
+	case t.closed:
+		return fmt.Errorf("attach tunnel %d: %w", t.spec.ID, fs.ErrClosed)
+	case t.attached:
+		return fmt.Errorf("attach tunnel %d: %w", t.spec.ID, fs.ErrExist)
+	}
+	t.peer, t.attached = peer, true
+	return nil
+}
+
+// AddSession makes a session; its frames flow from then on.
+func (t *fakeTunnel) AddSession(ctx context.Context, spec SessionSpec) (Session, error) {
+	id := SessionKey{t.spec.ID, spec.Session}
+	if err := t.fake.before(ctx, OpAddSession, id); err != nil {
+		return nil, err
+	}
+	t.fake.mu.Lock()
+	defer t.fake.mu.Unlock()
+	switch {
+	case t.closed:
+		return nil, fmt.Errorf("add session %s: %w", id, fs.ErrClosed)
+	case !t.attached:
+		return nil, fmt.Errorf("add session %s: %w", id, errNotAttached)
+	case t.sessions[spec.Session] != nil:
+		return nil, fmt.Errorf("add session %s: %w", id, fs.ErrExist)
+	}
+	s := &fakeSession{
+		tunnel: t, id: spec.Session, peer: spec.PeerSession, order: newSequencer(spec),
+	}
+	t.sessions[spec.Session] = s
+	return s, nil
+}
+
+// Close closes the tunnel and its sessions.
+func (t *fakeTunnel) Close(ctx context.Context) error {
+	if err := t.fake.before(ctx, OpCloseTunnel, SessionKey{Tunnel: t.spec.ID}); err != nil {
+		return err
+	}
+	t.fake.mu.Lock()
+	defer t.fake.mu.Unlock()
+	t.close()
+	return nil
+}
+
+// close does what Close does. fake.mu is held.
+func (t *fakeTunnel) close() {
+	if t.closed {
+		return
+	}
+	t.closed = true
+	for _, s := range t.sessions {
+		s.close()
+	}
+	delete(t.fake.tunnels, t.spec.ID)
+	s := t.socket
+	if s.tunnels--; s.tunnels == 0 {
+		delete(t.fake.sockets, s.key)
+		return
+	}
+	for id, other := range t.fake.tunnels {
+		if s.owner == t.spec.ID && other.socket == s {
+			s.owner = id
+		}
+	}
+}
+
+// sorted returns the sessions by identifier. fake.mu is held.
+func (t *fakeTunnel) sorted() []*fakeSession {
+	ids := slices.Sorted(maps.Keys(t.sessions))
+	out := make([]*fakeSession, len(ids))
+	for i, id := range ids {
+		out[i] = t.sessions[id]
+	}
+	return out
+}

@@ -1,0 +1,39 @@
+package dataplane
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+)
+
+// Causes of errors that operations on tunnels and sessions have.
+var (
+	errNotAttached = errors.New("the tunnel is not attached yet")
+	errNotOpen     = errors.New("the protocol is closed")
+)
+
+// String returns the identifiers as tunnel/session.
+func (k SessionKey) String() string { return fmt.Sprintf("%d/%d", k.Tunnel, k.Session) }
+
+// isOpen tells whether the network protocol is to be open.
+func (p PointToPoint) isOpen() bool { return p.Local.IsValid() && p.Peer.IsValid() }
+
+// check says what is wrong with a specification; old is the one before, if any.
+func (l LinkSpec) check(old *LinkSpec) error {
+	switch {
+	case len(l.Name) < 1 || len(l.Name) > 15:
+		return fmt.Errorf("interface name %q: expected 1 to 15 bytes", l.Name)
+	case old != nil && old.Name != l.Name:
+		return fmt.Errorf("interface name %q: it is %s and cannot change", l.Name, old.Name)
+	case l.MTU < 68 || l.MTU > 65535:
+		return fmt.Errorf("MTU %d: expected 68 to 65535", l.MTU)
+	case l.IPv4.isOpen() && (!l.IPv4.Local.Is4() || !l.IPv4.Peer.Is4()):
+		return fmt.Errorf("IPv4 from %s to %s: expected IPv4 addresses", l.IPv4.Local, l.IPv4.Peer)
+	case l.IPv6.isOpen() && (!isLinkLocal(l.IPv6.Local) || !isLinkLocal(l.IPv6.Peer)):
+		return fmt.Errorf("IPv6 from %s to %s: expected link-local addresses",
+			l.IPv6.Local, l.IPv6.Peer)
+	}
+	return nil
+}
+
+func isLinkLocal(a netip.Addr) bool { return a.Is6() && a.IsLinkLocalUnicast() }
