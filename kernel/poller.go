@@ -1,0 +1,173 @@
+package kernel
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Poller waits for many descriptors with one goroutine and no thread: they
+// are in one epoll set, and the set itself is in Go's own poller.
+//
+// Callbacks run one after the other on the poller's goroutine and must not
+// block. Readiness is level-triggered: what a callback leaves unread calls it again.
+type Poller struct {
+	file *os.File
+	done chan struct{}
+
+	mu   sync.Mutex // guards what follows
+	next uint64
+	byID map[uint64]*registration
+	byFD map[int]*registration
+}
+
+// A registration is one descriptor. Its id, unlike the descriptor's number, is
+// never used again: an event that was fetched before a Remove finds nobody.
+type registration struct {
+	id      uint64
+	fd      int
+	onReady func()
+
+	mu   sync.Mutex // held while onReady runs
+	gone bool
+}
+
+// NewPoller starts a poller.
+func NewPoller() (*Poller, error) {
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, opError("create epoll", err)
+	}
+	// os.NewFile takes only non-blocking descriptors into Go's poller.
+	if err := unix.SetNonblock(fd, true); err != nil {
+		unix.Close(fd)
+		return nil, opError("create epoll", err)
+	}
+	p := &Poller{
+		file: os.NewFile(uintptr(fd), "epoll"),
+		done: make(chan struct{}),
+		byID: make(map[uint64]*registration),
+		byFD: make(map[int]*registration),
+	}
+	go p.run()
+	return p, nil
+}
+
+// Add calls onReady whenever fd can be read, has an error or is hung up.
+func (p *Poller) Add(fd int, onReady func()) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.byFD == nil {
+		return opError("add to poller", fs.ErrClosed)
+	}
+	if p.byFD[fd] != nil {
+		return opError("add to poller", unix.EEXIST)
+	}
+	p.next++
+	r := &registration{id: p.next, fd: fd, onReady: onReady}
+	ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(r.id), Pad: int32(r.id >> 32)}
+	if err := p.control(unix.EPOLL_CTL_ADD, fd, &ev); err != nil {
+		return opError("add to poller", err)
+	}
+	p.byID[r.id], p.byFD[fd] = r, r
+	return nil
+}
+
+// Remove ends the callbacks of fd, to be called before fd is closed. It waits
+// for one that is running: after Remove none runs nor will. A callback must
+// not remove itself (see Mute). Removing what is not there does nothing.
+func (p *Poller) Remove(fd int) {
+	p.mu.Lock()
+	r := p.byFD[fd]
+	if r != nil {
+		delete(p.byFD, fd)
+		p.forget(r)
+	}
+	p.mu.Unlock()
+	if r != nil {
+		r.mu.Lock()
+		r.gone = true
+		r.mu.Unlock()
+	}
+}
+
+// Mute ends the callbacks of fd without waiting, for use in its callback: a
+// descriptor that is hung up would call back forever. Remove is still due.
+func (p *Poller) Mute(fd int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if r := p.byFD[fd]; r != nil {
+		p.forget(r)
+	}
+}
+
+// forget takes r out of the set. p.mu is held.
+func (p *Poller) forget(r *registration) {
+	if p.byID[r.id] != nil {
+		delete(p.byID, r.id)
+		p.control(unix.EPOLL_CTL_DEL, r.fd, nil) // an error means that fd is closed
+	}
+}
+
+// control changes the set. p.mu is held.
+func (p *Poller) control(op, fd int, ev *unix.EpollEvent) error {
+	raw, err := p.file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	cerr := raw.Control(func(epfd uintptr) { err = unix.EpollCtl(int(epfd), op, fd, ev) })
+	return errors.Join(cerr, err)
+}
+
+// Close ends all callbacks and waits for one that is running. It must not be
+// called from a callback. The descriptors stay open.
+func (p *Poller) Close() error {
+	p.mu.Lock()
+	p.byID, p.byFD = nil, nil
+	p.mu.Unlock()
+	err := p.file.Close()
+	<-p.done
+	if errors.Is(err, fs.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+func (p *Poller) run() {
+	defer close(p.done)
+	raw, err := p.file.SyscallConn()
+	if err != nil {
+		return
+	}
+	events := make([]unix.EpollEvent, 256)
+	for {
+		n := 0
+		err := raw.Read(func(epfd uintptr) bool {
+			n, _ = unix.EpollWait(int(epfd), events, 0)
+			return n > 0
+		})
+		if err != nil {
+			return // closed
+		}
+		for i := range n {
+			p.dispatch(uint64(uint32(events[i].Fd)) | uint64(uint32(events[i].Pad))<<32)
+		}
+	}
+}
+
+func (p *Poller) dispatch(id uint64) {
+	p.mu.Lock()
+	r := p.byID[id]
+	p.mu.Unlock()
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.gone {
+		r.onReady()
+	}
+}

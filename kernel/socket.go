@@ -1,0 +1,259 @@
+package kernel
+
+import (
+	"errors"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Socket is a non-blocking UDP socket of one family.
+//
+// Its methods may be called from many goroutines, also while one closes it:
+// after that they return fs.ErrClosed.
+type Socket struct {
+	descriptor
+	family int
+	local  netip.AddrPort
+	peer   netip.AddrPort // invalid for a listener
+}
+
+// A Datagram is what a socket received. Data belongs to the receiver.
+type Datagram struct {
+	Local, Peer netip.AddrPort
+	Data        []byte
+}
+
+// MaxDatagram is the size of a scratch buffer into which each datagram fits.
+const MaxDatagram = 1 << 16
+
+// DialOptions are the options of DialUDP.
+type DialOptions struct {
+	// Share binds to a port that this process has already, by ListenUDP or
+	// DialUDP. Without it a port in use is an error.
+	Share bool
+	// NoChecksum sends without UDP checksum over IPv4, and over IPv6 allows to
+	// send and to receive without.
+	NoChecksum bool
+}
+
+// ListenUDP opens a socket that receives from everywhere: port 0 means any, an
+// unspecified address all of its family.
+//
+// A port that any other socket has is an error, although DialUDP can share this
+// one: the socket is bound first, which is exclusive while it does not allow
+// reuse, and allows it only then. So of two daemons on a port the second fails.
+func ListenUDP(addr netip.AddrPort) (*Socket, error) {
+	op := "listen on UDP " + addr.String()
+	s, err := newSocket(op, addr.Addr())
+	if err != nil {
+		return nil, err
+	}
+	if err := s.bind(addr, false); err != nil {
+		s.Close()
+		return nil, opError(op, err)
+	}
+	return s, nil
+}
+
+// DialUDP opens a socket that is bound to local and connected to peer. An
+// invalid or unspecified local address is chosen by the route to the peer, port
+// 0 is an ephemeral one.
+//
+// Between being bound and being connected the socket receives also what others
+// send to local. It stays in the socket's queue, and the first ReadBatch
+// returns it with its true Peer: nothing is lost, but the receiver must look.
+func DialUDP(local, peer netip.AddrPort, opts DialOptions) (*Socket, error) {
+	peer = unmap(peer)
+	op := "open UDP socket to " + peer.String()
+	s, err := newSocket(op, peer.Addr())
+	if err != nil {
+		return nil, err
+	}
+	if err := s.dial(local, peer, opts); err != nil {
+		s.Close()
+		return nil, opError(op, err)
+	}
+	return s, nil
+}
+
+func newSocket(op string, addr netip.Addr) (*Socket, error) {
+	family := unix.AF_INET6
+	if addr.Unmap().Is4() {
+		family = unix.AF_INET
+	} else if !addr.IsValid() {
+		return nil, opError(op, unix.EINVAL)
+	}
+	const flags = unix.SOCK_DGRAM | unix.SOCK_NONBLOCK | unix.SOCK_CLOEXEC
+	fd, err := unix.Socket(family, flags, unix.IPPROTO_UDP)
+	if err != nil {
+		return nil, opError(op, err)
+	}
+	s := &Socket{descriptor: descriptor{fd: fd}, family: family}
+	if err := s.wantLocalAddress(); err != nil {
+		s.Close()
+		return nil, opError(op, err)
+	}
+	return s, nil
+}
+
+// wantLocalAddress makes each datagram come with the address it was sent to.
+func (s *Socket) wantLocalAddress() error {
+	if s.family == unix.AF_INET {
+		return unix.SetsockoptInt(s.fd, unix.IPPROTO_IP, unix.IP_PKTINFO, 1)
+	}
+	return errors.Join(
+		unix.SetsockoptInt(s.fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1),
+		unix.SetsockoptInt(s.fd, unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1))
+}
+
+// bind binds the socket and lets later ones share its address if they ask to.
+func (s *Socket) bind(addr netip.AddrPort, share bool) error {
+	sa, err := s.sockaddr(addr)
+	if err != nil {
+		return err
+	}
+	if share {
+		if err := s.allowReuse(); err != nil {
+			return err
+		}
+	}
+	if err := unix.Bind(s.fd, sa); err != nil {
+		return err
+	}
+	if err := s.allowReuse(); err != nil {
+		return err
+	}
+	return s.readLocal()
+}
+
+func (s *Socket) allowReuse() error {
+	return unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+}
+
+func (s *Socket) readLocal() error {
+	sa, err := unix.Getsockname(s.fd)
+	s.local = addrPort(sa)
+	return err
+}
+
+func (s *Socket) dial(local, peer netip.AddrPort, opts DialOptions) error {
+	if opts.NoChecksum {
+		if err := s.setNoChecksum(); err != nil {
+			return err
+		}
+	}
+	if err := s.bind(local, opts.Share && local.Port() != 0); err != nil {
+		return err
+	}
+	sa, err := s.sockaddr(peer)
+	if err != nil {
+		return err
+	}
+	if err := unix.Connect(s.fd, sa); err != nil {
+		return err
+	}
+	s.peer = peer
+	return s.readLocal()
+}
+
+// setNoChecksum is for the socket's own datagrams; the kernel's tunnel takes
+// the same option from its attributes.
+func (s *Socket) setNoChecksum() error {
+	if s.family == unix.AF_INET {
+		return unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_NO_CHECK, 1)
+	}
+	return errors.Join(
+		unix.SetsockoptInt(s.fd, unix.SOL_UDP, unix.UDP_NO_CHECK6_TX, 1),
+		unix.SetsockoptInt(s.fd, unix.SOL_UDP, unix.UDP_NO_CHECK6_RX, 1))
+}
+
+// Local returns the socket's own address; unspecified for a listener on all.
+func (s *Socket) Local() netip.AddrPort { return s.local }
+
+// Peer returns what the socket is connected to, the zero value for a listener.
+func (s *Socket) Peer() netip.AddrPort { return s.peer }
+
+// Send sends a datagram to the peer. One that cannot leave at once is lost
+// with the error EAGAIN.
+func (s *Socket) Send(b []byte) error {
+	return opError("send to "+s.peer.String(), s.send(func(fd int) error {
+		_, err := unix.Write(fd, b)
+		return err
+	}))
+}
+
+// SendTo sends a datagram to peer; local is the host's address to send from, or
+// an invalid one to have it chosen.
+func (s *Socket) SendTo(local netip.Addr, peer netip.AddrPort, b []byte) error {
+	op := "send to " + peer.String()
+	to, err := s.sockaddr(peer)
+	if err != nil {
+		return opError(op, err)
+	}
+	oob := s.packetInfo(local)
+	return opError(op, s.send(func(fd int) error {
+		return unix.Sendmsg(fd, b, oob, to, 0)
+	}))
+}
+
+// send repeats f where the error belongs to a datagram sent before: the system
+// reports an ICMP error by refusing the next datagram, which then has not left.
+func (s *Socket) send(f func(fd int) error) error {
+	return s.use(func(fd int) error {
+		err := retry(func() error { return f(fd) })
+		if isReported(err) {
+			err = retry(func() error { return f(fd) })
+		}
+		return err
+	})
+}
+
+// isReported reports whether err can be about an earlier datagram.
+func isReported(err error) bool {
+	switch err {
+	case unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENETUNREACH, unix.EHOSTDOWN,
+		unix.EPROTO, unix.ENOPROTOOPT, unix.EMSGSIZE, unix.EACCES:
+		return true
+	}
+	return false
+}
+
+// ReadBatch reads what is queued, at most limit datagrams, and calls receive
+// for each. scratch is room for the longest one, MaxDatagram to be safe. It
+// returns nil when the queue is empty or the limit reached.
+func (s *Socket) ReadBatch(scratch []byte, limit int, receive func(Datagram)) error {
+	return opError("receive on "+s.local.String(), s.use(func(fd int) error {
+		var oob [64]byte
+		for range limit {
+			d, err := s.read(fd, scratch, oob[:])
+			switch {
+			case err == unix.EAGAIN:
+				return nil
+			case isReported(err):
+				continue // about what we sent; the core's retransmission deals with it
+			case err != nil:
+				return err
+			}
+			receive(d)
+		}
+		return nil
+	}))
+}
+
+func (s *Socket) read(fd int, scratch, oob []byte) (d Datagram, err error) {
+	var n, oobn int
+	var from unix.Sockaddr
+	err = retry(func() (err error) {
+		n, oobn, _, from, err = unix.Recvmsg(fd, scratch, oob, 0)
+		return err
+	})
+	if err != nil {
+		return d, err
+	}
+	local := s.local
+	if a := destination(oob[:oobn]); a.IsValid() {
+		local = netip.AddrPortFrom(a, s.local.Port())
+	}
+	return Datagram{Local: local, Peer: addrPort(from), Data: append([]byte{}, scratch[:n]...)}, nil
+}
