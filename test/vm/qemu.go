@@ -166,12 +166,12 @@ func (p *portReaders) run() error {
 // args returns QEMU's command line. File 3 is the control port, 4 and 5 are
 // the command's output, 6 is the console.
 func (m *machine) args(initrd string) []string {
-	accel := "tcg,thread=multi,tb-size=512"
+	accel, cpu := "tcg,thread=multi,tb-size=512", "max"
 	if m.accel == "kvm" {
-		accel = "kvm"
+		accel, cpu = "kvm", "max,arch-capabilities=off" // its MSR is often refused when nested
 	}
 	args := []string{
-		"-accel", accel, "-cpu", "max", "-machine", "q35,hpet=off",
+		"-accel", accel, "-cpu", cpu, "-machine", "q35,hpet=off",
 		"-m", strconv.Itoa(m.mem), "-smp", strconv.Itoa(m.cpus),
 		"-display", "none", "-no-reboot", "-nodefaults",
 		"-kernel", filepath.Join(m.root, "boot/vmlinuz-"+m.version),
