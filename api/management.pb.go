@@ -549,8 +549,10 @@ func (x *ShowRequest) GetObject() *Object {
 
 type ShowResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Secrets are left out, or rather masked.
-	Object        *Object `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
+	// What is set. Secrets are masked.
+	Object *Object `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
+	// What holds, inherited and built-in values included, where that is known.
+	Effective     *Object `protobuf:"bytes,2,opt,name=effective,proto3" json:"effective,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -588,6 +590,13 @@ func (*ShowResponse) Descriptor() ([]byte, []int) {
 func (x *ShowResponse) GetObject() *Object {
 	if x != nil {
 		return x.Object
+	}
+	return nil
+}
+
+func (x *ShowResponse) GetEffective() *Object {
+	if x != nil {
+		return x.Effective
 	}
 	return nil
 }
@@ -912,9 +921,10 @@ const file_culvert_v1_management_proto_rawDesc = "" +
 	"\x0eDeleteResponse\x12*\n" +
 	"\x06object\x18\x01 \x01(\v2\x12.culvert.v1.ObjectR\x06object\"9\n" +
 	"\vShowRequest\x12*\n" +
-	"\x06object\x18\x01 \x01(\v2\x12.culvert.v1.ObjectR\x06object\":\n" +
+	"\x06object\x18\x01 \x01(\v2\x12.culvert.v1.ObjectR\x06object\"l\n" +
 	"\fShowResponse\x12*\n" +
-	"\x06object\x18\x01 \x01(\v2\x12.culvert.v1.ObjectR\x06object\"u\n" +
+	"\x06object\x18\x01 \x01(\v2\x12.culvert.v1.ObjectR\x06object\x120\n" +
+	"\teffective\x18\x02 \x01(\v2\x12.culvert.v1.ObjectR\teffective\"u\n" +
 	"\vListRequest\x12*\n" +
 	"\x06filter\x18\x01 \x01(\v2\x12.culvert.v1.ObjectR\x06filter\x12\x1b\n" +
 	"\tpage_size\x18\x02 \x01(\rR\bpageSize\x12\x1d\n" +
@@ -998,27 +1008,28 @@ var file_culvert_v1_management_proto_depIdxs = []int32{
 	0,  // 14: culvert.v1.DeleteResponse.object:type_name -> culvert.v1.Object
 	0,  // 15: culvert.v1.ShowRequest.object:type_name -> culvert.v1.Object
 	0,  // 16: culvert.v1.ShowResponse.object:type_name -> culvert.v1.Object
-	0,  // 17: culvert.v1.ListRequest.filter:type_name -> culvert.v1.Object
-	0,  // 18: culvert.v1.ListResponse.objects:type_name -> culvert.v1.Object
-	13, // 19: culvert.v1.Management.Version:input_type -> culvert.v1.VersionRequest
-	1,  // 20: culvert.v1.Management.Create:input_type -> culvert.v1.CreateRequest
-	3,  // 21: culvert.v1.Management.Modify:input_type -> culvert.v1.ModifyRequest
-	5,  // 22: culvert.v1.Management.Delete:input_type -> culvert.v1.DeleteRequest
-	7,  // 23: culvert.v1.Management.Show:input_type -> culvert.v1.ShowRequest
-	9,  // 24: culvert.v1.Management.List:input_type -> culvert.v1.ListRequest
-	11, // 25: culvert.v1.Management.Save:input_type -> culvert.v1.SaveRequest
-	14, // 26: culvert.v1.Management.Version:output_type -> culvert.v1.VersionResponse
-	2,  // 27: culvert.v1.Management.Create:output_type -> culvert.v1.CreateResponse
-	4,  // 28: culvert.v1.Management.Modify:output_type -> culvert.v1.ModifyResponse
-	6,  // 29: culvert.v1.Management.Delete:output_type -> culvert.v1.DeleteResponse
-	8,  // 30: culvert.v1.Management.Show:output_type -> culvert.v1.ShowResponse
-	10, // 31: culvert.v1.Management.List:output_type -> culvert.v1.ListResponse
-	12, // 32: culvert.v1.Management.Save:output_type -> culvert.v1.SaveResponse
-	26, // [26:33] is the sub-list for method output_type
-	19, // [19:26] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	0,  // 17: culvert.v1.ShowResponse.effective:type_name -> culvert.v1.Object
+	0,  // 18: culvert.v1.ListRequest.filter:type_name -> culvert.v1.Object
+	0,  // 19: culvert.v1.ListResponse.objects:type_name -> culvert.v1.Object
+	13, // 20: culvert.v1.Management.Version:input_type -> culvert.v1.VersionRequest
+	1,  // 21: culvert.v1.Management.Create:input_type -> culvert.v1.CreateRequest
+	3,  // 22: culvert.v1.Management.Modify:input_type -> culvert.v1.ModifyRequest
+	5,  // 23: culvert.v1.Management.Delete:input_type -> culvert.v1.DeleteRequest
+	7,  // 24: culvert.v1.Management.Show:input_type -> culvert.v1.ShowRequest
+	9,  // 25: culvert.v1.Management.List:input_type -> culvert.v1.ListRequest
+	11, // 26: culvert.v1.Management.Save:input_type -> culvert.v1.SaveRequest
+	14, // 27: culvert.v1.Management.Version:output_type -> culvert.v1.VersionResponse
+	2,  // 28: culvert.v1.Management.Create:output_type -> culvert.v1.CreateResponse
+	4,  // 29: culvert.v1.Management.Modify:output_type -> culvert.v1.ModifyResponse
+	6,  // 30: culvert.v1.Management.Delete:output_type -> culvert.v1.DeleteResponse
+	8,  // 31: culvert.v1.Management.Show:output_type -> culvert.v1.ShowResponse
+	10, // 32: culvert.v1.Management.List:output_type -> culvert.v1.ListResponse
+	12, // 33: culvert.v1.Management.Save:output_type -> culvert.v1.SaveResponse
+	27, // [27:34] is the sub-list for method output_type
+	20, // [20:27] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_culvert_v1_management_proto_init() }

@@ -222,7 +222,8 @@ type ParamOptions struct {
 	// The range of a number, or the length of a string.
 	Min *int64 `protobuf:"varint,5,opt,name=min,proto3,oneof" json:"min,omitempty"`
 	Max *int64 `protobuf:"varint,6,opt,name=max,proto3,oneof" json:"max,omitempty"`
-	// Names the object.
+	// Names the object, by itself or with other keys. One key of each key_group is
+	// needed to name it.
 	Key bool `protobuf:"varint,7,opt,name=key,proto3" json:"key,omitempty"`
 	// Must be given to create the object.
 	Required bool `protobuf:"varint,8,opt,name=required,proto3" json:"required,omitempty"`
@@ -241,6 +242,7 @@ type ParamOptions struct {
 	RefersTo string `protobuf:"bytes,15,opt,name=refers_to,json=refersTo,proto3" json:"refers_to,omitempty"`
 	// Other names that are understood.
 	Alias         []string `protobuf:"bytes,16,rep,name=alias,proto3" json:"alias,omitempty"`
+	KeyGroup      string   `protobuf:"bytes,17,opt,name=key_group,json=keyGroup,proto3" json:"key_group,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -387,6 +389,13 @@ func (x *ParamOptions) GetAlias() []string {
 	return nil
 }
 
+func (x *ParamOptions) GetKeyGroup() string {
+	if x != nil {
+		return x.KeyGroup
+	}
+	return ""
+}
+
 // WordOptions gives the text of an enum's value.
 type WordOptions struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -498,7 +507,7 @@ const file_culvert_v1_options_proto_rawDesc = "" +
 	"\x04live\x18\x04 \x01(\bR\x04live\x12\x18\n" +
 	"\abuiltin\x18\x05 \x01(\tR\abuiltin\x12\x18\n" +
 	"\acolumns\x18\x06 \x03(\tR\acolumns\x12\x14\n" +
-	"\x05notes\x18\a \x03(\tR\x05notes\"\xbd\x03\n" +
+	"\x05notes\x18\a \x03(\tR\x05notes\"\xda\x03\n" +
 	"\fParamOptions\x12\x12\n" +
 	"\x04help\x18\x01 \x01(\tR\x04help\x12\x12\n" +
 	"\x04unit\x18\x02 \x01(\tR\x04unit\x12\x18\n" +
@@ -517,7 +526,8 @@ const file_culvert_v1_options_proto_rawDesc = "" +
 	"\x04zero\x18\r \x01(\tR\x04zero\x12*\n" +
 	"\x06format\x18\x0e \x01(\x0e2\x12.culvert.v1.FormatR\x06format\x12\x1b\n" +
 	"\trefers_to\x18\x0f \x01(\tR\brefersTo\x12\x14\n" +
-	"\x05alias\x18\x10 \x03(\tR\x05aliasB\x06\n" +
+	"\x05alias\x18\x10 \x03(\tR\x05alias\x12\x1b\n" +
+	"\tkey_group\x18\x11 \x01(\tR\bkeyGroupB\x06\n" +
 	"\x04_minB\x06\n" +
 	"\x04_max\"5\n" +
 	"\vWordOptions\x12\x12\n" +

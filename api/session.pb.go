@@ -968,20 +968,20 @@ const file_culvert_v1_session_proto_rawDesc = "" +
 	"parameters\x18\x02 \x01(\v2\x1d.culvert.v1.SessionParametersB\x06\xca\xd7\x19\x02X\x01R\n" +
 	"parameters:\xd6\x02\xca\xd7\x19\xd1\x02\n" +
 	"\x0fsession profile\x120Parameters for the sessions that use the profile*\adefault2\fprofile_name2\x0einterface_name2\x13sequencing_required2\x10ppp_profile_name:\xbd\x01A parameter that is not set is taken from the session profile called default, and from the built-in defaults where that does not set it either. A change holds for sessions that begin later.B\x0f\n" +
-	"\r_profile_name\"\xea\f\n" +
-	"\aSession\x12J\n" +
-	"\vtunnel_name\x18\x01 \x01(\tB$\xca\xd7\x19 \n" +
+	"\r_profile_name\"\x90\r\n" +
+	"\aSession\x12S\n" +
+	"\vtunnel_name\x18\x01 \x01(\tB-\xca\xd7\x19)\n" +
 	"\x16The name of the tunnel(\x010?8\x01p\n" +
-	"H\x00R\n" +
-	"tunnelName\x88\x01\x01\x12=\n" +
-	"\ttunnel_id\x18\x02 \x01(\rB\x1b\xca\xd7\x19\x17\n" +
-	"\rOur Tunnel ID(\x010\xff\xff\x038\x01H\x01R\btunnelId\x88\x01\x01\x12M\n" +
-	"\fsession_name\x18\x03 \x01(\tB%\xca\xd7\x19!\n" +
+	"\x8a\x01\x06tunnelH\x00R\n" +
+	"tunnelName\x88\x01\x01\x12F\n" +
+	"\ttunnel_id\x18\x02 \x01(\rB$\xca\xd7\x19 \n" +
+	"\rOur Tunnel ID(\x010\xff\xff\x038\x01\x8a\x01\x06tunnelH\x01R\btunnelId\x88\x01\x01\x12W\n" +
+	"\fsession_name\x18\x03 \x01(\tB/\xca\xd7\x19+\n" +
 	"\x17The name of the session(\x010?8\x01p\n" +
-	"H\x02R\vsessionName\x88\x01\x01\x12W\n" +
+	"\x8a\x01\asessionH\x02R\vsessionName\x88\x01\x01\x12a\n" +
 	"\n" +
-	"session_id\x18\x04 \x01(\rB3\xca\xd7\x19/\n" +
-	"\x0eOur Session ID\"\x15a free one, at random(\x010\xff\xff\x038\x01H\x03R\tsessionId\x88\x01\x01\x12j\n" +
+	"session_id\x18\x04 \x01(\rB=\xca\xd7\x199\n" +
+	"\x0eOur Session ID\"\x15a free one, at random(\x010\xff\xff\x038\x01\x8a\x01\asessionH\x03R\tsessionId\x88\x01\x01\x12j\n" +
 	"\fprofile_name\x18\x05 \x01(\tBB\xca\xd7\x19>\n" +
 	"\x13The session profile\"\x12that of the tunnelH\x01p\n" +
 	"z\x0fsession profileH\x04R\vprofileName\x88\x01\x01\x12\x9b\x01\n" +

@@ -1296,14 +1296,14 @@ const file_culvert_v1_tunnel_proto_rawDesc = "" +
 	"parameters\x18\x02 \x01(\v2\x1c.culvert.v1.TunnelParametersB\x06\xca\xd7\x19\x02X\x01R\n" +
 	"parameters:\xf6\x02\xca\xd7\x19\xf1\x02\n" +
 	"\x0etunnel profile\x12/Parameters for the tunnels that use the profile*\adefault2\fprofile_name2\thost_name2\tauth_mode2\four_udp_port2\rhello_timeout2\x14session_profile_name2\x10ppp_profile_name:\xbb\x01A parameter that is not set is taken from the tunnel profile called default, and from the built-in defaults where that does not set it either. A change holds for tunnels that begin later.B\x0f\n" +
-	"\r_profile_name\"\xc5\a\n" +
-	"\x06Tunnel\x12J\n" +
-	"\vtunnel_name\x18\x01 \x01(\tB$\xca\xd7\x19 \n" +
+	"\r_profile_name\"\xd7\a\n" +
+	"\x06Tunnel\x12S\n" +
+	"\vtunnel_name\x18\x01 \x01(\tB-\xca\xd7\x19)\n" +
 	"\x16The name of the tunnel(\x010?8\x01p\n" +
-	"H\x00R\n" +
-	"tunnelName\x88\x01\x01\x12T\n" +
-	"\ttunnel_id\x18\x02 \x01(\rB2\xca\xd7\x19.\n" +
-	"\rOur Tunnel ID\"\x15a free one, at random(\x010\xff\xff\x038\x01H\x01R\btunnelId\x88\x01\x01\x12Q\n" +
+	"\x8a\x01\x06tunnelH\x00R\n" +
+	"tunnelName\x88\x01\x01\x12]\n" +
+	"\ttunnel_id\x18\x02 \x01(\rB;\xca\xd7\x197\n" +
+	"\rOur Tunnel ID\"\x15a free one, at random(\x010\xff\xff\x038\x01\x8a\x01\x06tunnelH\x01R\btunnelId\x88\x01\x01\x12Q\n" +
 	"\vdest_ipaddr\x18\x03 \x01(\tB+\xca\xd7\x19'\n" +
 	"\x1fThe peer's address or host name@\x01H\x01p\x04H\x02R\n" +
 	"destIpaddr\x88\x01\x01\x12n\n" +

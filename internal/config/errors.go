@@ -7,10 +7,10 @@ import (
 
 // Kinds of failure, for errors.Is.
 var (
-	NotFound = errors.New("not found")
-	Exists   = errors.New("exists already")
-	Invalid  = errors.New("invalid")
-	Refused  = errors.New("refused")
+	ErrNotFound = errors.New("not found")
+	ErrExists   = errors.New("exists already")
+	ErrInvalid  = errors.New("invalid")
+	ErrRefused  = errors.New("refused")
 )
 
 type kindError struct {

@@ -14,7 +14,7 @@ import (
 // parameters that were set, the keys, and status; secrets may be left in,
 // the server masks them.
 //
-// Errors are wrapped with NotFound, Exists, Refused, Unavailable or Invalid so that
+// Errors are wrapped with ErrNotFound, ErrExists, ErrRefused, ErrUnavailable or ErrInvalid so that
 // the shell can say what went wrong; others are reported as internal.
 type Backend interface {
 	// CreateTunnel begins to open a tunnel. It returns when the tunnel exists, not

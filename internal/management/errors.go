@@ -9,14 +9,14 @@ import (
 	"culvert/internal/config"
 )
 
-// Kinds of failure that a Backend reports, with fmt.Errorf("...: %w", NotFound) or
+// Kinds of failure that a Backend reports, with fmt.Errorf("...: %w", ErrNotFound) or
 // by wrapping with Errorf.
 var (
-	NotFound    = config.NotFound    // the object does not exist
-	Exists      = config.Exists      // an object of this name exists
-	Invalid     = config.Invalid     // a parameter or a reference is wrong
-	Refused     = config.Refused     // not allowed by a limit or a setting
-	Unavailable = errors.New("unavailable") // not possible now
+	ErrNotFound    = config.ErrNotFound        // the object does not exist
+	ErrExists      = config.ErrExists          // an object of this name exists
+	ErrInvalid     = config.ErrInvalid         // a parameter or a reference is wrong
+	ErrRefused     = config.ErrRefused         // not allowed by a limit or a setting
+	ErrUnavailable = errors.New("unavailable") // not possible now
 )
 
 // Errorf makes an error of a kind, whose text is the formatted text alone.
@@ -27,15 +27,15 @@ func Errorf(kind error, format string, args ...any) error {
 // code finds the Connect code of an error.
 func code(err error) connect.Code {
 	switch {
-	case errors.Is(err, NotFound):
+	case errors.Is(err, ErrNotFound):
 		return connect.CodeNotFound
-	case errors.Is(err, Exists):
+	case errors.Is(err, ErrExists):
 		return connect.CodeAlreadyExists
-	case errors.Is(err, Invalid):
+	case errors.Is(err, ErrInvalid):
 		return connect.CodeInvalidArgument
-	case errors.Is(err, Refused):
+	case errors.Is(err, ErrRefused):
 		return connect.CodeFailedPrecondition
-	case errors.Is(err, Unavailable):
+	case errors.Is(err, ErrUnavailable):
 		return connect.CodeUnavailable
 	}
 	return connect.CodeInternal

@@ -1,0 +1,203 @@
+package config
+
+import (
+	"net/netip"
+
+	"google.golang.org/protobuf/proto"
+
+	"culvert/api"
+	"culvert/internal/schema"
+)
+
+// IPv6's header is 20 bytes longer than IPv4's, for which the built-in default
+// of mtu leaves room.
+const ipv6Overhead = 20
+
+// SelectPeer finds the peer profile for a peer that opens a tunnel, by its
+// Host Name, else by its address, else the one called default.
+func (s *Snapshot) SelectPeer(hostName string, addr netip.Addr) Peer {
+	addr = addr.Unmap().WithZone("")
+	name, matched := s.peerProfileFor(hostName, addr)
+	peer, _ := find[*api.PeerProfile](s, name)
+	t := s.tunnelFor(nil, s.peerTunnelProfile(peer), peer, addr)
+	return Peer{ProfileName: name, Matched: matched, Tunnel: t}
+}
+
+// peerProfileFor never lets a peer that calls itself "default" pass as one
+// that has a profile.
+func (s *Snapshot) peerProfileFor(hostName string, addr netip.Addr) (name string, matched bool) {
+	if _, ok := find[*api.PeerProfile](s, hostName); ok && hostName != Default {
+		return hostName, true
+	}
+	for _, l := range s.lengths {
+		if !addr.IsValid() || l.is6 != addr.Is6() {
+			continue
+		}
+		p, err := addr.Prefix(l.bits)
+		if err != nil {
+			continue
+		}
+		if name, ok := s.peers[l][p.Addr()]; ok {
+			return name, true
+		}
+	}
+	return Default, false
+}
+
+func (s *Snapshot) peerTunnelProfile(peer *api.PeerProfile) string {
+	base, _ := find[*api.PeerProfile](s, Default)
+	return firstNonEmpty(peer.GetTunnelProfileName(), base.GetTunnelProfileName(), Default)
+}
+
+func firstNonEmpty(names ...string) string {
+	for _, n := range names {
+		if n != "" {
+			return n
+		}
+	}
+	return ""
+}
+
+// ResolveTunnel resolves a tunnel that a command creates.
+func (s *Snapshot) ResolveTunnel(t *api.Tunnel) (Tunnel, error) {
+	if err := s.checkReferences(t); err != nil {
+		return Tunnel{}, err
+	}
+	peer, _ := find[*api.PeerProfile](s, firstNonEmpty(t.GetPeerProfileName(), Default))
+	profile := firstNonEmpty(t.GetProfileName(), s.peerTunnelProfile(peer))
+	dest := parseHost(t.GetDestIpaddr())
+	r := s.tunnelFor(t.GetParameters(), profile, peer, dest.Addr)
+	r.Name = t.GetTunnelName()
+	r.ID = uint16(t.GetTunnelId())
+	r.Dest = dest
+	return r, checkTunnel(r)
+}
+
+func parseHost(text string) Host {
+	if a, err := netip.ParseAddr(text); err == nil {
+		return Host{Addr: a}
+	}
+	return Host{Name: text}
+}
+
+// tunnelFor resolves a tunnel's parameters: its own, those of its profile, of
+// the default profile, and the built-in ones. The peer's address, if it is
+// known, decides on the built-in MTU.
+func (s *Snapshot) tunnelFor(own *api.TunnelParameters, profileName string,
+	peer *api.PeerProfile, addr netip.Addr) Tunnel {
+	profile, _ := find[*api.TunnelProfile](s, profileName)
+	base, _ := find[*api.TunnelProfile](s, Default)
+	basePeer, _ := find[*api.PeerProfile](s, Default)
+
+	eff := &api.TunnelProfile{Parameters: &api.TunnelParameters{}}
+	for _, p := range []*api.TunnelParameters{own, profile.GetParameters(), base.GetParameters()} {
+		if p != nil {
+			schema.Inherit(eff, &api.TunnelProfile{Parameters: p})
+		}
+	}
+	mtuSet := eff.GetParameters().Mtu != nil
+	schema.SetDefaults(eff)
+	params := tunnelParameters(eff.GetParameters())
+	params.ProfileName = profileName
+	params.HostName = firstNonEmpty(params.HostName, s.system.HostName)
+	if !mtuSet && addr.Is6() {
+		params.MTU -= ipv6Overhead
+	}
+	return Tunnel{
+		PeerProfileName: peer.GetProfileName(),
+		Parameters:      params,
+		SessionProfileName: firstNonEmpty(own.GetSessionProfileName(),
+			profile.GetParameters().GetSessionProfileName(), peer.GetSessionProfileName(),
+			base.GetParameters().GetSessionProfileName(), basePeer.GetSessionProfileName(), Default),
+		PPPProfileName: firstNonEmpty(own.GetPppProfileName(),
+			profile.GetParameters().GetPppProfileName(), peer.GetPppProfileName(),
+			base.GetParameters().GetPppProfileName(), basePeer.GetPppProfileName(), Default),
+	}
+}
+
+// ResolveSession resolves a session that a command creates in tunnel t.
+func (s *Snapshot) ResolveSession(t Tunnel, m *api.Session) (Session, error) {
+	if err := s.checkReferences(m); err != nil {
+		return Session{}, err
+	}
+	eff := proto.CloneOf(m)
+	schema.SetDefaults(eff)
+	r := Session{
+		Name:          m.GetSessionName(),
+		ID:            uint16(m.GetSessionId()),
+		Type:          eff.GetSessionType(),
+		UserName:      m.GetUserName(),
+		UserPassword:  Secret(m.GetUserPassword()),
+		CallingNumber: m.GetCallingNumber(),
+		CalledNumber:  m.GetCalledNumber(),
+		SubAddress:    m.GetSubAddress(),
+	}
+	if err := checkSession(m, r); err != nil {
+		return Session{}, err
+	}
+	return s.sessionFor(t, r, m), nil
+}
+
+// IncomingSession resolves a session that the peer of tunnel t begins.
+func (s *Snapshot) IncomingSession(t Tunnel, kind api.SessionType) Session {
+	return s.sessionFor(t, Session{Type: kind}, nil)
+}
+
+// sessionFor resolves the parameters of a session and its PPP link. A profile
+// that was deleted since the tunnel began counts as empty.
+func (s *Snapshot) sessionFor(t Tunnel, r Session, m *api.Session) Session {
+	own := m.GetParameters()
+	name := firstNonEmpty(m.GetProfileName(), t.SessionProfileName, Default)
+	profile, _ := find[*api.SessionProfile](s, name)
+	base, _ := find[*api.SessionProfile](s, Default)
+	eff := &api.SessionProfile{Parameters: &api.SessionParameters{}}
+	for _, p := range []*api.SessionParameters{own, profile.GetParameters(), base.GetParameters()} {
+		if p != nil {
+			schema.Inherit(eff, &api.SessionProfile{Parameters: p})
+		}
+	}
+	schema.SetDefaults(eff)
+	r.Parameters = sessionParameters(eff.GetParameters())
+	r.Parameters.ProfileName = name
+	ppp := firstNonEmpty(own.GetPppProfileName(), profile.GetParameters().GetPppProfileName())
+	if ppp == "" && (t.PPPProfileName == "" || t.PPPProfileName == Default) {
+		ppp = base.GetParameters().GetPppProfileName()
+	}
+	r.PPP = s.pppFor(firstNonEmpty(ppp, t.PPPProfileName, Default), r.Type, t.Parameters.MTU)
+	return r
+}
+
+// pppFor resolves a PPP profile for a call of the kind over a tunnel.
+func (s *Snapshot) pppFor(name string, kind api.SessionType, mtu int) PPPParameters {
+	profile, ok := find[*api.PPPProfile](s, name)
+	if !ok {
+		profile = &api.PPPProfile{ProfileName: &name}
+	}
+	eff := s.Effective(profile).(*api.PPPProfile)
+	r := pppParameters(eff)
+	r.ProfileName = name
+	r.LocalName = firstNonEmpty(r.LocalName, s.system.HostName)
+	r.AuthPeer = authPeer(eff, kind)
+	if mtu > 0 {
+		r.MTU = min(r.MTU, mtu)
+		r.MRU = min(r.MRU, mtu)
+	}
+	return r
+}
+
+// authPeer says whether the peer must authenticate: what is set, else yes for
+// those who call us.
+func authPeer(p *api.PPPProfile, kind api.SessionType) bool {
+	switch {
+	case p.AuthPeer != nil:
+		return p.GetAuthPeer()
+	case p.GetAuthNone():
+		return false
+	}
+	return kind == api.SessionType_SESSION_TYPE_LNIC || kind == api.SessionType_SESSION_TYPE_LAOC
+}
+
+// InterfaceName makes the name of a session's network interface.
+func InterfaceName(pattern string, tunnelID, sessionID uint16) string {
+	return interfaceName(pattern, tunnelID, sessionID)
+}

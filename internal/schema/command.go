@@ -1,0 +1,329 @@
+package schema
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+)
+
+// An Op is what a command does to an object.
+type Op string
+
+// The operations.
+const (
+	Create Op = "create"
+	Modify Op = "modify"
+	Unset  Op = "unset" // Modify that only takes settings away
+	Delete Op = "delete"
+	Show   Op = "show"
+	List   Op = "list"
+)
+
+var allOps = []Op{Create, Modify, Unset, Delete, Show, List}
+
+// Ops returns the operations that objects of the kind know.
+func (k *Kind) Ops() []Op {
+	if k.Singleton {
+		return []Op{Modify, Unset, Show}
+	}
+	return allOps
+}
+
+// A Command is one command, checked word by word. Object has the key and the
+// parameters that were given.
+type Command struct {
+	Op     Op
+	Kind   *Kind
+	Object proto.Message
+	Unset  []string // parameters that are to be no longer set
+	Reason string   // of Delete
+	Line   int
+}
+
+// Syntax says how strictly commands are read.
+type Syntax struct {
+	// Abbreviate accepts beginnings of words, where only one word begins so.
+	Abbreviate bool
+}
+
+// Parse makes a command of words.
+func (s Syntax) Parse(words []Word) (Command, error) {
+	kind, rest, err := s.kind(words)
+	if err != nil {
+		return Command{}, err
+	}
+	c := Command{Kind: kind, Object: kind.New(), Line: words[0].Line}
+	if c.Op, rest, err = s.op(kind, words[:len(words)-len(rest)], rest); err != nil {
+		return Command{}, err
+	}
+	given := map[string]bool{}
+	for _, w := range rest {
+		if err := s.param(&c, w, given); err != nil {
+			return Command{}, atLine(w.Line, err)
+		}
+	}
+	return c, atLine(c.Line, c.check())
+}
+
+// atLine gives an error the line of a word.
+func atLine(line int, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &SyntaxError{line, err.Error()}
+}
+
+// kind finds the kind that the first words name: "tunnel profile" before
+// "tunnel".
+func (s Syntax) kind(words []Word) (*Kind, []Word, error) {
+	if len(words) == 0 {
+		return nil, nil, &SyntaxError{1, "expected a command"}
+	}
+	if words[0].HasValue {
+		return nil, nil, &SyntaxError{words[0].Line, unknown("command", words[0].Name, kindWords(0, ""))}
+	}
+	first, err := s.match("command", words[0].Name, kindWords(0, ""))
+	if err != nil {
+		return nil, nil, atLine(words[0].Line, err)
+	}
+	seconds := kindWords(1, first)
+	if len(words) > 1 && !words[1].HasValue && len(seconds) > 0 {
+		if second, err := s.match("", words[1].Name, seconds); err == nil {
+			return KindNamed(first + " " + second), words[2:], nil
+		}
+	}
+	if k := KindNamed(first); k != nil {
+		return k, words[1:], nil
+	}
+	msg := fmt.Sprintf("expected %s after %s", orList(quoteAll(seconds)), quoted(first))
+	return nil, nil, &SyntaxError{words[0].Line, msg}
+}
+
+// kindWords returns the first words of all kinds, or the second words of those
+// whose first word is first.
+func kindWords(i int, first string) []string {
+	var all []string
+	for _, k := range Kinds() {
+		words := strings.Fields(k.Words)
+		if i < len(words) && (i == 0 || words[0] == first) && !slices.Contains(all, words[i]) {
+			all = append(all, words[i])
+		}
+	}
+	return all
+}
+
+func (s Syntax) op(k *Kind, before, rest []Word) (Op, []Word, error) {
+	var names []string
+	for _, op := range k.Ops() {
+		names = append(names, string(op))
+	}
+	if len(rest) == 0 {
+		msg := fmt.Sprintf("expected %s after %s", orList(names), quoted(k.Words))
+		return "", nil, &SyntaxError{before[0].Line, msg}
+	}
+	name := rest[0].Name
+	op, err := s.match("operation of "+k.Words, name, names)
+	if err != nil || rest[0].HasValue {
+		all := append(kindWords(1, k.Words), names...)
+		msg := fmt.Sprintf("unknown word %s after %s: expected %s%s", quoted(name),
+			quoted(k.Words), orList(all), DidYouMean(name, all))
+		return "", nil, &SyntaxError{rest[0].Line, msg}
+	}
+	return Op(op), rest[1:], nil
+}
+
+// match finds the word among candidates, by its beginning if that is allowed.
+func (s Syntax) match(what, word string, candidates []string) (string, error) {
+	if slices.Contains(candidates, word) {
+		return word, nil
+	}
+	if !s.Abbreviate || word == "" {
+		return "", fmt.Errorf("%s", unknown(what, word, candidates))
+	}
+	var found []string
+	for _, c := range candidates {
+		if strings.HasPrefix(c, strings.ToLower(word)) {
+			found = append(found, c)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return "", fmt.Errorf("%s", unknown(what, word, candidates))
+	case 1:
+		return found[0], nil
+	}
+	if slices.Contains(found, strings.ToLower(word)) {
+		return strings.ToLower(word), nil
+	}
+	return "", fmt.Errorf("%s %s is ambiguous: it can be %s", what, quoted(word), orList(found))
+}
+
+func unknown(what, word string, candidates []string) string {
+	msg := fmt.Sprintf("unknown %s %s", what, quoted(word))
+	if hint := DidYouMean(word, candidates); hint != "" {
+		return msg + hint
+	}
+	if len(candidates) <= 12 {
+		return msg + ": expected " + orList(candidates)
+	}
+	return msg
+}
+
+func quoteAll(words []string) []string {
+	all := make([]string, len(words))
+	for i, w := range words {
+		all[i] = quoted(w)
+	}
+	return all
+}
+
+// param takes one word after the operation.
+func (s Syntax) param(c *Command, w Word, given map[string]bool) error {
+	if c.Op == Delete && c.Kind.Live && w.Name == "reason" && w.HasValue {
+		c.Reason = w.Value
+		return nil
+	}
+	p, err := s.find(c.Kind, w.Name)
+	if err != nil {
+		return err
+	}
+	if given[p.Name] {
+		return fmt.Errorf("parameter %s is given twice", quoted(p.Name))
+	}
+	given[p.Name] = true
+	if c.Op == Unset && !p.Key {
+		if w.HasValue {
+			return fmt.Errorf("parameter %s: expected no value after unset", quoted(p.Name))
+		}
+		c.Unset = append(c.Unset, p.Name)
+		return nil
+	}
+	if !w.HasValue {
+		return fmt.Errorf(`parameter %s: expected "=" and %s`, quoted(p.Name), p.Expected())
+	}
+	if (c.Op == Show || c.Op == Delete) && !p.Key {
+		return fmt.Errorf("parameter %s: %s %s takes only %s", quoted(p.Name), c.Kind.Words, c.Op,
+			orList(c.Kind.keyNames()))
+	}
+	return p.Set(c.Object, w.Value)
+}
+
+// find finds a parameter by its name, an alias or, if that is allowed, the
+// beginning of one.
+func (s Syntax) find(k *Kind, name string) (*Param, error) {
+	if p := k.Param(name); p != nil {
+		return p, nil
+	}
+	var names []string
+	for _, p := range k.Params {
+		names = append(names, p.Name)
+	}
+	full, err := s.match("parameter of "+k.Words, name, names)
+	if err != nil {
+		return nil, err
+	}
+	return k.Param(full), nil
+}
+
+func (k *Kind) keyNames() []string {
+	var names []string
+	for _, p := range k.Params {
+		if p.Key {
+			names = append(names, p.Name)
+		}
+	}
+	return names
+}
+
+// check finds what is missing in a command or cannot be together.
+func (c *Command) check() error {
+	if c.Op == List {
+		return nil
+	}
+	if err := c.checkKeys(); err != nil {
+		return err
+	}
+	switch c.Op {
+	case Create:
+		return c.checkRequired()
+	case Modify, Unset:
+		return c.checkChange()
+	}
+	return nil
+}
+
+// CheckKeys finds a key that is missing. When a live object is created it may
+// be without a name of its own.
+func (c *Command) checkKeys() error {
+	groups := c.Kind.Keys()
+	if c.Kind.Live && c.Op == Create {
+		groups = groups[:len(groups)-1]
+	}
+	for _, group := range groups {
+		var names []string
+		for _, p := range group {
+			names = append(names, p.Name)
+		}
+		if !slices.ContainsFunc(group, func(p *Param) bool { return p.Has(c.Object) }) {
+			return fmt.Errorf("%s %s: expected %s", c.Kind.Words, c.Op, orList(names))
+		}
+	}
+	return nil
+}
+
+func (c *Command) checkRequired() error {
+	for _, p := range c.Kind.Params {
+		if p.Required && !p.Has(c.Object) {
+			return fmt.Errorf("%s create: expected %s=VALUE: %s", c.Kind.Words, p.Name, p.Help)
+		}
+	}
+	return nil
+}
+
+func (c *Command) checkChange() error {
+	changes := len(c.Unset)
+	for _, p := range c.Kind.Params {
+		unset := slices.Contains(c.Unset, p.Name)
+		if p.Key || !p.Has(c.Object) && !unset {
+			continue
+		}
+		changes++
+		if p.CreateOnly && c.Kind.Live {
+			return fmt.Errorf("parameter %s cannot be modified: it is set when the %s is created",
+				quoted(p.Name), c.Kind.Words)
+		}
+		if p.Required && unset {
+			return fmt.Errorf("parameter %s cannot be unset: each %s has one", quoted(p.Name), c.Kind.Words)
+		}
+	}
+	if changes == 0 {
+		return fmt.Errorf("%s %s: expected a parameter to change", c.Kind.Words, c.Op)
+	}
+	return nil
+}
+
+// Check checks a command that did not come from Parse: a request of the API.
+// Values are read again from their text, so that nothing enters that the
+// language would not accept.
+func (c *Command) Check() error {
+	for _, p := range c.Kind.Params {
+		if !p.Has(c.Object) {
+			continue
+		}
+		if err := p.Set(c.Object, p.Text(c.Object)); err != nil {
+			return err
+		}
+	}
+	for _, name := range c.Unset {
+		if p := c.Kind.Param(name); p == nil || p.Key {
+			return fmt.Errorf("%s", unknown("parameter of "+c.Kind.Words, name, nil))
+		}
+	}
+	if c.Kind.Singleton && !slices.Contains(c.Kind.Ops(), c.Op) {
+		return fmt.Errorf("unknown operation of %s %s: expected modify or show",
+			c.Kind.Words, quoted(string(c.Op)))
+	}
+	return c.check()
+}

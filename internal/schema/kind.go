@@ -1,0 +1,188 @@
+package schema
+
+import (
+	"slices"
+	"strings"
+	"sync"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"culvert/api"
+)
+
+// A Kind is a kind of management object.
+type Kind struct {
+	Words     string // as in commands: "tunnel profile"
+	Help      string
+	Notes     []string
+	Singleton bool
+	Live      bool
+	Builtin   string // the name of the object that always exists
+	Columns   []string
+
+	Params []*Param // what can be set, in the order of declaration
+	Status []*Param // what is shown besides
+
+	field protoreflect.FieldDescriptor // in api.Object
+}
+
+var kinds = sync.OnceValue(func() []*Kind {
+	var all []*Kind
+	fields := (&api.Object{}).ProtoReflect().Descriptor().Fields()
+	for i := range fields.Len() {
+		all = append(all, newKind(fields.Get(i)))
+	}
+	return all
+})
+
+// Kinds returns all kinds, in the order in which a configuration is written:
+// what is referred to comes first.
+func Kinds() []*Kind { return kinds() }
+
+func newKind(field protoreflect.FieldDescriptor) *Kind {
+	md := field.Message()
+	o := proto.GetExtension(md.Options(), api.E_Object).(*api.ObjectOptions)
+	k := &Kind{
+		Words:     o.GetWords(),
+		Help:      o.GetHelp(),
+		Notes:     o.GetNotes(),
+		Singleton: o.GetSingleton(),
+		Live:      o.GetLive(),
+		Builtin:   o.GetBuiltin(),
+		Columns:   o.GetColumns(),
+		field:     field,
+	}
+	k.collect(md, nil, false)
+	return k
+}
+
+// collect adds the parameters of a message, which is reached by path.
+func (k *Kind) collect(md protoreflect.MessageDescriptor, path []protoreflect.FieldDescriptor,
+	status bool) {
+	fields := md.Fields()
+	for i := range fields.Len() {
+		fd := fields.Get(i)
+		o := options(fd)
+		here := append(slices.Clone(path), fd)
+		switch {
+		case o.GetStatus():
+			k.collect(fd.Message(), here, true)
+		case o.GetFlatten():
+			k.collect(fd.Message(), here, status)
+		case status:
+			k.Status = append(k.Status, newParam(here, o))
+		default:
+			k.Params = append(k.Params, newParam(here, o))
+		}
+	}
+}
+
+// KindNamed finds a kind by its words, or returns nil.
+func KindNamed(words string) *Kind {
+	for _, k := range Kinds() {
+		if k.Words == words {
+			return k
+		}
+	}
+	return nil
+}
+
+// KindOf returns the kind of an object such as *api.Tunnel.
+// It panics if m is not one.
+func KindOf(m proto.Message) *Kind {
+	name := m.ProtoReflect().Descriptor().FullName()
+	for _, k := range Kinds() {
+		if k.field.Message().FullName() == name {
+			return k
+		}
+	}
+	panic("schema: not a management object: " + string(name))
+}
+
+// New returns an object of the kind in which nothing is set.
+func (k *Kind) New() proto.Message {
+	return (&api.Object{}).ProtoReflect().NewField(k.field).Message().Interface()
+}
+
+// Wrap puts an object into the union of all.
+func Wrap(m proto.Message) *api.Object {
+	o := &api.Object{}
+	o.ProtoReflect().Set(KindOf(m).field, protoreflect.ValueOfMessage(m.ProtoReflect()))
+	return o
+}
+
+// Unwrap takes the object out of the union, or returns nil if there is none.
+func Unwrap(o *api.Object) proto.Message {
+	r := o.ProtoReflect()
+	fd := r.WhichOneof(r.Descriptor().Oneofs().Get(0))
+	if fd == nil {
+		return nil
+	}
+	return r.Get(fd).Message().Interface()
+}
+
+// Param finds a parameter by its name or an alias, or returns nil.
+func (k *Kind) Param(name string) *Param {
+	for _, p := range k.Params {
+		if p.Name == name || slices.Contains(p.Alias, name) {
+			return p
+		}
+	}
+	return nil
+}
+
+// Field finds a parameter or what is shown besides, or returns nil.
+func (k *Kind) Field(name string) *Param {
+	if p := k.Param(name); p != nil {
+		return p
+	}
+	for _, p := range k.Status {
+		if p.Name == name {
+			return p
+		}
+	}
+	return nil
+}
+
+// Keys returns the parameters that name an object, in groups: one of each
+// group is needed.
+func (k *Kind) Keys() [][]*Param {
+	var groups [][]*Param
+	for _, p := range k.Params {
+		if !p.Key {
+			continue
+		}
+		n := len(groups)
+		if n > 0 && p.KeyGroup != "" && groups[n-1][0].KeyGroup == p.KeyGroup {
+			groups[n-1] = append(groups[n-1], p)
+			continue
+		}
+		groups = append(groups, []*Param{p})
+	}
+	return groups
+}
+
+// Name returns what names the object: its first key that is set in each group.
+func (k *Kind) Name(m proto.Message) string {
+	var parts []string
+	for _, group := range k.Keys() {
+		for _, p := range group {
+			if p.Has(m) {
+				parts = append(parts, p.Text(m))
+				break
+			}
+		}
+	}
+	return strings.Join(parts, "/")
+}
+
+// Label names an object in messages: tunnel profile "office".
+func Label(m proto.Message) string {
+	k := KindOf(m)
+	name := k.Name(m)
+	if name == "" {
+		return k.Words
+	}
+	return k.Words + " " + quoted(name)
+}

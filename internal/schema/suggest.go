@@ -1,0 +1,45 @@
+package schema
+
+import "strings"
+
+// DidYouMean returns `; did you mean "x"?` for the word nearest to word, or
+// nothing if none is near.
+func DidYouMean(word string, candidates []string) string {
+	best, bestDistance := "", len(word)/3+2
+	for _, c := range candidates {
+		if len(word) > 1 && strings.HasPrefix(c, strings.ToLower(word)) {
+			best = c
+			break
+		}
+		if d := distance(strings.ToLower(word), c); d < bestDistance {
+			best, bestDistance = c, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return "; did you mean " + quoted(best) + "?"
+}
+
+// distance counts the insertions, deletions and replacements between a and b.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			next := min(row[j]+1, row[j+1]+1, diagonal+cost)
+			diagonal, row[j+1] = row[j+1], next
+		}
+	}
+	return row[len(b)]
+}
+
+func quoted(s string) string { return `"` + s + `"` }
