@@ -60,7 +60,9 @@ type Op string
 // The operations of a data plane that wait for the kernel.
 const (
 	OpOpenTunnel   Op = "open tunnel"
+	OpReconnect    Op = "reconnect tunnel"
 	OpAttach       Op = "attach tunnel"
+	OpDetach       Op = "detach tunnel"
 	OpCloseTunnel  Op = "close tunnel"
 	OpAddSession   Op = "add session"
 	OpConfigure    Op = "configure session"

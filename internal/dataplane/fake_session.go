@@ -31,11 +31,12 @@ func (s *fakeSession) Send(frame []byte) error {
 	}
 	f.mu.Lock()
 	b, err := s.encode(frame)
+	spec := s.tunnel.spec
 	f.mu.Unlock()
 	if err != nil {
 		return fmt.Errorf("send on session %s: %w", s.key(), err)
 	}
-	f.wire.Send(s.tunnel.spec.Local, s.tunnel.spec.Peer, b)
+	f.wire.Send(spec.Local, spec.Peer, b)
 	return nil
 }
 
@@ -85,7 +86,7 @@ func (f *Fake) input(from *fakeSocket, a arrival) func() {
 		return nil
 	}
 	t := f.tunnels[h.Tunnel]
-	if t == nil || t.socket != from || t.sessions[h.Session] == nil {
+	if t == nil || t.socket != from || !t.attached || t.sessions[h.Session] == nil {
 		return nil
 	}
 	s := t.sessions[h.Session]
@@ -141,20 +142,20 @@ func (s *fakeSession) open(protocol uint16) bool {
 // SendPacket sends a network packet into a session's interface, as the host's
 // routing would.
 func (f *Fake) SendPacket(id SessionKey, packet []byte) error {
-	b, t, err := f.output(id, packet)
+	b, spec, err := f.output(id, packet)
 	if err != nil {
 		return fmt.Errorf("send packet on session %s: %w", id, err)
 	}
-	f.wire.Send(t.spec.Local, t.spec.Peer, b)
+	f.wire.Send(spec.Local, spec.Peer, b)
 	return nil
 }
 
-func (f *Fake) output(id SessionKey, packet []byte) ([]byte, *fakeTunnel, error) {
+func (f *Fake) output(id SessionKey, packet []byte) (b []byte, spec TunnelSpec, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	t := f.tunnels[id.Tunnel]
 	if t == nil || t.sessions[id.Session] == nil || len(packet) == 0 {
-		return nil, nil, fs.ErrNotExist
+		return nil, spec, fs.ErrNotExist
 	}
 	s := t.sessions[id.Session]
 	protocol := uint16(protocolIPv4)
@@ -163,17 +164,17 @@ func (f *Fake) output(id SessionKey, packet []byte) ([]byte, *fakeTunnel, error)
 	}
 	if !s.open(protocol) {
 		s.count.TxDropped++
-		return nil, nil, errNotOpen
+		return nil, spec, errNotOpen
 	}
 	if len(packet) > s.link.MTU {
 		s.count.TxDropped++
-		return nil, nil, fmt.Errorf("%d bytes: longer than the MTU, %d", len(packet), s.link.MTU)
+		return nil, spec, fmt.Errorf("%d bytes: longer than the MTU, %d", len(packet), s.link.MTU)
 	}
 	s.count.TxPackets++
 	s.count.TxBytes += uint64(len(packet))
 	frame := binary.BigEndian.AppendUint16(nil, protocol)
-	b, err := s.encode(append(frame, packet...))
-	return b, t, err
+	b, err = s.encode(append(frame, packet...))
+	return b, t.spec, err
 }
 
 // Configure brings the session's interface to the state that spec describes.

@@ -33,8 +33,11 @@ func (f *Fake) OpenTunnel(ctx context.Context, spec TunnelSpec) (Tunnel, error) 
 		return nil, fmt.Errorf("open tunnel %d: %w", spec.ID, err)
 	}
 	t := &fakeTunnel{fake: f, spec: spec, sessions: make(map[l2tp.SessionID]*fakeSession)}
-	t.socket = f.connect(spec)
-	t.spec.Local = t.socket.key.local
+	if !spec.AnyPort {
+		t.reconnect()
+	} else if t.socket = f.open(spec); t.socket != nil {
+		t.spec.Local = t.socket.key.local
+	}
 	f.tunnels[spec.ID] = t
 	return t, nil
 }
@@ -60,6 +63,25 @@ func (f *Fake) check(spec *TunnelSpec) error {
 	return nil
 }
 
+// open returns the socket for a tunnel that does not yet know its peer's port:
+// nil where it uses a listener's. f.mu is held.
+func (f *Fake) open(spec TunnelSpec) *fakeSocket {
+	k := sockKey{local: spec.Local}
+	if k.local.Port() == 0 {
+		k.local = netip.AddrPortFrom(k.local.Addr(), f.ephemeral())
+	}
+	s := f.find(spec.Peer, k.local)
+	switch {
+	case s != nil && s.tunnels == 0:
+		return nil
+	case s == nil || s.key != k:
+		s = &fakeSocket{fake: f, key: k, owner: spec.ID}
+		f.sockets[k] = s
+	}
+	s.tunnels++
+	return s
+}
+
 // connect returns the socket for a tunnel, an existing one where the addresses
 // and ports are the same. f.mu is held.
 func (f *Fake) connect(spec TunnelSpec) *fakeSocket {
@@ -79,27 +101,79 @@ func (f *Fake) connect(spec TunnelSpec) *fakeSocket {
 	return s
 }
 
-// Local returns the socket's own address.
-func (t *fakeTunnel) Local() netip.AddrPort { return t.spec.Local }
+// reconnect puts the tunnel on a socket connected to its peer. fake.mu is held.
+func (t *fakeTunnel) reconnect() {
+	t.release()
+	t.socket = t.fake.connect(t.spec)
+	t.spec.Local = t.socket.key.local
+}
 
-// Peer returns the address the socket is connected to.
-func (t *fakeTunnel) Peer() netip.AddrPort { return t.spec.Peer }
+// release takes the tunnel off its socket. fake.mu is held.
+func (t *fakeTunnel) release() {
+	s := t.socket
+	t.socket = nil
+	if s == nil {
+		return
+	}
+	if s.tunnels--; s.tunnels == 0 {
+		delete(t.fake.sockets, s.key)
+		return
+	}
+	for id, other := range t.fake.tunnels {
+		if s.owner == t.spec.ID && other.socket == s {
+			s.owner = id
+		}
+	}
+}
+
+// Local returns the socket's own address.
+func (t *fakeTunnel) Local() netip.AddrPort { return t.addresses().Local }
+
+// Peer returns the address that control messages are sent to.
+func (t *fakeTunnel) Peer() netip.AddrPort { return t.addresses().Peer }
+
+// key is the tunnel's for hooks; the identifier never changes.
+func (t *fakeTunnel) key() SessionKey { return SessionKey{Tunnel: t.spec.ID} }
+
+func (t *fakeTunnel) addresses() TunnelSpec {
+	t.fake.mu.Lock()
+	defer t.fake.mu.Unlock()
+	return t.spec
+}
 
 // Send sends a control message.
 func (t *fakeTunnel) Send(b []byte) error {
 	t.fake.mu.Lock()
-	closed := t.closed
+	closed, spec := t.closed, t.spec
 	t.fake.mu.Unlock()
 	if closed {
-		return fmt.Errorf("send on tunnel %d: %w", t.spec.ID, fs.ErrClosed)
+		return fmt.Errorf("send on tunnel %d: %w", spec.ID, fs.ErrClosed)
 	}
-	t.fake.wire.Send(t.spec.Local, t.spec.Peer, b)
+	t.fake.wire.Send(spec.Local, spec.Peer, b)
+	return nil
+}
+
+// Reconnect makes peer the tunnel's.
+func (t *fakeTunnel) Reconnect(ctx context.Context, peer netip.AddrPort) error {
+	if err := t.fake.before(ctx, OpReconnect, t.key()); err != nil {
+		return err
+	}
+	t.fake.mu.Lock()
+	defer t.fake.mu.Unlock()
+	switch {
+	case t.closed:
+		return fmt.Errorf("reconnect tunnel %d: %w", t.spec.ID, fs.ErrClosed)
+	case t.attached:
+		return fmt.Errorf("reconnect tunnel %d: %w", t.spec.ID, errAttached)
+	}
+	t.spec.Peer, t.spec.AnyPort = peer, false
+	t.reconnect()
 	return nil
 }
 
 // Attach makes the tunnel able to carry sessions.
 func (t *fakeTunnel) Attach(ctx context.Context, peer l2tp.TunnelID) error {
-	if err := t.fake.before(ctx, OpAttach, SessionKey{Tunnel: t.spec.ID}); err != nil {
+	if err := t.fake.before(ctx, OpAttach, t.key()); err != nil {
 		return err
 	}
 	t.fake.mu.Lock()
@@ -110,8 +184,31 @@ func (t *fakeTunnel) Attach(ctx context.Context, peer l2tp.TunnelID) error {
 	case t.attached:
 		return fmt.Errorf("attach tunnel %d: %w", t.spec.ID, fs.ErrExist)
 	}
+	if t.spec.AnyPort {
+		t.spec.AnyPort = false
+		t.reconnect()
+	}
 	t.peer, t.attached = peer, true
 	return nil
+}
+
+// Detach closes the tunnel's sessions and keeps its socket.
+func (t *fakeTunnel) Detach(ctx context.Context) error {
+	if err := t.fake.before(ctx, OpDetach, t.key()); err != nil {
+		return err
+	}
+	t.fake.mu.Lock()
+	defer t.fake.mu.Unlock()
+	t.detach()
+	return nil
+}
+
+// detach does what Detach does. fake.mu is held.
+func (t *fakeTunnel) detach() {
+	for _, s := range t.sessions {
+		s.close()
+	}
+	t.peer, t.attached = 0, false
 }
 
 // AddSession makes a session; its frames flow from then on.
@@ -139,7 +236,7 @@ func (t *fakeTunnel) AddSession(ctx context.Context, spec SessionSpec) (Session,
 
 // Close closes the tunnel and its sessions.
 func (t *fakeTunnel) Close(ctx context.Context) error {
-	if err := t.fake.before(ctx, OpCloseTunnel, SessionKey{Tunnel: t.spec.ID}); err != nil {
+	if err := t.fake.before(ctx, OpCloseTunnel, t.key()); err != nil {
 		return err
 	}
 	t.fake.mu.Lock()
@@ -154,20 +251,9 @@ func (t *fakeTunnel) close() {
 		return
 	}
 	t.closed = true
-	for _, s := range t.sessions {
-		s.close()
-	}
+	t.detach()
 	delete(t.fake.tunnels, t.spec.ID)
-	s := t.socket
-	if s.tunnels--; s.tunnels == 0 {
-		delete(t.fake.sockets, s.key)
-		return
-	}
-	for id, other := range t.fake.tunnels {
-		if s.owner == t.spec.ID && other.socket == s {
-			s.owner = id
-		}
-	}
+	t.release()
 }
 
 // sorted returns the sessions by identifier. fake.mu is held.

@@ -9,6 +9,7 @@ import (
 // Causes of errors that operations on tunnels and sessions have.
 var (
 	errNotAttached = errors.New("the tunnel is not attached yet")
+	errAttached    = errors.New("the tunnel is attached already")
 	errNotOpen     = errors.New("the protocol is closed")
 )
 
