@@ -1,0 +1,40 @@
+package lab
+
+import (
+	"net/netip"
+	"testing"
+)
+
+// Veth joins two namespaces by a pair of interfaces with the given names and
+// addresses, both up. IPv6 addresses are usable at once (no duplicate
+// address detection). The pair goes when either namespace goes.
+func Veth(t testing.TB, a *NetNS, aName string, aAddrs []string, b *NetNS, bName string, bAddrs []string) {
+	t.Helper()
+	a.Run("ip", "link", "add", aName, "type", "veth", "peer", "name", bName, "netns", b.Name)
+	a.addAddresses(aName, aAddrs)
+	b.addAddresses(bName, bAddrs)
+	a.Run("ip", "link", "set", aName, "up")
+	b.Run("ip", "link", "set", bName, "up")
+}
+
+func (n *NetNS) addAddresses(dev string, prefixes []string) {
+	n.t.Helper()
+	for _, prefix := range prefixes {
+		p, err := netip.ParsePrefix(prefix)
+		if err != nil {
+			n.t.Fatalf("adding an address to %s: %v", dev, err)
+		}
+		args := []string{"addr", "add", prefix, "dev", dev}
+		if p.Addr().Is6() {
+			args = append(args, "nodad")
+		}
+		n.Run("ip", args...)
+	}
+}
+
+// Netem has the interface lose, delay, reorder or duplicate what it sends, in
+// the words of tc-netem(8). It needs the module sch_netem.
+func (n *NetNS) Netem(dev string, args ...string) {
+	n.t.Helper()
+	n.Run("tc", append([]string{"qdisc", "replace", "dev", dev, "root", "netem"}, args...)...)
+}
