@@ -46,10 +46,13 @@ type (
 		Result  Result
 	}
 
-	// HangUp ends a call in any state with a CDN.
+	// HangUp ends a call in any state with a CDN. It also gives back an
+	// identifier of [Tunnel.NewSessionID] that is not used.
 	HangUp struct {
-		Session SessionID
-		Result  Result
+		Session    SessionID
+		Result     Result
+		Cause      *Q931Cause       // said as well if not nil
+		Disconnect *DisconnectCause // said as well if not nil (RFC 3145)
 	}
 
 	// SetLinkInfo sends the ACCMs that LCP agreed on to the LAC (SLI, 6.14). We are the LNS.

@@ -1,0 +1,3 @@
+package l2tp
+
+func (p *pair) restore(end int) {}
