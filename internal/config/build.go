@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"culvert/api"
+	"culvert/internal/pool"
 	"culvert/internal/schema"
 )
 
@@ -37,7 +38,11 @@ func newSnapshot(hostName string, tables map[*schema.Kind]*table) (*Snapshot, er
 		s.users[m.GetUserName()] = userOf(m)
 	}
 	for _, m := range objects[*api.Pool](s) {
-		s.pools = append(s.pools, poolOf(m))
+		p := poolOf(m)
+		if err := pool.Check(pool.Config(p)); err != nil {
+			return nil, &objectError{m, "addresses", err.Error()}
+		}
+		s.pools = append(s.pools, p)
 	}
 	if err := s.indexPeers(); err != nil {
 		return nil, err

@@ -1,0 +1,152 @@
+package management
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+
+	"culvert/api"
+	"culvert/internal/schema"
+)
+
+// Pages are of defaultPage objects if the client does not say, and never of
+// more than maxPage.
+const (
+	defaultPage = 500
+	maxPage     = 5000
+)
+
+func (s *Server) list(ctx context.Context, r *api.ListRequest) (*api.ListResponse, error) {
+	filter := schema.Unwrap(r.GetFilter())
+	if filter == nil {
+		return nil, Errorf(ErrInvalid, "list: expected a kind of object")
+	}
+	size := int(r.GetPageSize())
+	if size == 0 {
+		size = defaultPage
+	}
+	size = min(size, maxPage)
+	if schema.KindOf(filter).Live {
+		return s.listLive(ctx, filter, size, r.GetPageToken())
+	}
+	return s.listStored(ctx, filter, size, r.GetPageToken())
+}
+
+// listStored pages through the store. The token is the number of objects
+// passed: if objects go or come between pages some may be missed or repeated.
+func (s *Server) listStored(ctx context.Context, filter proto.Message, size int,
+	token string) (*api.ListResponse, error) {
+	start := 0
+	if token != "" {
+		n, err := strconv.ParseUint(token, 10, 31)
+		if err != nil {
+			return nil, errToken
+		}
+		start = int(n)
+	}
+	snapshot := s.Store.Snapshot()
+	res := &api.ListResponse{}
+	all := snapshot.Objects(schema.KindOf(filter))
+	for i := start; i < len(all); i++ {
+		if !agrees(all[i], filter) {
+			continue
+		}
+		if len(res.Objects) == size {
+			res.NextPageToken = strconv.Itoa(i)
+			break
+		}
+		m := snapshot.Effective(all[i])
+		if err := s.addStatus(ctx, m); err != nil {
+			return nil, err
+		}
+		res.Objects = append(res.Objects, masked(m))
+	}
+	return res, nil
+}
+
+var errToken = Errorf(ErrInvalid, "list: expected the page token of a page before")
+
+// agrees reports whether m has every parameter that filter sets. Secrets are
+// not compared: a listing must not answer what they are.
+func agrees(m, filter proto.Message) bool {
+	for _, p := range schema.KindOf(m).Params {
+		if p.Has(filter) && (p.Secret || p.Text(m) != p.Text(filter)) {
+			return false
+		}
+	}
+	return true
+}
+
+// listLive pages through the backend's objects. The token is the ID of the
+// last one: objects that come and go do not disturb it.
+func (s *Server) listLive(ctx context.Context, filter proto.Message, size int,
+	token string) (*api.ListResponse, error) {
+	page, err := parseToken(token)
+	if err != nil {
+		return nil, err
+	}
+	page.Limit = size
+	objects, err := s.livePage(ctx, filter, page)
+	if err != nil {
+		return nil, err
+	}
+	res := &api.ListResponse{}
+	for _, m := range objects {
+		if agrees(m, filter) {
+			res.Objects = append(res.Objects, masked(m))
+		}
+	}
+	if len(objects) >= size {
+		res.NextPageToken = tokenAfter(objects[len(objects)-1])
+	}
+	return res, nil
+}
+
+func (s *Server) livePage(ctx context.Context, filter proto.Message, page Page) ([]proto.Message, error) {
+	var all []proto.Message
+	switch f := filter.(type) {
+	case *api.Tunnel:
+		tunnels, err := s.Backend.ListTunnels(ctx, page)
+		for _, t := range tunnels {
+			all = append(all, t)
+		}
+		return all, err
+	case *api.Session:
+		var tunnel *api.Tunnel
+		if f.TunnelId != nil || f.TunnelName != nil {
+			tunnel = &api.Tunnel{TunnelId: f.TunnelId, TunnelName: f.TunnelName}
+			f.TunnelId, f.TunnelName = nil, nil
+		}
+		sessions, err := s.Backend.ListSessions(ctx, tunnel, page)
+		for _, m := range sessions {
+			all = append(all, m)
+		}
+		return all, err
+	}
+	return nil, Errorf(ErrInvalid, "list: %s is not live", schema.KindOf(filter).Words)
+}
+
+func tokenAfter(m proto.Message) string {
+	switch m := m.(type) {
+	case *api.Tunnel:
+		return strconv.Itoa(int(m.GetTunnelId())) + ".0"
+	case *api.Session:
+		return strconv.Itoa(int(m.GetTunnelId())) + "." + strconv.Itoa(int(m.GetSessionId()))
+	}
+	return ""
+}
+
+func parseToken(token string) (Page, error) {
+	if token == "" {
+		return Page{}, nil
+	}
+	first, second, _ := strings.Cut(token, ".")
+	t, err1 := strconv.ParseUint(first, 10, 16)
+	n, err2 := strconv.ParseUint(second, 10, 16)
+	if err1 != nil || err2 != nil {
+		return Page{}, errToken
+	}
+	return Page{AfterTunnel: uint16(t), AfterSession: uint16(n)}, nil
+}

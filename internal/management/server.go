@@ -1,0 +1,282 @@
+package management
+
+import (
+	"context"
+	"fmt"
+
+	"connectrpc.com/connect"
+	"google.golang.org/protobuf/proto"
+
+	"culvert/api"
+	"culvert/internal/config"
+	"culvert/internal/schema"
+)
+
+// APIVersion counts the changes of the schema that an older client cannot read.
+const APIVersion = 1
+
+// A Server answers the requests of the management service.
+type Server struct {
+	Store   *config.Store
+	Backend Backend
+	Version string
+}
+
+// Version says which daemon this is.
+func (s *Server) version(context.Context, *api.VersionRequest) (*api.VersionResponse, error) {
+	return &api.VersionResponse{Version: s.Version, ApiVersion: APIVersion}, nil
+}
+
+// command makes a checked command of a request.
+func command(op schema.Op, o *api.Object, unset []string) (schema.Command, error) {
+	m := schema.Unwrap(o)
+	if m == nil {
+		return schema.Command{}, Errorf(ErrInvalid, "%s: expected an object", op)
+	}
+	c := schema.Command{Op: op, Kind: schema.KindOf(m), Object: m, Unset: unset}
+	if err := c.Check(); err != nil {
+		return c, Errorf(ErrInvalid, "%w", err)
+	}
+	return c, nil
+}
+
+func (s *Server) create(ctx context.Context, r *api.CreateRequest) (*api.CreateResponse, error) {
+	c, err := command(schema.Create, r.GetObject(), nil)
+	if err != nil {
+		return nil, err
+	}
+	var made proto.Message
+	switch m := c.Object.(type) {
+	case *api.Tunnel:
+		made, err = s.createTunnel(ctx, m)
+	case *api.Session:
+		made, err = s.createSession(ctx, m)
+	default:
+		made, err = c.Object, s.Store.Apply(c)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &api.CreateResponse{Object: masked(made)}, nil
+}
+
+// createTunnel validates the tunnel, has it made and records it.
+func (s *Server) createTunnel(ctx context.Context, t *api.Tunnel) (proto.Message, error) {
+	if _, err := s.Store.Snapshot().ResolveTunnel(t); err != nil {
+		return nil, fmt.Errorf("%s: %w", schema.Label(t), err)
+	}
+	made, err := s.Backend.CreateTunnel(ctx, proto.CloneOf(t))
+	if err != nil {
+		return nil, err
+	}
+	return made, s.Store.Declare(t)
+}
+
+func (s *Server) createSession(ctx context.Context, m *api.Session) (proto.Message, error) {
+	if _, err := s.Store.Snapshot().ResolveSession(config.Tunnel{}, m); err != nil {
+		return nil, err
+	}
+	made, err := s.Backend.CreateSession(ctx, proto.CloneOf(m))
+	if err != nil {
+		return nil, err
+	}
+	return made, s.declareSession(m)
+}
+
+// declareSession records a session of a tunnel that is recorded, which one
+// that the peer opened is not.
+func (s *Server) declareSession(m *api.Session) error {
+	_, recorded := s.Store.Snapshot().Object(
+		&api.Tunnel{TunnelName: m.TunnelName, TunnelId: m.TunnelId})
+	if !recorded || m.SessionName == nil {
+		return nil
+	}
+	return s.Store.Declare(m)
+}
+
+func (s *Server) modify(ctx context.Context, r *api.ModifyRequest) (*api.ModifyResponse, error) {
+	c, err := command(schema.Modify, r.GetObject(), r.GetUnset())
+	if err != nil {
+		return nil, err
+	}
+	var made proto.Message
+	switch m := c.Object.(type) {
+	case *api.Tunnel:
+		made, err = s.Backend.ModifyTunnel(ctx, proto.CloneOf(m), c.Unset)
+	case *api.Session:
+		made, err = s.Backend.ModifySession(ctx, proto.CloneOf(m), c.Unset)
+	default:
+		if err := s.Store.Apply(c); err != nil {
+			return nil, err
+		}
+		made, _ = s.Store.Snapshot().Object(m)
+	}
+	if err == nil && c.Kind.Live {
+		err = s.record(c, made)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &api.ModifyResponse{Object: masked(made)}, nil
+}
+
+// record changes what is recorded of a tunnel or session as c says.
+func (s *Server) record(c schema.Command, made proto.Message) error {
+	recorded, ok := s.Store.Snapshot().Object(nameOnly(made))
+	if !ok {
+		return nil
+	}
+	next := proto.Clone(recorded)
+	change := proto.Clone(c.Object)
+	for _, p := range c.Kind.Params {
+		if p.Key {
+			p.Clear(change)
+		}
+	}
+	schema.Update(next, change, c.Unset)
+	return s.Store.Declare(next)
+}
+
+// nameOnly returns the key under which a live object would be recorded: its
+// names, without the IDs that it happens to have.
+func nameOnly(m proto.Message) proto.Message {
+	switch m := m.(type) {
+	case *api.Tunnel:
+		if m.TunnelName != nil {
+			return &api.Tunnel{TunnelName: m.TunnelName}
+		}
+	case *api.Session:
+		if m.TunnelName != nil && m.SessionName != nil {
+			return &api.Session{TunnelName: m.TunnelName, SessionName: m.SessionName}
+		}
+	}
+	return m
+}
+
+func (s *Server) delete(ctx context.Context, r *api.DeleteRequest) (*api.DeleteResponse, error) {
+	c, err := command(schema.Delete, r.GetObject(), nil)
+	if err != nil {
+		return nil, err
+	}
+	gone := c.Object
+	switch m := c.Object.(type) {
+	case *api.Tunnel:
+		gone, err = s.Backend.DeleteTunnel(ctx, m, r.GetReason())
+	case *api.Session:
+		gone, err = s.Backend.DeleteSession(ctx, m, r.GetReason())
+	default:
+		err = s.Store.Apply(c)
+	}
+	if err == nil && c.Kind.Live {
+		err = s.Store.Forget(c.Object, nameOnly(gone))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &api.DeleteResponse{Object: masked(gone)}, nil
+}
+
+func (s *Server) show(ctx context.Context, r *api.ShowRequest) (*api.ShowResponse, error) {
+	c, err := command(schema.Show, r.GetObject(), nil)
+	if err != nil {
+		return nil, err
+	}
+	switch m := c.Object.(type) {
+	case *api.Tunnel:
+		t, err := s.Backend.ShowTunnel(ctx, m)
+		return shown(t, nil, err)
+	case *api.Session:
+		t, err := s.Backend.ShowSession(ctx, m)
+		return shown(t, nil, err)
+	}
+	snapshot := s.Store.Snapshot()
+	m, ok := snapshot.Object(c.Object)
+	if !ok {
+		return nil, Errorf(ErrNotFound, "there is no %s", schema.Label(c.Object))
+	}
+	m = proto.Clone(m)
+	if err := s.addStatus(ctx, m); err != nil {
+		return nil, err
+	}
+	return shown(m, snapshot.Effective(m), nil)
+}
+
+func shown(m, effective proto.Message, err error) (*api.ShowResponse, error) {
+	if err != nil {
+		return nil, err
+	}
+	r := &api.ShowResponse{Object: masked(m)}
+	if effective != nil {
+		r.Effective = masked(effective)
+	}
+	return r, nil
+}
+
+// addStatus adds what is known at run time to an object of the store.
+func (s *Server) addStatus(ctx context.Context, m proto.Message) (err error) {
+	switch m := m.(type) {
+	case *api.System:
+		m.Status, err = s.Backend.SystemStatus(ctx)
+	case *api.Pool:
+		m.Status, err = s.Backend.PoolStatus(ctx, m.GetPoolName())
+	}
+	return err
+}
+
+func (s *Server) save(context.Context, *api.SaveRequest) (*api.SaveResponse, error) {
+	return &api.SaveResponse{Text: string(config.Format(s.Store.Snapshot()))}, nil
+}
+
+// masked wraps a copy of an object without its secrets.
+func masked(m proto.Message) *api.Object {
+	m = proto.Clone(m)
+	schema.Mask(m)
+	return schema.Wrap(m)
+}
+
+// A handler adapts the Server's methods to Connect.
+type handler struct{ s *Server }
+
+func answer[Req, Res any](ctx context.Context, r *connect.Request[Req],
+	f func(context.Context, *Req) (*Res, error)) (*connect.Response[Res], error) {
+	res, err := f(ctx, r.Msg)
+	if err != nil {
+		return nil, connectError(err)
+	}
+	return connect.NewResponse(res), nil
+}
+
+func (h handler) Version(ctx context.Context, r *connect.Request[api.VersionRequest]) (
+	*connect.Response[api.VersionResponse], error) {
+	return answer(ctx, r, h.s.version)
+}
+
+func (h handler) Create(ctx context.Context, r *connect.Request[api.CreateRequest]) (
+	*connect.Response[api.CreateResponse], error) {
+	return answer(ctx, r, h.s.create)
+}
+
+func (h handler) Modify(ctx context.Context, r *connect.Request[api.ModifyRequest]) (
+	*connect.Response[api.ModifyResponse], error) {
+	return answer(ctx, r, h.s.modify)
+}
+
+func (h handler) Delete(ctx context.Context, r *connect.Request[api.DeleteRequest]) (
+	*connect.Response[api.DeleteResponse], error) {
+	return answer(ctx, r, h.s.delete)
+}
+
+func (h handler) Show(ctx context.Context, r *connect.Request[api.ShowRequest]) (
+	*connect.Response[api.ShowResponse], error) {
+	return answer(ctx, r, h.s.show)
+}
+
+func (h handler) List(ctx context.Context, r *connect.Request[api.ListRequest]) (
+	*connect.Response[api.ListResponse], error) {
+	return answer(ctx, r, h.s.list)
+}
+
+func (h handler) Save(ctx context.Context, r *connect.Request[api.SaveRequest]) (
+	*connect.Response[api.SaveResponse], error) {
+	return answer(ctx, r, h.s.save)
+}

@@ -1,0 +1,220 @@
+package pool_test
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"culvert/internal/pool"
+)
+
+func configured(t testing.TB, c pool.Config) *pool.Pools {
+	t.Helper()
+	p := pool.New()
+	if err := p.Configure([]pool.Config{c}); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func allocate(t testing.TB, p *pool.Pools, user string) netip.Addr {
+	t.Helper()
+	a, err := p.Allocate("p", user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func TestFirstFit(t *testing.T) {
+	p := configured(t, pool.Config{
+		Name:      "p",
+		Addresses: []string{"10.0.0.0/29", "10.0.1.5-10.0.1.6", "10.0.2.1"},
+		Reserved:  []string{"10.0.0.2-10.0.0.3"},
+	})
+	want := []string{"10.0.0.1", "10.0.0.4", "10.0.0.5", "10.0.0.6", "10.0.1.5", "10.0.1.6", "10.0.2.1"}
+	for _, w := range want {
+		if got := allocate(t, p, ""); got.String() != w {
+			t.Errorf("Allocate = %s, want %s", got, w)
+		}
+	}
+	if _, err := p.Allocate("p", ""); !errors.Is(err, pool.ErrExhausted) {
+		t.Errorf("Allocate from an empty pool: %v", err)
+	}
+	s, _ := p.Status("p")
+	if s.Total != 7 || s.Allocated != 7 || s.Free != 0 || s.Allocations != 7 || s.Failures != 1 {
+		t.Errorf("Status = %+v", s)
+	}
+}
+
+func TestSticky(t *testing.T) {
+	p := configured(t, pool.Config{Name: "p", Addresses: []string{"10.0.0.0/30"}})
+	alice, bob := allocate(t, p, "alice"), allocate(t, p, "bob")
+	p.Release("p", alice)
+	p.Release("p", bob)
+	if got := allocate(t, p, "bob"); got != bob {
+		t.Errorf("bob came back and got %s, want %s", got, bob)
+	}
+	if got := allocate(t, p, "carol"); got != alice {
+		t.Errorf("carol got %s, want the last free one, %s", got, alice)
+	}
+	if _, err := p.Allocate("p", "alice"); !errors.Is(err, pool.ErrExhausted) {
+		t.Errorf("alice: %v, want that nothing is free", err)
+	}
+}
+
+// Somebody new gets an address that nobody remembers, if there is one.
+func TestNewUserLeavesOldAddresses(t *testing.T) {
+	p := configured(t, pool.Config{Name: "p", Addresses: []string{"10.0.0.0/29"}})
+	a := allocate(t, p, "alice")
+	p.Release("p", a)
+	if b := allocate(t, p, "bob"); b == a {
+		t.Errorf("bob got alice's %s while others were free", b)
+	}
+}
+
+func TestClaim(t *testing.T) {
+	p := configured(t, pool.Config{Name: "p", Addresses: []string{"10.0.0.0/29"},
+		Reserved: []string{"10.0.0.1"}})
+	fixed, outside := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.9.9.9")
+	for range 2 {
+		if err := p.Claim("p", fixed, "alice"); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Claim("p", fixed, "bob"); !errors.Is(err, pool.ErrInUse) {
+			t.Errorf("Claim of an address in use: %v", err)
+		}
+		p.Release("p", fixed)
+		if got := allocate(t, p, "carol"); got == fixed {
+			t.Errorf("a reserved address was given out: %s", got)
+		}
+	}
+	if err := p.Claim("p", outside, "alice"); !errors.Is(err, pool.ErrNotInPool) {
+		t.Errorf("Claim of an address that is not in the pool: %v", err)
+	}
+}
+
+func TestReconfigure(t *testing.T) {
+	p := configured(t, pool.Config{Name: "p", Addresses: []string{"10.0.0.0/30"}})
+	a := allocate(t, p, "alice")
+	b := allocate(t, p, "bob")
+	if err := p.Configure([]pool.Config{{Name: "p", Addresses: []string{"bad"}}}); err == nil {
+		t.Fatal("a wrong configuration was accepted")
+	}
+	if err := p.Configure([]pool.Config{{Name: "p", Addresses: []string{"10.0.0.2-10.0.0.9"}}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := allocate(t, p, "carol"); got == a || got == b {
+		t.Errorf("%s was given out twice", got)
+	}
+	p.Release("p", a) // is in no block any more
+	p.Release("p", b)
+	if got := allocate(t, p, "bob"); got != b {
+		t.Errorf("bob got %s, want %s", got, b)
+	}
+	if err := p.Configure(nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Configure([]pool.Config{{Name: "p", Addresses: []string{"10.0.0.2"}}}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := p.Allocate("p", "x"); !errors.Is(err, pool.ErrExhausted) {
+		t.Errorf("Allocate = %s, %v: the pool was away and forgot what is in use", got, err)
+	}
+}
+
+func TestConfigErrors(t *testing.T) {
+	for _, addresses := range [][]string{
+		{"10.0.0.0/8"}, {"10.0.0.0/24", "10.0.0.128/25"}, {"10.0.0.9-10.0.0.1"}, {"x"}, {"2001:db8::/64"},
+	} {
+		if err := pool.Check(pool.Config{Name: "p", Addresses: addresses}); err == nil {
+			t.Errorf("Check(%v) = nil", addresses)
+		}
+	}
+}
+
+func TestIPv6(t *testing.T) {
+	p := configured(t, pool.Config{Name: "p", Addresses: []string{"2001:db8::ffff:ffff:ffff:fffe-2001:db8:0:1::1"}})
+	var got []string
+	for range 4 {
+		got = append(got, allocate(t, p, "").String())
+	}
+	want := "[2001:db8::ffff:ffff:ffff:fffe 2001:db8::ffff:ffff:ffff:ffff 2001:db8:0:1:: 2001:db8:0:1::1]"
+	if fmt.Sprint(got) != want {
+		t.Errorf("got %v, want %s", got, want)
+	}
+}
+
+// Whatever is done, no address has two users, none is given out that the pool
+// does not have, and counts agree.
+func TestProperties(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		configs := []pool.Config{
+			{Name: "p", Addresses: []string{"10.0.0.0/28"}, Reserved: []string{"10.0.0.3"}},
+			{Name: "p", Addresses: []string{"10.0.0.8/29", "10.0.1.0-10.0.1.70"}},
+		}
+		p := pool.New()
+		current := 0
+		configure := func(t *rapid.T) {
+			current = rapid.IntRange(0, 1).Draw(t, "config")
+			if err := p.Configure(configs[current : current+1]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		configure(t)
+		used := map[netip.Addr]string{}
+		last := map[string]netip.Addr{}
+		t.Repeat(map[string]func(*rapid.T){
+			"allocate": func(t *rapid.T) {
+				user := rapid.SampledFrom([]string{"", "a", "b", "c", "d"}).Draw(t, "user")
+				a, err := p.Allocate("p", user)
+				if err != nil {
+					if s, _ := p.Status("p"); s.Free != 0 {
+						t.Fatalf("%v, but %d are free", err, s.Free)
+					}
+					return
+				}
+				if other, taken := used[a]; taken {
+					t.Fatalf("%s given to %q is %q's", a, user, other)
+				}
+				if !p.Contains("p", a) || current == 0 && a.String() == "10.0.0.3" {
+					t.Fatalf("%s is not to be given out", a)
+				}
+				used[a] = user
+				last[user] = a
+			},
+			"release": func(t *rapid.T) {
+				user := rapid.SampledFrom([]string{"", "a", "b", "c", "d"}).Draw(t, "user")
+				if a := last[user]; used[a] == user && a.IsValid() {
+					p.Release("p", a)
+					delete(used, a)
+				}
+			},
+			"configure": configure,
+			"": func(t *rapid.T) {
+				if s, _ := p.Status("p"); s.Allocated != len(used) || s.Free < 0 || s.Free > s.Total {
+					t.Fatalf("Status = %+v, want %d allocated", s, len(used))
+				}
+			},
+		})
+	})
+}
+
+func BenchmarkAllocate(b *testing.B) {
+	p := configured(b, pool.Config{Name: "p", Addresses: []string{"10.0.0.0/16"}})
+	users := make([]string, 60000)
+	for i := range users {
+		users[i] = fmt.Sprint("user", i)
+		if _, err := p.Allocate("p", users[i]); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for i := 0; b.Loop(); i++ {
+		user := users[i%len(users)]
+		a, _ := p.Allocate("p", user)
+		p.Release("p", a)
+	}
+}
