@@ -14,8 +14,13 @@ type (
 	LinkUp struct{ Terms Terms }
 
 	// Authenticate asks whether the peer is who it says. Answer with
-	// [Authenticated]. Rechallenges of a link that is up ask again.
-	Authenticate struct{ Credentials Credentials }
+	// [Authenticated]. Rechallenges of a link that is up ask again. Serial tells
+	// the answer to this question from that to an earlier one, which may come
+	// after the peer began anew.
+	Authenticate struct {
+		Credentials Credentials
+		Serial      uint32
+	}
 
 	// LocalAuthenticated says that the peer accepted us, with what it said.
 	LocalAuthenticated struct {
@@ -25,9 +30,11 @@ type (
 
 	// GrantAddresses asks which addresses the link gets. It comes once when
 	// authentication is over, whichever network protocols follow. Frames of
-	// those that come before [AddressesGranted] are kept, not lost.
+	// those that come before [AddressesGranted] are kept, not lost. It comes
+	// again when a link that went down (LinkDown) is up again.
 	GrantAddresses struct {
 		PeerName string // as authenticated, empty if not
+		Serial   uint32 // for the answer, as in [Authenticate]
 	}
 
 	// NetworkUp says that a network protocol is opened.
@@ -69,6 +76,7 @@ const (
 // Terms are what LCP agreed on.
 type Terms struct {
 	MRU, PeerMRU           uint16 // bytes
+	MTU                    uint16 // of the interface: PeerMRU, but never more than Config.MRU
 	ACCM, PeerACCM         uint32 // ours is what the peer escapes when it sends
 	MagicNumber, PeerMagic uint32
 	PFC, ACFC              bool       // the peer may get compressed fields from us
@@ -81,7 +89,7 @@ type Credentials struct {
 	Method    AuthMethod
 	Name      string
 	ID        uint8  // of the CHAP or PAP packet
-	Challenge []byte // what we (or the LAC) sent; empty for PAP
+	Challenge []byte // what we (or the LAC) sent; empty for PAP; EAP: random bytes to use for one
 	Response  []byte // CHAP: value field as received; PAP: the password; EAP: the packet
 	State     []byte // EAP pass-through: RADIUS State, opaque here
 }

@@ -18,15 +18,25 @@ type (
 	// control bytes, with one or two bytes of protocol. No reference to Frame is kept.
 	FrameReceived struct{ Frame []byte }
 
-	// Authenticated answers [Authenticate].
-	Authenticated struct{ Verdict Verdict }
+	// Authenticated answers [Authenticate]. Serial is that of the question: an
+	// answer to an old one is passed over. Zero stands for the last one.
+	Authenticated struct {
+		Verdict Verdict
+		Serial  uint32
+	}
 
-	// AddressesGranted answers [GrantAddresses].
-	AddressesGranted struct{ Addresses Addresses }
+	// AddressesGranted answers [GrantAddresses]. Serial as in [Authenticated].
+	AddressesGranted struct {
+		Addresses Addresses
+		Serial    uint32
+	}
 
 	// AddressesRefused answers [GrantAddresses] with the end of the link: none
 	// is free, say. Reason is told to the operator, not to the peer.
-	AddressesRefused struct{ Reason string }
+	AddressesRefused struct {
+		Reason string
+		Serial uint32
+	}
 
 	// CloseRequested terminates the link politely: Terminate-Request, then Finished.
 	CloseRequested struct{ Reason string }

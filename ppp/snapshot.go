@@ -1,0 +1,81 @@
+package ppp
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// SnapshotVersion is that of the [Snapshot]s made here; others cannot be restored.
+const SnapshotVersion = 1
+
+// A Snapshot is all that a link knows, as plain data that any encoder takes. It
+// holds no password, ours or the peer's.
+type Snapshot struct {
+	Version int
+	State   LinkState
+	// Timers are the times remaining; nil: not running.
+	Timers []*time.Duration
+}
+
+// Snapshot returns the state of the link. It shares nothing with the link.
+func (l *Link) Snapshot(now time.Time) Snapshot {
+	s := Snapshot{Version: SnapshotVersion, State: l.state.clone()}
+	for _, t := range l.timers {
+		var left *time.Duration
+		if !t.IsZero() {
+			left = new(t.Sub(now))
+		}
+		s.Timers = append(s.Timers, left)
+	}
+	return s
+}
+
+// Restore returns the link that a snapshot was made of. It says nothing; what was due
+// in between is due soon, but not all at once: see spread.
+func Restore(cfg *Config, now time.Time, s Snapshot) (*Link, error) {
+	if s.Version != SnapshotVersion || len(s.Timers) != int(numTimers) {
+		return nil, fmt.Errorf("restoring a PPP link: version %d with %d timers, want %d with %d",
+			s.Version, len(s.Timers), SnapshotVersion, numTimers)
+	}
+	for i, c := range s.State.Controls {
+		if c.State >= numStates {
+			return nil, fmt.Errorf("restoring a PPP link: %v is in state %d, want less than %d",
+				controlProtocols[i], c.State, numStates)
+		}
+	}
+	l := &Link{cfg: cfg, state: s.State.clone()}
+	for t, left := range s.Timers {
+		if left != nil {
+			l.timers[t] = now.Add(l.spread(timer(t), *left))
+		}
+	}
+	return l, nil
+}
+
+// spread keeps the echoes of many links restored at once from leaving together.
+func (l *Link) spread(t timer, left time.Duration) time.Duration {
+	if left > 0 {
+		return left
+	}
+	over := time.Second
+	if t == timerEcho && l.cfg.EchoInterval > 0 {
+		over = l.cfg.EchoInterval
+	}
+	return 1 + time.Duration(uint64(l.nonZero32())*uint64(over)>>32)
+}
+
+// clone copies the state with what it points to.
+func (s *LinkState) clone() LinkState {
+	c := *s
+	for i := range c.Controls {
+		c.Controls[i].Request = bytes.Clone(c.Controls[i].Request)
+		c.Controls[i].Kept = slices.Clone(c.Controls[i].Kept)
+	}
+	c.LCP.PeerEndpoint = bytes.Clone(c.LCP.PeerEndpoint)
+	c.PeerAuth.Challenge = bytes.Clone(c.PeerAuth.Challenge)
+	c.PeerAuth.State = bytes.Clone(c.PeerAuth.State)
+	c.LocalAuth.Response = bytes.Clone(c.LocalAuth.Response)
+	return c
+}
