@@ -1,0 +1,178 @@
+package engine
+
+import (
+	"net/netip"
+	"time"
+
+	"culvert/api"
+	"culvert/internal/config"
+	"culvert/internal/dataplane"
+	"culvert/l2tp"
+)
+
+// maxHalfOpen is how many tunnels of a shard may be on their way at once.
+// Beyond it SCCRQs are not answered: their senders try again.
+const maxHalfOpen = 4096
+
+// receiveFirst handles a message to no tunnel: an SCCRQ, new or repeated.
+func (s *shard) receiveFirst(d dataplane.Datagram) {
+	sccrq, err := l2tp.PeekSCCRQ(d.Data)
+	if err != nil {
+		s.engine.count.badPackets.Add(1)
+		return
+	}
+	if t := s.firsts[first{d.Peer, sccrq.AssignedTunnelID}]; t != nil {
+		s.step(t, l2tp.MessageReceived{Data: d.Data})
+		return
+	}
+	if s.halfOpen >= maxHalfOpen || s.losesTie(d.Peer.Addr(), sccrq) {
+		return
+	}
+	s.accept(d, sccrq)
+}
+
+// A first names the SCCRQ that began a tunnel: copies of it are recognised
+// however often the peer repeats it (RFC 2661, 5.8).
+type first struct {
+	peer netip.AddrPort
+	id   l2tp.TunnelID // that the peer assigned
+}
+
+// losesTie settles the tie between an SCCRQ and those that we have sent to the
+// same host, and reports whether the peer's loses (RFC 2661, 4.4.3, Tie Breaker).
+func (s *shard) losesTie(peer netip.Addr, sccrq l2tp.SCCRQ) bool {
+	for _, d := range s.dialers {
+		t := d.tunnel
+		if t == nil || t.peer.Addr() != peer.Unmap() || t.end != nil {
+			continue
+		}
+		tie := t.core.Collide(sccrq.TieBreaker)
+		if tie == l2tp.TieLost || tie == l2tp.TieBoth {
+			s.step(t, l2tp.TieBreakerLost{})
+		}
+		if tie == l2tp.TieWon || tie == l2tp.TieBoth {
+			return true
+		}
+	}
+	return false
+}
+
+// accept makes a tunnel for an SCCRQ, or refuses it with a StopCCN.
+func (s *shard) accept(d dataplane.Datagram, sccrq l2tp.SCCRQ) {
+	snapshot := s.engine.store.Snapshot()
+	peer := snapshot.SelectPeer(sccrq.HostName, d.Peer.Addr().Unmap())
+	id := s.newTunnelID()
+	if id == 0 {
+		s.engine.count.tunnelsRefused.Add(1)
+		return
+	}
+	settings := s.settings.tunnel(snapshot, peer.Tunnel, localOf(d, peer.Tunnel.Parameters))
+	refusal := s.engine.refuses(snapshot.System(), peer)
+	if refusal != nil {
+		s.refuse(d, sccrq, settings, id, *refusal)
+		return
+	}
+	t := s.newTunnel(l2tp.Respond(settings.core, id), settings, d.Peer)
+	t.beginBy(first{d.Peer, sccrq.AssignedTunnelID})
+	t.open(func() {})
+	s.step(t, l2tp.MessageReceived{Data: d.Data})
+}
+
+// refuse answers an SCCRQ with a StopCCN, from the socket by which it came.
+func (s *shard) refuse(
+	d dataplane.Datagram, sccrq l2tp.SCCRQ, settings *tunnelSettings, id l2tp.TunnelID, r l2tp.Result,
+) {
+	s.engine.log.Warn("tunnel refused", "peer", d.Peer, "host_name", sccrq.HostName, "cause", r.StopString())
+	s.engine.count.tunnelsRefused.Add(1)
+	t := s.newTunnel(l2tp.Refuse(settings.core, id, r), settings, d.Peer)
+	t.beginBy(first{d.Peer, sccrq.AssignedTunnelID})
+	t.answer = s.engine.answerTo(d)
+	s.step(t, l2tp.MessageReceived{Data: d.Data})
+}
+
+// beginBy notes which SCCRQ began the tunnel.
+func (t *tunnel) beginBy(f first) {
+	t.first = f
+	t.shard.firsts[f] = t
+	t.shard.halfOpen++
+}
+
+// localOf is our end of a tunnel that a peer opens: where it found us, or an
+// ephemeral port there if the profile wants one.
+func localOf(d dataplane.Datagram, p config.TunnelParameters) netip.AddrPort {
+	if p.OurUDPPort == 0 {
+		return netip.AddrPortFrom(d.Local.Addr(), 0)
+	}
+	return d.Local
+}
+
+// refuses says why a peer gets no tunnel, or nil.
+func (e *Engine) refuses(sys config.System, peer config.Peer) *l2tp.Result {
+	switch {
+	case e.stopping.Load():
+		return &l2tp.Result{Code: l2tp.StopShutdown}
+	case sys.DenyRemoteTunnelCreates, sys.DrainTunnels:
+		return &l2tp.Result{Code: l2tp.StopError, Error: l2tp.ErrorTryAnother, Message: "administratively disabled"}
+	case sys.MaxTunnels > 0 && e.count.tunnels.Load() > int64(sys.MaxTunnels):
+		return &l2tp.Result{Code: l2tp.StopError, Error: l2tp.ErrorResources, Message: "too many tunnels"}
+	case peer.Tunnel.Parameters.AuthMode == api.AuthMode_AUTH_MODE_SIMPLE && !peer.Matched:
+		return &l2tp.Result{Code: l2tp.StopNotAuthorized, Message: "unknown peer"}
+	}
+	return nil
+}
+
+// answerTo returns how to answer d from the socket by which it came.
+func (e *Engine) answerTo(d dataplane.Datagram) func(b []byte) {
+	for _, l := range e.listeners {
+		at := l.Addr()
+		if at.Port() == d.Local.Port() && at.Addr().Is4() == d.Local.Addr().Unmap().Is4() {
+			return func(b []byte) {
+				if err := l.Send(d.Local.Addr(), d.Peer, b); err != nil {
+					e.log.Debug("sending refusal", "peer", d.Peer, "err", err)
+				}
+			}
+		}
+	}
+	return func([]byte) {}
+}
+
+// incomingCall takes or refuses a call that the peer asks for.
+func (t *tunnel) incomingCall(now time.Time, a l2tp.IncomingCall) {
+	if refusal := t.refuses(a); refusal != nil {
+		t.shard.engine.count.sessionsRefused.Add(1)
+		t.shard.engine.log.Warn("session refused", "tunnel", t.core.ID(), "peer", t.peer, "cause", refusal.Message)
+		t.shard.step(t, l2tp.CallRefused{Session: a.Session, Result: *refusal})
+		return
+	}
+	s := t.newSession(now, a.Session, a.Kind)
+	s.settings = t.shard.settings.incoming(t.shard.engine.store.Snapshot(), t.settings.resolved, a.Kind)
+	s.peerID = a.PeerSession
+	s.call = callInfo(a.Call)
+	s.add(func(err error) {
+		if err != nil {
+			s.refuse(err)
+			return
+		}
+		t.shard.step(t, l2tp.CallAccepted{Session: s.id})
+		if s.kind == l2tp.LACOutgoing {
+			t.shard.step(t, l2tp.CallConnected{Session: s.id, Call: s.settings.asCall()})
+		}
+	})
+}
+
+// refuses says why a call is refused, or nil. What is up is never touched.
+func (t *tunnel) refuses(a l2tp.IncomingCall) *l2tp.Result {
+	e := t.shard.engine
+	sys := e.store.Snapshot().System()
+	switch {
+	case t.closing, e.stopping.Load(), sys.DrainTunnels:
+		return &l2tp.Result{Code: l2tp.CDNAdministrative, Message: "administratively disabled"}
+	case t.sessions[a.Session] != nil:
+		return &l2tp.Result{Code: l2tp.CDNNoFacilitiesForNow, Message: "identifier busy"}
+	case e.count.settingUp.Load() >= e.credit:
+		return &l2tp.Result{Code: l2tp.CDNNoFacilitiesForNow, Message: "too many calls at once"}
+	case sys.MaxSessions > 0 && e.count.sessions.Load() >= int64(sys.MaxSessions):
+		return &l2tp.Result{Code: l2tp.CDNNoFacilitiesForNow, Message: "too many sessions"}
+	}
+	return nil
+}

@@ -1,0 +1,249 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"culvert/api"
+	"culvert/internal/management"
+	"culvert/l2tp"
+)
+
+var _ management.Backend = (*Engine)(nil)
+
+// ask runs f on a shard and returns its result.
+func ask[T any](ctx context.Context, s *shard, f func() (T, error)) (T, error) {
+	type answer struct {
+		value T
+		err   error
+	}
+	answers := make(chan answer, 1)
+	s.mail.post(func() {
+		value, err := f()
+		answers <- answer{value, err}
+	})
+	select {
+	case a := <-answers:
+		return a.value, a.err
+	case <-ctx.Done():
+		var zero T
+		return zero, ctx.Err()
+	}
+}
+
+// createDeclared makes what the configuration file declares.
+func (e *Engine) createDeclared() {
+	snapshot := e.store.Snapshot()
+	for _, t := range snapshot.Tunnels() {
+		if _, err := e.CreateTunnel(context.Background(), t); err != nil {
+			e.log.Error("creating configured tunnel", "name", t.GetTunnelName(), "err", err)
+		}
+	}
+	for _, s := range snapshot.Sessions() {
+		if _, err := e.CreateSession(context.Background(), s); err != nil {
+			e.log.Error("creating configured session", "tunnel", s.GetTunnelName(),
+				"name", s.GetSessionName(), "err", err)
+		}
+	}
+}
+
+// CreateTunnel begins to open a tunnel.
+func (e *Engine) CreateTunnel(ctx context.Context, asked *api.Tunnel) (*api.Tunnel, error) {
+	if err := e.mayCreate(); err != nil {
+		return nil, err
+	}
+	resolved, err := e.store.Snapshot().ResolveTunnel(asked)
+	if err != nil {
+		return nil, err
+	}
+	d := &dialer{asked: proto.CloneOf(asked), resolved: resolved, id: l2tp.TunnelID(resolved.ID)}
+	d.shard = e.shardFor(resolved.Dest.Addr)
+	if d.id != 0 {
+		d.shard = e.shardOf(d.id)
+	}
+	if !e.names.add(d) {
+		return nil, management.Errorf(management.ErrExists, "tunnel %s: exists already", asked.GetTunnelName())
+	}
+	created, err := ask(ctx, d.shard, func() (*api.Tunnel, error) { return d.begin(time.Now()) })
+	if err != nil {
+		e.names.remove(d)
+	}
+	return created, err
+}
+
+// mayCreate says why no tunnel may be created by command, or nil.
+func (e *Engine) mayCreate() error {
+	sys := e.store.Snapshot().System()
+	switch {
+	case e.stopping.Load():
+		return management.Errorf(management.ErrUnavailable, "the daemon is stopping")
+	case sys.DenyLocalTunnelCreates:
+		return management.Errorf(management.ErrRefused, "system: deny_local_tunnel_creates is yes")
+	case sys.DrainTunnels:
+		return management.Errorf(management.ErrRefused, "system: drain_tunnels is yes")
+	case sys.MaxTunnels > 0 && e.count.tunnels.Load() >= int64(sys.MaxTunnels):
+		return management.Errorf(management.ErrRefused, "system: max_tunnels is %d, and so many exist", sys.MaxTunnels)
+	}
+	return nil
+}
+
+// begin enters the dialer into its shard and starts its first attempt.
+func (d *dialer) begin(now time.Time) (*api.Tunnel, error) {
+	if d.id == 0 {
+		d.id = d.shard.newTunnelID()
+	}
+	if d.id == 0 || d.shard.tunnels[d.id] != nil || d.shard.dialerOf(d.id) != nil {
+		return nil, management.Errorf(management.ErrExists, "tunnel_id %d: in use", d.id)
+	}
+	d.shard.dialers = append(d.shard.dialers, d)
+	d.dial(now)
+	return d.status(now), nil
+}
+
+// dialerOf finds the dialer whose tunnel has, or will have, an identifier.
+func (s *shard) dialerOf(id l2tp.TunnelID) *dialer {
+	for _, d := range s.dialers {
+		if d.id == id {
+			return d
+		}
+	}
+	return nil
+}
+
+// A subject is the tunnel that a key names: a dialer, a running tunnel, or both.
+type subject struct {
+	dialer *dialer
+	tunnel *tunnel
+}
+
+// onTunnel runs f on the shard of the tunnel that a key names.
+func onTunnel[T any](
+	ctx context.Context, e *Engine, name string, id uint32, f func(subject) (T, error),
+) (T, error) {
+	s := e.shardOf(l2tp.TunnelID(id))
+	named := e.names.find(name)
+	if named != nil {
+		s = named.shard
+	}
+	return ask(ctx, s, func() (T, error) {
+		var found subject
+		switch {
+		case named != nil:
+			found = subject{named, named.tunnel}
+		case name == "":
+			found.tunnel = s.tunnels[l2tp.TunnelID(id)]
+			found.dialer = s.dialerOf(l2tp.TunnelID(id))
+		}
+		if found.dialer == nil && (found.tunnel == nil || found.tunnel.end != nil) {
+			var zero T
+			return zero, management.Errorf(management.ErrNotFound, "tunnel %s: no such tunnel", either(name, id))
+		}
+		return f(found)
+	})
+}
+
+// either is how a message names what has a name or an identifier.
+func either(name string, id uint32) string {
+	if name != "" {
+		return name
+	}
+	return fmt.Sprint(id)
+}
+
+// ModifyTunnel changes a tunnel that was created by command.
+func (e *Engine) ModifyTunnel(ctx context.Context, t *api.Tunnel, unset []string) (*api.Tunnel, error) {
+	return onTunnel(ctx, e, t.GetTunnelName(), t.GetTunnelId(), func(found subject) (*api.Tunnel, error) {
+		if found.dialer == nil {
+			return nil, management.Errorf(management.ErrRefused, "tunnel %s: was opened by the peer: "+
+				"its parameters are those of its profiles", either(t.GetTunnelName(), t.GetTunnelId()))
+		}
+		return found.dialer.modify(time.Now(), t, unset)
+	})
+}
+
+// DeleteTunnel ends a tunnel and its sessions.
+func (e *Engine) DeleteTunnel(ctx context.Context, key *api.Tunnel, reason string) (*api.Tunnel, error) {
+	return onTunnel(ctx, e, key.GetTunnelName(), key.GetTunnelId(), func(found subject) (*api.Tunnel, error) {
+		now := time.Now()
+		status := found.status(now)
+		if found.dialer != nil {
+			found.dialer.delete(now, reason)
+		} else {
+			found.tunnel.close(now, l2tp.Result{Code: l2tp.StopGeneral, Message: reason})
+		}
+		return status, nil
+	})
+}
+
+// ShowTunnel describes a tunnel.
+func (e *Engine) ShowTunnel(ctx context.Context, key *api.Tunnel) (*api.Tunnel, error) {
+	return onTunnel(ctx, e, key.GetTunnelName(), key.GetTunnelId(), func(found subject) (*api.Tunnel, error) {
+		return found.status(time.Now()), nil
+	})
+}
+
+// ListTunnels describes the tunnels after a given one.
+func (e *Engine) ListTunnels(ctx context.Context, page management.Page) ([]*api.Tunnel, error) {
+	var all []*api.Tunnel
+	for _, s := range e.shards {
+		some, err := ask(ctx, s, func() ([]*api.Tunnel, error) { return s.list(page), nil })
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+	}
+	slices.SortFunc(all, func(a, b *api.Tunnel) int { return int(a.GetTunnelId()) - int(b.GetTunnelId()) })
+	return all[:min(len(all), page.Limit)], nil
+}
+
+// list describes a page of the shard's tunnels.
+func (s *shard) list(page management.Page) []*api.Tunnel {
+	found := s.subjects()
+	now := time.Now()
+	var tunnels []*api.Tunnel
+	for _, id := range after(found, l2tp.TunnelID(page.AfterTunnel), page.Limit) {
+		tunnels = append(tunnels, found[id].status(now))
+	}
+	return tunnels
+}
+
+// subjects is every tunnel of the shard: those that run, and those that wait
+// for their next attempt.
+func (s *shard) subjects() map[l2tp.TunnelID]subject {
+	found := make(map[l2tp.TunnelID]subject, len(s.tunnels))
+	for id, t := range s.tunnels {
+		if t.end == nil {
+			found[id] = subject{t.dialer, t}
+		}
+	}
+	for _, d := range s.dialers {
+		found[d.id] = subject{d, d.tunnel}
+	}
+	return found
+}
+
+// after returns up to limit keys greater than last, in order.
+func after[K ~uint16, V any](m map[K]V, last K, limit int) []K {
+	var keys []K
+	for k := range m {
+		if k > last {
+			keys = append(keys, k)
+		}
+	}
+	slices.Sort(keys)
+	return keys[:min(len(keys), limit)]
+}
+
+// SystemStatus describes the daemon.
+func (e *Engine) SystemStatus(context.Context) (*api.SystemStatus, error) {
+	return e.systemStatus(time.Now()), nil
+}
+
+// PoolStatus describes what is given out of a pool.
+func (e *Engine) PoolStatus(_ context.Context, name string) (*api.PoolStatus, error) {
+	return e.poolStatus(name), nil
+}

@@ -1,0 +1,228 @@
+package engine
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"culvert/api"
+	"culvert/internal/dataplane"
+	"culvert/internal/management"
+	"culvert/l2tp"
+)
+
+// CreateSession begins to place a call in a tunnel that was created by command.
+func (e *Engine) CreateSession(ctx context.Context, asked *api.Session) (*api.Session, error) {
+	if e.store.Snapshot().System().DrainTunnels {
+		return nil, management.Errorf(management.ErrRefused, "system: drain_tunnels is yes")
+	}
+	name, id := asked.GetTunnelName(), asked.GetTunnelId()
+	return onTunnel(ctx, e, name, id, func(found subject) (*api.Session, error) {
+		if found.dialer == nil {
+			return nil, management.Errorf(management.ErrRefused,
+				"tunnel %s: was opened by the peer: only it can ask for sessions there", either(name, id))
+		}
+		return found.dialer.addCall(time.Now(), proto.CloneOf(asked))
+	})
+}
+
+// addCall enters a call and places it if the tunnel is up.
+func (d *dialer) addCall(now time.Time, asked *api.Session) (*api.Session, error) {
+	resolved, err := d.shard.engine.store.Snapshot().ResolveSession(d.resolved, asked)
+	if err != nil {
+		return nil, err
+	}
+	if resolved.Name != "" && d.callOf(resolved.Name, 0) != nil {
+		return nil, management.Errorf(management.ErrExists, "session %s: exists already in tunnel %s",
+			resolved.Name, either(d.asked.GetTunnelName(), uint32(d.id)))
+	}
+	if resolved.ID != 0 && (d.callOf("", uint32(resolved.ID)) != nil || d.sessionOf(resolved.ID) != nil) {
+		return nil, management.Errorf(management.ErrExists, "session_id %d: in use in tunnel %s",
+			resolved.ID, either(d.asked.GetTunnelName(), uint32(d.id)))
+	}
+	c := &call{dialer: d, asked: asked}
+	d.calls = append(d.calls, c)
+	if d.isUp() {
+		c.placeCall(now)
+	}
+	return c.status(now), nil
+}
+
+// callOf finds a call by its name or by the identifier that it asked for or has.
+func (d *dialer) callOf(name string, id uint32) *call {
+	for _, c := range d.calls {
+		switch {
+		case name != "":
+			if c.asked.GetSessionName() == name {
+				return c
+			}
+		case c.session != nil && uint32(c.session.id) == id, c.asked.GetSessionId() == id && id != 0:
+			return c
+		}
+	}
+	return nil
+}
+
+func (d *dialer) sessionOf(id uint16) *session {
+	if d.tunnel == nil {
+		return nil
+	}
+	return d.tunnel.sessions[l2tp.SessionID(id)]
+}
+
+// A sessionSubject is the session that a key names: a call, a running session, or both.
+type sessionSubject struct {
+	call    *call
+	session *session
+}
+
+// onSession runs f on the shard of the session that a key names.
+func onSession[T any](
+	ctx context.Context, e *Engine, key *api.Session, f func(sessionSubject) (T, error),
+) (T, error) {
+	name, id := key.GetSessionName(), key.GetSessionId()
+	return onTunnel(ctx, e, key.GetTunnelName(), key.GetTunnelId(), func(in subject) (T, error) {
+		var found sessionSubject
+		if in.dialer != nil {
+			found.call = in.dialer.callOf(name, id)
+		}
+		switch {
+		case found.call != nil:
+			found.session = found.call.session
+		case in.tunnel != nil && name == "":
+			found.session = in.tunnel.sessions[l2tp.SessionID(id)]
+		}
+		if found.call == nil && (found.session == nil || found.session.phase == gone) {
+			var zero T
+			return zero, management.Errorf(management.ErrNotFound, "session %s: no such session in tunnel %s",
+				either(name, id), either(key.GetTunnelName(), key.GetTunnelId()))
+		}
+		return f(found)
+	})
+}
+
+// ModifySession changes a session. None of its parameters can be changed yet
+// while it runs; the grammar offers none.
+func (e *Engine) ModifySession(ctx context.Context, s *api.Session, _ []string) (*api.Session, error) {
+	return onSession(ctx, e, s, func(found sessionSubject) (*api.Session, error) {
+		return found.status(time.Now()), nil
+	})
+}
+
+// DeleteSession ends a session.
+func (e *Engine) DeleteSession(ctx context.Context, key *api.Session, reason string) (*api.Session, error) {
+	return onSession(ctx, e, key, func(found sessionSubject) (*api.Session, error) {
+		now := time.Now()
+		status := found.status(now)
+		if found.call != nil {
+			found.call.delete(now, reason)
+		} else {
+			found.session.hangUp(now, reason)
+		}
+		return status, nil
+	})
+}
+
+// ShowSession describes a session, with its counters as the data plane has them.
+func (e *Engine) ShowSession(ctx context.Context, key *api.Session) (*api.Session, error) {
+	counted := make(chan dataplane.Counters, 1)
+	status, err := onSession(ctx, e, key, func(found sessionSubject) (*api.Session, error) {
+		found.countInto(counted)
+		return found.status(time.Now()), nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case c := <-counted:
+		status.Status.Counters = countersStatus(c)
+		return status, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// countInto reads the session's counters on a worker. What has none gives zeros.
+func (f sessionSubject) countInto(counted chan<- dataplane.Counters) {
+	s := f.session
+	if s == nil || s.path == nil || s.phase == gone {
+		counted <- dataplane.Counters{}
+		return
+	}
+	s.shard().do(&s.jobs, job{run: func(ctx context.Context) error {
+		c, err := s.path.Counters(ctx)
+		counted <- c
+		return err
+	}, done: s.warn("reading counters")})
+}
+
+// ListSessions describes the sessions after a given one: of one tunnel, or of all.
+func (e *Engine) ListSessions(
+	ctx context.Context, in *api.Tunnel, page management.Page,
+) ([]*api.Session, error) {
+	if in.GetTunnelName() != "" || in.GetTunnelId() != 0 {
+		return onTunnel(ctx, e, in.GetTunnelName(), in.GetTunnelId(), func(found subject) ([]*api.Session, error) {
+			return found.sessions(time.Now(), page.AfterSession, page.Limit), nil
+		})
+	}
+	var all []*api.Session
+	for _, s := range e.shards {
+		some, err := ask(ctx, s, func() ([]*api.Session, error) { return s.listSessions(page), nil })
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+	}
+	slices.SortFunc(all, func(a, b *api.Session) int {
+		if d := int(a.GetTunnelId()) - int(b.GetTunnelId()); d != 0 {
+			return d
+		}
+		return int(a.GetSessionId()) - int(b.GetSessionId())
+	})
+	return all[:min(len(all), page.Limit)], nil
+}
+
+// listSessions describes a page of the shard's sessions.
+func (s *shard) listSessions(page management.Page) []*api.Session {
+	var sessions []*api.Session
+	now := time.Now()
+	begin, afterSession := page.AfterTunnel, page.AfterSession
+	if begin > 0 {
+		begin-- // the tunnel of the last session may have more
+	}
+	found := s.subjects()
+	for _, id := range after(found, l2tp.TunnelID(begin), len(found)) {
+		if uint16(id) != page.AfterTunnel {
+			afterSession = 0
+		}
+		sessions = append(sessions, found[id].sessions(now, afterSession, page.Limit-len(sessions))...)
+		if len(sessions) >= page.Limit {
+			break
+		}
+	}
+	return sessions
+}
+
+// sessions describes the tunnel's sessions after one, and the calls that have
+// no session now if it is the first page.
+func (f subject) sessions(now time.Time, last uint16, limit int) []*api.Session {
+	var sessions []*api.Session
+	if f.dialer != nil && last == 0 {
+		for _, c := range f.dialer.calls {
+			if c.session == nil {
+				sessions = append(sessions, c.status(now))
+			}
+		}
+	}
+	if f.tunnel == nil {
+		return sessions
+	}
+	for _, id := range after(f.tunnel.sessions, l2tp.SessionID(last), limit) {
+		if s := f.tunnel.sessions[id]; s.phase != gone {
+			sessions = append(sessions, sessionSubject{s.wanted, s}.status(now))
+		}
+	}
+	return sessions
+}

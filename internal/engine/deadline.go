@@ -1,0 +1,95 @@
+package engine
+
+import (
+	"container/heap"
+	"time"
+)
+
+// A machine is what a shard's heap holds: something with a next deadline.
+type machine interface {
+	// deadline is when tick must next be called, or zero for never.
+	deadline() time.Time
+	tick(now time.Time)
+	// slot is where the machine keeps its place in the heap.
+	slot() *slot
+}
+
+// A slot is a machine's place in the heap plus one, so that its zero value is
+// no place.
+type slot struct{ place int32 }
+
+// deadlines is the one heap of a shard. It holds machines that have a deadline.
+type deadlines struct{ entries []entry }
+
+type entry struct {
+	when int64 // Unix time in ns
+	m    machine
+}
+
+// update puts m where its deadline says, or takes it out if it has none.
+func (d *deadlines) update(m machine) {
+	when, s := m.deadline(), m.slot()
+	switch {
+	case when.IsZero() && s.place == 0:
+	case when.IsZero():
+		d.remove(m)
+	case s.place == 0:
+		heap.Push(d, entry{when.UnixNano(), m})
+	default:
+		at := int(s.place - 1)
+		if ns := when.UnixNano(); d.entries[at].when != ns {
+			d.entries[at].when = ns
+			heap.Fix(d, at)
+		}
+	}
+}
+
+// remove takes m out, if it is in.
+func (d *deadlines) remove(m machine) {
+	if at := int(m.slot().place - 1); at >= 0 {
+		heap.Remove(d, at)
+	}
+}
+
+// due returns a machine whose deadline has come, or nil.
+func (d *deadlines) due(now time.Time) machine {
+	if len(d.entries) == 0 || d.entries[0].when > now.UnixNano() {
+		return nil
+	}
+	return d.entries[0].m
+}
+
+// next returns the first deadline, and whether there is one.
+func (d *deadlines) next() (time.Time, bool) {
+	if len(d.entries) == 0 {
+		return time.Time{}, false
+	}
+	return time.Unix(0, d.entries[0].when), true
+}
+
+// Len, Less, Swap, Push and Pop are heap.Interface's.
+func (d *deadlines) Len() int           { return len(d.entries) }
+func (d *deadlines) Less(i, j int) bool { return d.entries[i].when < d.entries[j].when }
+
+func (d *deadlines) Swap(i, j int) {
+	d.entries[i], d.entries[j] = d.entries[j], d.entries[i]
+	d.entries[i].m.slot().place = int32(i + 1)
+	d.entries[j].m.slot().place = int32(j + 1)
+}
+
+// Push appends an entry for container/heap.
+func (d *deadlines) Push(x any) {
+	e := x.(entry)
+	d.entries = append(d.entries, e)
+	e.m.slot().place = int32(len(d.entries))
+}
+
+// Pop removes the last entry for container/heap.
+func (d *deadlines) Pop() any {
+	last := len(d.entries) - 1
+	e := d.entries[last]
+	d.entries[last] = entry{}
+	d.entries = d.entries[:last]
+	e.m.slot().place = 0
+	return e
+}

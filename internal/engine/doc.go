@@ -1,0 +1,17 @@
+// Package engine is the daemon's heart: the loops that own tunnels, sessions
+// and their timers, and the place where the cores, the data plane and the
+// configuration meet.
+//
+// Read in this order:
+//
+//   - engine.go: the engine as a whole, what its owner calls
+//   - shard.go: one loop, and the rule of who owns what
+//   - deadline.go, mailbox.go, worker.go, job.go: what a loop is made of
+//   - accept.go, dial.go: how tunnels begin, by a peer or by us
+//   - tunnel.go: one tunnel: what its core says is carried out
+//   - session.go: one session, from the call to the network
+//   - link.go: the session's PPP link, carried out likewise
+//   - network.go: addresses, interfaces and routes of a link
+//   - settings.go: from profiles to the cores' configurations
+//   - backend.go, status.go: what management asks and changes
+package engine

@@ -1,0 +1,204 @@
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"log/slog"
+	"net/netip"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"culvert/internal/config"
+	"culvert/internal/dataplane"
+	"culvert/internal/pool"
+	"culvert/l2tp"
+)
+
+// Options say what an engine is made of. A zero field means its default.
+type Options struct {
+	Store *config.Store
+	Pools *pool.Pools
+	// Open opens the data plane; packets come to the handler from then on.
+	Open func(dataplane.Handler) (dataplane.Dataplane, error)
+	// Note says why this data plane, if it is a fallback.
+	Note   string
+	Listen []netip.AddrPort
+	Log    *slog.Logger
+
+	// Resolver takes the name servers that peers give us; nil ignores them.
+	Resolver Resolver
+
+	Version string
+	Shards  int // loops, default GOMAXPROCS
+	Workers int // kernel jobs at once, default 512
+	Credit  int // sessions in set-up at once, default 4096; more are refused
+}
+
+// A Resolver makes the host ask the name servers that an interface leads to.
+type Resolver interface {
+	Set(ctx context.Context, iface string, servers []netip.Addr) error
+	Unset(ctx context.Context, iface string) error
+}
+
+// An Engine runs tunnels and sessions. Its methods may be called from any
+// goroutine.
+type Engine struct {
+	log       *slog.Logger
+	store     *config.Store
+	pools     *pool.Pools
+	resolver  Resolver
+	path      dataplane.Dataplane
+	note      string
+	version   string
+	started   time.Time
+	listeners []dataplane.Listener
+	shards    []*shard
+	workers   *workers
+	names     names
+	count     counts
+	credit    int64
+	seed      maphash.Seed
+	decoy     config.Secret // a password that nobody has
+
+	ready      chan struct{} // closed when packets may be handled
+	stopping   atomic.Bool
+	jobContext context.Context
+	cancelJobs context.CancelFunc
+	loops      sync.WaitGroup
+}
+
+// counts are the engine's totals: those that go up and down, and those that
+// only go up.
+type counts struct {
+	tunnels, tunnelsEstablished   atomic.Int64
+	sessions, sessionsEstablished atomic.Int64
+	settingUp                     atomic.Int64 // sessions between their request and their first network
+
+	tunnelsCreated, sessionsCreated atomic.Uint64
+	tunnelsRefused, sessionsRefused atomic.Uint64
+	badPackets                      atomic.Uint64
+}
+
+// New opens the data plane, listens, starts the shards and creates the
+// tunnels and sessions that the configuration declares. What it has opened is
+// closed again if it returns an error.
+func New(opts Options) (*Engine, error) {
+	e := &Engine{
+		log:      opts.Log,
+		store:    opts.Store,
+		pools:    opts.Pools,
+		resolver: opts.Resolver,
+		note:     opts.Note,
+		version:  opts.Version,
+		started:  time.Now(),
+		workers:  &workers{limit: or(opts.Workers, 512)},
+		credit:   int64(or(opts.Credit, 4096)),
+		seed:     maphash.MakeSeed(),
+		decoy:    config.Secret(rand.Text()),
+		ready:    make(chan struct{}),
+	}
+	if e.log == nil {
+		e.log = slog.New(slog.DiscardHandler)
+	}
+	if e.pools == nil {
+		e.pools = pool.New()
+	}
+	e.jobContext, e.cancelJobs = context.WithCancel(context.Background())
+	for i := range or(opts.Shards, runtime.GOMAXPROCS(0)) {
+		e.shards = append(e.shards, newShard(e, i))
+	}
+	if err := e.open(opts); err != nil {
+		e.cancelJobs()
+		return nil, err
+	}
+	for _, s := range e.shards {
+		e.loops.Go(s.loop)
+	}
+	e.createDeclared()
+	return e, nil
+}
+
+// open opens the data plane and the listening sockets.
+func (e *Engine) open(opts Options) error {
+	var err error
+	if e.path, err = opts.Open(e); err != nil {
+		return err
+	}
+	for _, addr := range opts.Listen {
+		l, err := e.path.Listen(addr)
+		if err != nil {
+			e.closeListeners()
+			return errors.Join(fmt.Errorf("listening on UDP %v: %w", addr, err), e.path.Close())
+		}
+		e.listeners = append(e.listeners, l)
+	}
+	close(e.ready)
+	return nil
+}
+
+func (e *Engine) closeListeners() {
+	for _, l := range e.listeners {
+		if err := l.Close(); err != nil {
+			e.log.Warn("closing listener", "address", l.Addr(), "err", err)
+		}
+	}
+}
+
+// Listening returns the addresses on which peers are heard.
+func (e *Engine) Listening() []netip.AddrPort {
+	addrs := make([]netip.AddrPort, len(e.listeners))
+	for i, l := range e.listeners {
+		addrs[i] = l.Addr()
+	}
+	return addrs
+}
+
+// Shutdown ends all sessions and tunnels politely until ctx is done, and then
+// at once. Nothing of ours is left in the kernel when it returns.
+func (e *Engine) Shutdown(ctx context.Context) error {
+	e.stopping.Store(true)
+	gone := make(chan struct{}, len(e.shards))
+	for _, s := range e.shards {
+		s.mail.post(func() { s.closeAll(gone) })
+	}
+	for range e.shards {
+		select {
+		case <-gone:
+		case <-ctx.Done():
+		}
+	}
+	for _, s := range e.shards {
+		s.mail.post(func() { s.stopped = true })
+	}
+	e.loops.Wait()
+	e.cancelJobs()
+	e.workers.wait()
+	e.closeListeners()
+	return e.path.Close()
+}
+
+// shardOf returns the shard that owns a tunnel: its identifier says which, so
+// that no table is shared.
+func (e *Engine) shardOf(id l2tp.TunnelID) *shard {
+	return e.shards[int(id)%len(e.shards)]
+}
+
+// shardFor returns the shard where tunnels with a peer begin. All that begin
+// with one address meet there: retransmitted SCCRQs and ties are seen.
+func (e *Engine) shardFor(peer netip.Addr) *shard {
+	return e.shards[maphash.Comparable(e.seed, peer.Unmap())%uint64(len(e.shards))]
+}
+
+// or returns v, or def if v is zero.
+func or[T comparable](v, def T) T {
+	var zero T
+	if v == zero {
+		return def
+	}
+	return v
+}

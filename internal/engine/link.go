@@ -1,0 +1,162 @@
+package engine
+
+import (
+	"time"
+
+	"culvert/l2tp"
+	"culvert/ppp"
+)
+
+// beginLink makes the session's PPP link and gives it the frames that came early.
+func (s *session) beginLink() {
+	s.link = ppp.NewLink(s.settings.link)
+	s.shard().stepLink(s, ppp.LowerUp{Proxy: s.proxy()})
+	for _, frame := range s.early {
+		s.shard().stepLink(s, ppp.FrameReceived{Frame: frame})
+	}
+	s.early = nil
+}
+
+// proxy is what the LAC did for us, if we are to use it (RFC 2661, 4.4.5).
+func (s *session) proxy() *ppp.Proxy {
+	if s.call == nil || s.call.Proxy == nil {
+		return nil
+	}
+	p := s.call.Proxy
+	s.call.Proxy = nil
+	if !s.settings.Parameters.UsePPPProxy || s.kind != l2tp.LNSIncoming {
+		return nil
+	}
+	return &ppp.Proxy{
+		InitialReceivedConfReq: p.InitialReceivedConfReq,
+		LastSentConfReq:        p.LastSentConfReq,
+		LastReceivedConfReq:    p.LastReceivedConfReq,
+		Credentials:            proxyCredentials(p),
+	}
+}
+
+func proxyCredentials(p *l2tp.Proxy) *ppp.Credentials {
+	methods := map[l2tp.ProxyAuthType]ppp.AuthMethod{
+		l2tp.ProxyAuthPAP:    ppp.PAP,
+		l2tp.ProxyAuthCHAP:   ppp.CHAPMD5,
+		l2tp.ProxyAuthMSCHAP: ppp.MSCHAPv1,
+	}
+	method, ok := methods[p.AuthType]
+	if !ok {
+		return nil
+	}
+	return &ppp.Credentials{
+		Method:    method,
+		Name:      p.AuthName,
+		ID:        p.AuthID,
+		Challenge: p.AuthChallenge,
+		Response:  []byte(p.AuthResponse),
+	}
+}
+
+// stepLink gives an event to the link and carries out what it says.
+func (s *session) stepLink(now time.Time, ev ppp.Event) {
+	if s.link == nil {
+		return
+	}
+	for _, a := range s.link.Step(now, ev) {
+		s.perform(now, a)
+	}
+	s.shard().deadlines.update(s)
+}
+
+func (s *session) perform(now time.Time, a ppp.Action) {
+	switch a := a.(type) {
+	case ppp.SendFrame:
+		s.send(a.Frame)
+	case ppp.LinkUp:
+		s.linkUp(a.Terms)
+	case ppp.Authenticate:
+		s.authenticate(a.Credentials)
+	case ppp.LocalAuthenticated:
+		s.engine().log.Debug("authenticated to peer", "session", s, "method", a.Method)
+	case ppp.GrantAddresses:
+		s.grant(a.PeerName)
+	case ppp.NetworkUp:
+		s.networkUp(now, a)
+	case ppp.NetworkDown:
+		s.networkDown(a.Network)
+	case ppp.LinkDown:
+		s.network.terms = ppp.Terms{}
+	case ppp.Finished:
+		s.linkFinished(a.End)
+	}
+}
+
+func (s *session) send(frame []byte) {
+	if s.phase == gone {
+		return
+	}
+	if err := s.path.Send(frame); err != nil {
+		s.engine().log.Debug("sending frame", "session", s, "err", err)
+	}
+}
+
+func (s *session) linkUp(terms ppp.Terms) {
+	s.network.terms = terms
+	if s.isLNS() && s.call != nil && s.call.FramingType == l2tp.FramingAsync {
+		// The LAC's modem must know which characters are escaped (RFC 2661, 6.14).
+		s.shard().step(s.tunnel, l2tp.SetLinkInfo{
+			Session: s.id, SendACCM: terms.PeerACCM, RecvACCM: terms.ACCM})
+	}
+}
+
+// authenticate answers who a peer is. The interface is made before the peer
+// hears of its success: its first IPCP packet finds it.
+func (s *session) authenticate(c ppp.Credentials) {
+	verdict := s.engine().verify(c)
+	answer := func() { s.shard().stepLink(s, ppp.Authenticated{Verdict: verdict}) }
+	switch {
+	case !verdict.OK:
+		if !verdict.Continue {
+			s.engine().log.Warn("authentication failed", "session", s, "peer", s.tunnel.peer,
+				"user", c.Name, "method", c.Method)
+		}
+		answer()
+	case s.network.ready:
+		answer()
+	default:
+		s.network.user = c.Name
+		s.prepareNetwork(answer)
+	}
+}
+
+// verify checks credentials against the local users. For an unknown user it
+// takes as long, and says the same, as for a wrong password.
+func (e *Engine) verify(c ppp.Credentials) ppp.Verdict {
+	password := ppp.Secret(e.decoy)
+	if user, ok := e.user(c.Name); ok {
+		password = ppp.Secret(user.Password)
+	}
+	return ppp.Verify(c, password)
+}
+
+// linkFinished ends the call when PPP has ended.
+func (s *session) linkFinished(end ppp.End) {
+	if s.phase == gone {
+		return
+	}
+	if s.cause == "" {
+		s.cause = end.Detail
+	}
+	s.network.failedAuth = end.Reason == ppp.LocalAuthFailed
+	s.hangUpCall(callResult(end))
+}
+
+// callResult says to the peer's L2TP why PPP ended (RFC 2661, 4.4.2).
+func callResult(end ppp.End) l2tp.Result {
+	switch end.Reason {
+	case ppp.LocalTerminated, ppp.AuthFailed, ppp.LocalAuthFailed:
+		return l2tp.Result{Code: l2tp.CDNAdministrative, Message: end.Detail}
+	case ppp.NoAddress:
+		return l2tp.Result{Code: l2tp.CDNNoFacilitiesForNow, Message: "no address"}
+	case ppp.NegotiationFailed, ppp.LoopDetected:
+		return l2tp.Result{Code: l2tp.CDNError, Message: end.Detail}
+	}
+	return l2tp.Result{Code: l2tp.CDNLossOfCarrier, Message: end.Detail}
+}

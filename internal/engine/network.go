@@ -1,0 +1,265 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"culvert/internal/config"
+	"culvert/internal/dataplane"
+	"culvert/ppp"
+)
+
+// A network is what a session's link carries: who the peer is, the addresses of both
+// ends and the interface.
+type network struct {
+	user       string // as authenticated
+	pool       string // where the peer's address is from, if from one
+	pooled     netip.Addr
+	ready      bool  // the interface is there and addresses were chosen
+	refusal    error // why no address was found
+	open4      bool
+	open6      bool
+	failedAuth bool // the peer refused our password: no use to try at once again
+	addresses  ppp.Addresses
+	terms      ppp.Terms
+	resolving  bool // the host asks the peer's name servers
+}
+
+// prepareNetwork chooses addresses and makes the interface with them, then
+// calls then.
+func (s *session) prepareNetwork(then func()) {
+	s.network.addresses, s.network.refusal = s.choose()
+	if s.network.refusal != nil {
+		s.engine().log.Warn("no address for peer", "session", s, "user", s.network.user, "err", s.network.refusal)
+		s.network.ready = true
+		then()
+		return
+	}
+	s.configure(func(err error) {
+		if err != nil {
+			s.networkFailed(err)
+			return
+		}
+		s.network.ready = true
+		then()
+	})
+}
+
+// choose says which addresses the link may use.
+func (s *session) choose() (ppp.Addresses, error) {
+	set := &s.settings.PPP
+	a := ppp.Addresses{Local: set.LocalAddr, Peer: set.RemoteAddr, DNS: set.DNS, WINS: set.WINS}
+	if s.wanted != nil || !set.IPv4 {
+		return a, nil
+	}
+	user, known := s.engine().user(s.network.user)
+	var err error
+	switch {
+	case !a.Local.IsValid():
+		return a, fmt.Errorf("ppp profile %s: local_ipaddr is not set", set.ProfileName)
+	case known && user.Addr.IsValid():
+		a.Peer = user.Addr
+	case a.Peer.IsValid():
+	default:
+		a.Peer, err = s.allocate(user)
+	}
+	return a, err
+}
+
+// allocate takes the peer's address from a pool.
+func (s *session) allocate(user config.User) (netip.Addr, error) {
+	name := or(user.PoolName, s.settings.PPP.PoolName)
+	if name == "" {
+		return netip.Addr{}, fmt.Errorf("ppp profile %s: neither remote_ipaddr nor ip_pool_name is set",
+			s.settings.PPP.ProfileName)
+	}
+	addr, err := s.engine().pools.Allocate(name, s.network.user)
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	s.network.pool, s.network.pooled = name, addr
+	return addr, nil
+}
+
+// release gives the pool's address back, once no interface has it any more.
+func (s *session) release() {
+	if s.network.pool != "" {
+		s.engine().pools.Release(s.network.pool, s.network.pooled)
+		s.network.pool = ""
+	}
+}
+
+// grant answers which addresses the link gets.
+func (s *session) grant(peerName string) {
+	if !s.network.ready {
+		s.network.user = peerName
+		s.prepareNetwork(func() { s.grant(peerName) })
+		return
+	}
+	if err := s.network.refusal; err != nil {
+		s.shard().stepLink(s, ppp.AddressesRefused{Reason: err.Error()})
+		return
+	}
+	s.shard().stepLink(s, ppp.AddressesGranted{Addresses: s.network.addresses})
+}
+
+// networkUp opens a network protocol on the interface.
+func (s *session) networkUp(now time.Time, a ppp.NetworkUp) {
+	n := &s.network
+	switch a.Network {
+	case ppp.IPv4:
+		n.open4 = true
+		n.addresses.Local, n.addresses.Peer = a.Addresses.Local, a.Addresses.Peer
+		if s.settings.PPP.AcceptDNS {
+			n.addresses.DNS = a.Addresses.DNS
+		}
+	case ppp.IPv6:
+		n.open6 = true
+		n.addresses.LocalInterfaceID = a.Addresses.LocalInterfaceID
+		n.addresses.PeerInterfaceID = a.Addresses.PeerInterfaceID
+	}
+	s.engine().log.Info("network up", "session", s, "user", n.user, "network", a.Network,
+		"local", s.addressOf(a.Network).Local, "peer_address", s.addressOf(a.Network).Peer)
+	s.configure(func(err error) {
+		if err != nil {
+			s.networkFailed(err)
+			return
+		}
+		s.reachUp(now)
+	})
+}
+
+// reachUp marks the session as up: a network protocol and its interface are there.
+func (s *session) reachUp(now time.Time) {
+	if s.phase != linking {
+		return
+	}
+	s.phase = up
+	s.setupBy = time.Time{}
+	s.setUpDone()
+	s.useNameServers()
+	if s.wanted != nil {
+		s.wanted.up()
+	}
+	s.shard().deadlines.update(s)
+}
+
+// useNameServers makes the host ask the servers that the peer gave us.
+func (s *session) useNameServers() {
+	set, servers := s.engine().resolver, validOf(s.network.addresses.DNS)
+	if !s.settings.PPP.AcceptDNS || len(servers) == 0 || set == nil || s.wanted == nil {
+		return
+	}
+	s.network.resolving = true
+	s.shard().do(&s.jobs, job{
+		run:  func(ctx context.Context) error { return set.Set(ctx, s.path.Interface(), servers) },
+		done: s.warn("setting name servers"),
+	})
+}
+
+// dropNameServers undoes useNameServers.
+func (s *session) dropNameServers() {
+	if !s.network.resolving {
+		return
+	}
+	s.network.resolving = false
+	s.shard().do(&s.jobs, job{
+		urgency: forTeardown,
+		run: func(ctx context.Context) error {
+			return s.engine().resolver.Unset(ctx, s.path.Interface())
+		},
+		done: s.warn("restoring name servers"),
+	})
+}
+
+func validOf(addrs [2]netip.Addr) []netip.Addr {
+	var valid []netip.Addr
+	for _, a := range addrs {
+		if a.IsValid() {
+			valid = append(valid, a)
+		}
+	}
+	return valid
+}
+
+// networkDown closes a network protocol on the interface.
+func (s *session) networkDown(network ppp.Network) {
+	if network == ppp.IPv4 {
+		s.network.open4 = false
+	} else {
+		s.network.open6 = false
+	}
+	if s.phase != gone {
+		s.configure(s.warn("closing network protocol"))
+	}
+}
+
+// networkFailed ends a session whose interface cannot be made as it should be.
+func (s *session) networkFailed(err error) {
+	s.engine().log.Error("configuring interface", "session", s, "err", err)
+	s.hangUp(time.Now(), "configuring interface: "+err.Error())
+}
+
+// errGone stops what waits for a job of a session that has ended meanwhile.
+var errGone = errors.New("session ended")
+
+// configure brings the interface to what the session now needs.
+func (s *session) configure(then func(err error)) {
+	spec := s.linkSpec()
+	s.shard().do(&s.jobs, job{
+		run: func(ctx context.Context) error { return s.path.Configure(ctx, spec) },
+		done: func(err error) {
+			if s.phase == gone {
+				err = errGone
+			}
+			if !errors.Is(err, errGone) {
+				then(err)
+			}
+		},
+	})
+}
+
+// linkSpec is the interface as the session now needs it. As server the
+// addresses are set as soon as they are chosen: the peer's first packet may
+// follow its last Configure-Ack at once.
+func (s *session) linkSpec() dataplane.LinkSpec {
+	n, set := &s.network, &s.settings.PPP
+	spec := dataplane.LinkSpec{
+		Name: config.InterfaceName(s.settings.Parameters.InterfaceName,
+			uint16(s.tunnel.core.ID()), uint16(s.id)),
+		MTU:          s.mtu(),
+		MRU:          set.MRU,
+		DefaultRoute: set.DefaultRoute && (n.open4 || n.open6),
+	}
+	if n.open4 || (s.wanted == nil && !n.ready && n.addresses.Local.IsValid() && n.addresses.Peer.IsValid()) {
+		spec.IPv4 = s.addressOf(ppp.IPv4)
+	}
+	if n.open6 {
+		spec.IPv6 = s.addressOf(ppp.IPv6)
+	}
+	return spec
+}
+
+// addressOf returns the two ends' addresses in a network.
+func (s *session) addressOf(network ppp.Network) dataplane.PointToPoint {
+	a := &s.network.addresses
+	if network == ppp.IPv4 {
+		return dataplane.PointToPoint{Local: a.Local, Peer: a.Peer}
+	}
+	return dataplane.PointToPoint{
+		Local: ppp.LinkLocal(a.LocalInterfaceID),
+		Peer:  ppp.LinkLocal(a.PeerInterfaceID),
+	}
+}
+
+// mtu is the least of what the profile, the tunnel and the peer allow.
+func (s *session) mtu() int {
+	mtu := min(s.settings.PPP.MTU, s.tunnel.settings.MTU)
+	if peer := int(s.network.terms.PeerMRU); peer > 0 {
+		mtu = min(mtu, peer)
+	}
+	return mtu
+}

@@ -1,0 +1,312 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"culvert/internal/config"
+	"culvert/internal/dataplane"
+	"culvert/l2tp"
+	"culvert/ppp"
+)
+
+// A session is one call, its PPP link and its interface. The shard of its
+// tunnel owns it.
+//
+// There may be 100,000 of them: what only set-up needs is dropped after it.
+type session struct {
+	tunnel   *tunnel
+	id       l2tp.SessionID
+	peerID   l2tp.SessionID
+	kind     l2tp.CallKind
+	phase    phase
+	counted  bool // in count.settingUp
+	place    slot
+	jobs     jobs
+	settings *sessionSettings
+	wanted   *call // who wants it; nil if the peer asked for it
+	call     *l2tp.Call
+
+	path  dataplane.Session // nil until added
+	link  *ppp.Link         // nil until the call is up
+	early [][]byte          // frames that came before the link was there
+
+	network network
+
+	created       time.Time
+	establishedAt time.Time
+	setupBy       time.Time // when a session without a network is given up
+	end           *l2tp.End
+	cause         string // why PPP ended, if it did
+}
+
+// A phase is where a session stands for the engine.
+type phase uint8
+
+const (
+	calling phase = iota // the call is being established
+	linking              // the call is up, PPP negotiates
+	up                   // a network protocol is up
+	closing              // PPP or the call is being ended
+	gone                 // the call has ended; the kernel is still busy with it
+)
+
+// maxEarly is how many frames are kept for a link that is not there yet.
+const maxEarly = 8
+
+func (t *tunnel) newSession(now time.Time, id l2tp.SessionID, kind l2tp.CallKind) *session {
+	s := &session{tunnel: t, id: id, kind: kind, created: now, counted: true}
+	if limit := t.shard.engine.store.Snapshot().System().SessionEstablishTimeout; limit > 0 {
+		s.setupBy = now.Add(limit)
+	}
+	t.sessions[id] = s
+	t.idleAt = time.Time{}
+	count := &t.shard.engine.count
+	count.sessions.Add(1)
+	count.sessionsCreated.Add(1)
+	count.settingUp.Add(1)
+	t.shard.deadlines.update(s)
+	return s
+}
+
+func (s *session) slot() *slot { return &s.place }
+
+func (s *session) deadline() time.Time {
+	if s.link == nil {
+		return s.setupBy
+	}
+	return earliest(s.link.Deadline(), s.setupBy)
+}
+
+func (s *session) tick(now time.Time) {
+	if due(s.setupBy, now) {
+		s.setupBy = time.Time{}
+		s.cause = "set-up took too long"
+		s.hangUpCall(l2tp.Result{Code: l2tp.CDNNotEstablishedInTime, Message: s.cause})
+	}
+	if s.link != nil {
+		s.shard().stepLink(s, ppp.Tick{})
+	}
+}
+
+func (s *session) shard() *shard { return s.tunnel.shard }
+
+func (s *session) engine() *Engine { return s.tunnel.shard.engine }
+
+func (s *session) key() dataplane.SessionKey {
+	return dataplane.SessionKey{Tunnel: s.tunnel.core.ID(), Session: s.id}
+}
+
+// String names the session in logs: tunnel and session identifier.
+func (s *session) String() string { return fmt.Sprintf("%d/%d", s.tunnel.core.ID(), s.id) }
+
+// add makes the data plane's session, once the tunnel is there. It is called before ICRP, ICCN
+// or OCRP is sent, so that the peer's first frame finds it.
+func (s *session) add(then func(err error)) {
+	s.tunnel.whenAttached(func() {
+		spec := s.spec()
+		var path dataplane.Session
+		s.shard().do(&s.jobs, job{
+			run: func(ctx context.Context) (err error) {
+				path, err = s.tunnel.path.AddSession(ctx, spec)
+				return err
+			},
+			done: func(err error) {
+				s.path = path
+				if s.phase == gone {
+					return
+				}
+				then(err)
+			},
+		})
+	})
+}
+
+func (s *session) spec() dataplane.SessionSpec {
+	set := &s.settings.Parameters
+	return dataplane.SessionSpec{
+		Session:     s.id,
+		PeerSession: s.peerID,
+		LNS:         s.isLNS(),
+		// "If a LAC requires sequencing", its ICCN says so and both ends number (RFC 2661, 5.4).
+		SendSequence:    set.UseSequenceNumbers || set.SequencingRequired || s.peerRequiresSequence(),
+		RequireSequence: set.SequencingRequired,
+		ReorderTimeout:  set.ReorderTimeout,
+	}
+}
+
+func (s *session) isLNS() bool { return s.kind == l2tp.LNSIncoming || s.kind == l2tp.LNSOutgoing }
+
+func (s *session) peerRequiresSequence() bool { return s.call != nil && s.call.SequencingRequired }
+
+// refuse refuses the call for what the data plane said.
+func (s *session) refuse(err error) {
+	s.engine().log.Error("creating data session", "session", s, "err", err)
+	s.cause = err.Error()
+	s.shard().step(s.tunnel, l2tp.CallRefused{Session: s.id, Result: l2tp.Result{
+		Code: l2tp.CDNNoFacilitiesForNow, Message: "no data session"}})
+}
+
+// callAnswered prepares a call that the peer took.
+func (t *tunnel) callAnswered(now time.Time, a l2tp.CallAnswered) {
+	s := t.sessions[a.Session]
+	if s == nil {
+		return
+	}
+	s.peerID = a.PeerSession
+	s.add(func(err error) {
+		if err != nil {
+			s.refuse(err)
+			return
+		}
+		if s.kind == l2tp.LACIncoming {
+			t.shard.step(t, l2tp.CallConnected{Session: s.id, Call: s.settings.asCall()})
+		} else if s.phase == linking {
+			s.beginLink() // OCCN came while the data plane was busy
+		}
+	})
+}
+
+// callUp begins PPP: the call is established.
+func (s *session) callUp(now time.Time, a l2tp.SessionUp) {
+	s.phase = linking
+	s.establishedAt = now
+	s.call = callInfo(a.Call)
+	s.engine().count.sessionsEstablished.Add(1)
+	s.engine().log.Info("session established", "session", s, "peer_session", a.PeerSession, "peer", s.tunnel.peer)
+	if s.path != nil {
+		s.modifySequencing(a.Call.SequencingRequired)
+		s.beginLink()
+	}
+}
+
+// modifySequencing turns numbering on if the LAC's ICCN or OCCN asked for it.
+func (s *session) modifySequencing(required bool) {
+	if !required || s.settings.Parameters.UseSequenceNumbers || s.settings.Parameters.SequencingRequired {
+		return
+	}
+	spec := s.spec()
+	s.shard().do(&s.jobs, job{
+		run:  func(ctx context.Context) error { return s.path.Modify(ctx, spec) },
+		done: s.warn("turning sequence numbers on"),
+	})
+}
+
+// warn returns what logs a job's error that ends nothing.
+func (s *session) warn(doing string) func(error) {
+	return func(err error) {
+		if err != nil {
+			s.engine().log.Warn(doing, "session", s, "err", err)
+		}
+	}
+}
+
+// hangUp ends the session politely: PPP first, then the call.
+func (s *session) hangUp(now time.Time, reason string) {
+	switch {
+	case s.phase == closing || s.phase == gone:
+	case s.link != nil:
+		s.phase = closing
+		s.cause = reason
+		s.shard().stepLink(s, ppp.CloseRequested{Reason: reason})
+	default:
+		s.cause = reason
+		s.hangUpCall(l2tp.Result{Code: l2tp.CDNAdministrative, Message: reason})
+	}
+}
+
+// hangUpCall ends the call with a CDN.
+func (s *session) hangUpCall(result l2tp.Result) {
+	if s.phase == gone {
+		return
+	}
+	s.phase = closing
+	s.shard().step(s.tunnel, l2tp.HangUp{Session: s.id, Result: result})
+}
+
+// lost ends a session that the kernel no longer has.
+func (s *session) lost(cause error) {
+	s.cause = cause.Error()
+	s.engine().log.Warn("data session lost", "session", s, "err", cause)
+	s.hangUpCall(l2tp.Result{Code: l2tp.CDNLossOfCarrier, Message: "data session lost"})
+}
+
+// callDown is called when the call has ended: what hangs on it goes.
+func (s *session) callDown(now time.Time, end l2tp.End) {
+	if s.phase == gone {
+		return
+	}
+	s.phase = gone
+	s.end = &end
+	s.setupBy = time.Time{}
+	if !s.establishedAt.IsZero() {
+		s.engine().count.sessionsEstablished.Add(-1)
+	}
+	s.setUpDone()
+	if s.link != nil {
+		s.shard().stepLink(s, ppp.LowerDown{})
+	}
+	s.engine().log.Info("session ended", "session", s, "user", s.network.user,
+		"ended_by", whose(end), "cause", s.endText())
+	s.dropNameServers()
+	s.remove()
+	if s.wanted != nil {
+		s.wanted.sessionEnded(now)
+	}
+}
+
+// endText is one line on why the session ended: what PPP said goes before the CDN.
+func (s *session) endText() string {
+	if s.cause != "" {
+		return s.cause
+	}
+	return s.end.Result.CDNString()
+}
+
+// remove takes the session out of the data plane, and then out of the tunnel.
+func (s *session) remove() {
+	s.shard().do(&s.jobs, job{
+		urgency: forTeardown,
+		run: func(ctx context.Context) error {
+			if s.path == nil {
+				return nil
+			}
+			return s.path.Close(ctx)
+		},
+		done: func(err error) {
+			s.warn("deleting data session")(err)
+			s.release()
+			s.shard().deadlines.remove(s)
+			s.engine().count.sessions.Add(-1)
+			s.tunnel.sessionGone(time.Now(), s)
+		},
+	})
+}
+
+// setUpDone gives back the credit of a session's set-up.
+func (s *session) setUpDone() {
+	if s.counted {
+		s.counted = false
+		s.engine().count.settingUp.Add(-1)
+	}
+}
+
+// receive gives a frame to the link, or keeps it for the link that will be.
+func (s *session) receive(frame []byte) {
+	switch {
+	case s.phase == gone:
+	case s.link != nil:
+		s.shard().stepLink(s, ppp.FrameReceived{Frame: frame})
+	case len(s.early) < maxEarly:
+		s.early = append(s.early, frame)
+	}
+}
+
+// callInfo keeps what a call said, without the proxy values once they are used.
+func callInfo(c l2tp.Call) *l2tp.Call { return &c }
+
+// user looks a local user up.
+func (e *Engine) user(name string) (config.User, bool) {
+	return e.store.Snapshot().User(name)
+}

@@ -1,0 +1,225 @@
+package engine
+
+import (
+	"net/netip"
+	"time"
+
+	"culvert/api"
+	"culvert/internal/config"
+	"culvert/l2tp"
+	"culvert/ppp"
+)
+
+// unlimited stands for no time limit at all.
+const unlimited = 10 * 365 * 24 * time.Hour
+
+// tunnelSettings is what the profiles say about a tunnel, and what its core
+// makes of it. It is shared by tunnels that agree in all of it.
+type tunnelSettings struct {
+	config.TunnelParameters
+	resolved config.Tunnel
+	core     *l2tp.Config
+	src      netip.Addr // our end; invalid: by the route
+	port     uint16     // our end; 0: ephemeral
+}
+
+// local is our end of the tunnel.
+func (t *tunnelSettings) local() netip.AddrPort { return netip.AddrPortFrom(t.src, t.port) }
+
+// sessionSettings is what the profiles say about a session, and what its link
+// makes of it. It is shared by sessions that agree in all of it.
+type sessionSettings struct {
+	config.Session
+	link *ppp.Config
+}
+
+// settingsCache keeps what is shared, for one snapshot of the configuration:
+// 100,000 sessions of one profile have one ppp.Config.
+type settingsCache struct {
+	snapshot *config.Snapshot
+	tunnels  map[tunnelKey]*tunnelSettings
+	sessions map[sessionKey]*sessionSettings
+}
+
+type tunnelKey struct {
+	tunnel config.Tunnel
+	local  netip.AddrPort
+}
+
+type sessionKey struct {
+	session  config.Session
+	incoming bool
+}
+
+// use empties the cache if the configuration has changed since.
+func (c *settingsCache) use(snapshot *config.Snapshot) {
+	if c.snapshot != snapshot || c.tunnels == nil {
+		c.snapshot = snapshot
+		c.tunnels = make(map[tunnelKey]*tunnelSettings)
+		c.sessions = make(map[sessionKey]*sessionSettings)
+	}
+}
+
+// tunnel returns the settings of a tunnel whose end here is local.
+func (c *settingsCache) tunnel(
+	snapshot *config.Snapshot, t config.Tunnel, local netip.AddrPort,
+) *tunnelSettings {
+	c.use(snapshot)
+	key := tunnelKey{t, local}
+	if found := c.tunnels[key]; found != nil {
+		return found
+	}
+	made := &tunnelSettings{
+		TunnelParameters: t.Parameters,
+		resolved:         t,
+		core:             l2tpConfig(t.Parameters, snapshot.System()),
+		src:              local.Addr(),
+		port:             local.Port(),
+	}
+	c.tunnels[key] = made
+	return made
+}
+
+// incoming returns the settings of a call that the peer asks for.
+func (c *settingsCache) incoming(
+	snapshot *config.Snapshot, t config.Tunnel, kind l2tp.CallKind,
+) *sessionSettings {
+	return c.session(snapshot, snapshot.IncomingSession(t, sessionType(kind)), true)
+}
+
+// session returns the settings of a session.
+func (c *settingsCache) session(
+	snapshot *config.Snapshot, s config.Session, incoming bool,
+) *sessionSettings {
+	c.use(snapshot)
+	key := sessionKey{s, incoming}
+	if found := c.sessions[key]; found != nil {
+		return found
+	}
+	made := &sessionSettings{Session: s, link: pppConfig(s, incoming)}
+	c.sessions[key] = made
+	return made
+}
+
+// l2tpConfig makes a core's configuration from what profiles say.
+func l2tpConfig(p config.TunnelParameters, sys config.System) *l2tp.Config {
+	return &l2tp.Config{
+		HostName:                or(p.HostName, sys.HostName),
+		FramingCapabilities:     framing(p.FramingCaps),
+		BearerCapabilities:      bearer(p.BearerCaps),
+		Secret:                  l2tp.Secret(p.Secret),
+		ChallengePeer:           p.AuthMode == api.AuthMode_AUTH_MODE_CHALLENGE,
+		HideAVPs:                p.HideAVPs,
+		UseTieBreaker:           p.UseTieBreaker,
+		ReceiveWindow:           uint16(p.RxWindowSize),
+		SendWindow:              uint16(p.TxWindowSize),
+		RetransmitInterval:      p.RetryTimeout,
+		MaxRetransmits:          p.MaxRetries,
+		HelloInterval:           p.HelloTimeout,
+		EstablishTimeout:        or(sys.TunnelEstablishTimeout, unlimited),
+		SessionEstablishTimeout: or(sys.SessionEstablishTimeout, unlimited),
+		MaxSessions:             p.MaxSessions,
+	}
+}
+
+// pppConfig makes a link's configuration from what profiles say.
+func pppConfig(s config.Session, incoming bool) *ppp.Config {
+	p := s.PPP
+	cfg := &ppp.Config{
+		MRU:             uint16(p.MRU),
+		AuthLocal:       methods(p),
+		LocalName:       p.LocalName,
+		User:            s.UserName,
+		Password:        ppp.Secret(s.UserPassword),
+		AuthInterval:    p.CHAPRestart,
+		AuthAttempts:    p.CHAPMaxChallenge,
+		Rechallenge:     p.CHAPInterval,
+		RestartInterval: p.RetransmitInterval,
+		MaxConfigure:    p.MaxConfigRequests,
+		MaxTerminate:    p.MaxTerminateRequests,
+		MaxFailure:      p.MaxConfigNaks,
+		EchoInterval:    p.EchoInterval,
+		EchoFailures:    p.EchoFailureCount,
+		NoIPv4:          !p.IPv4,
+		IPv6:            p.IPv6,
+		RequestDNS:      p.AcceptDNS && !incoming,
+	}
+	if p.AuthPeer {
+		cfg.AuthPeer = methods(p)
+	}
+	if s.UserName == "" {
+		cfg.AuthLocal = nil
+	}
+	return cfg
+}
+
+// methods are the authentication methods that a profile allows, the safest first.
+func methods(p config.PPPParameters) []ppp.AuthMethod {
+	var allowed []ppp.AuthMethod
+	for _, m := range []struct {
+		on     bool
+		method ppp.AuthMethod
+	}{
+		{p.AuthMSCHAPv2, ppp.MSCHAPv2},
+		{p.AuthCHAP, ppp.CHAPMD5},
+		{p.AuthEAP, ppp.EAP},
+		{p.AuthMSCHAPv1, ppp.MSCHAPv1},
+		{p.AuthPAP, ppp.PAP},
+	} {
+		if m.on {
+			allowed = append(allowed, m.method)
+		}
+	}
+	return allowed
+}
+
+// asCall is what we say of a call of ours, in ICRQ, ICCN, OCRQ or OCCN.
+func (s *sessionSettings) asCall() l2tp.Call {
+	p := &s.Parameters
+	return l2tp.Call{
+		BearerType:         bearer(p.BearerType),
+		FramingType:        framing(p.FramingType),
+		CalledNumber:       s.CalledNumber,
+		CallingNumber:      s.CallingNumber,
+		SubAddress:         s.SubAddress,
+		MinimumBPS:         p.MinimumBPS,
+		MaximumBPS:         p.MaximumBPS,
+		TxConnectSpeed:     p.TxConnectSpeed,
+		RxConnectSpeed:     p.RxConnectSpeed,
+		PrivateGroupID:     p.PrivGroupID,
+		SequencingRequired: p.SequencingRequired,
+	}
+}
+
+func framing(f api.Framing) l2tp.Framing {
+	switch f {
+	case api.Framing_FRAMING_SYNC:
+		return l2tp.FramingSync
+	case api.Framing_FRAMING_ASYNC:
+		return l2tp.FramingAsync
+	case api.Framing_FRAMING_ANY:
+		return l2tp.FramingSync | l2tp.FramingAsync
+	}
+	return 0
+}
+
+func bearer(b api.Bearer) l2tp.Bearer {
+	switch b {
+	case api.Bearer_BEARER_DIGITAL:
+		return l2tp.BearerDigital
+	case api.Bearer_BEARER_ANALOG:
+		return l2tp.BearerAnalog
+	case api.Bearer_BEARER_ANY:
+		return l2tp.BearerDigital | l2tp.BearerAnalog
+	}
+	return 0
+}
+
+func sessionType(kind l2tp.CallKind) api.SessionType {
+	return [...]api.SessionType{
+		l2tp.LACIncoming: api.SessionType_SESSION_TYPE_LAIC,
+		l2tp.LNSIncoming: api.SessionType_SESSION_TYPE_LNIC,
+		l2tp.LACOutgoing: api.SessionType_SESSION_TYPE_LAOC,
+		l2tp.LNSOutgoing: api.SessionType_SESSION_TYPE_LNOC,
+	}[kind]
+}

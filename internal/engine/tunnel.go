@@ -1,0 +1,376 @@
+package engine
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"culvert/internal/dataplane"
+	"culvert/l2tp"
+)
+
+// A tunnel is one control connection: its core, its socket and its sessions.
+// Its shard owns it.
+type tunnel struct {
+	shard *shard
+	core  *l2tp.Tunnel
+	place slot
+	jobs  jobs
+
+	settings *tunnelSettings
+	dialer   *dialer // who wants it; nil if the peer opened it
+	peer     netip.AddrPort
+	first    first // the SCCRQ, if the peer opened it
+
+	path     dataplane.Tunnel // nil until open
+	answer   func(b []byte)   // for a tunnel that never gets a path: it was refused
+	outbox   [][]byte         // what was to be sent before path was open
+	attached bool             // the data plane takes sessions
+	waiting  []func()         // what waits for that
+
+	sessions      map[l2tp.SessionID]*session
+	created       time.Time
+	establishedAt time.Time
+	closing       bool
+	result        l2tp.Result // told to the peer once the sessions are gone
+	closeBy       time.Time   // when it is told at the latest
+	idleAt        time.Time   // when the tunnel is closed for having no session
+	end           *l2tp.End   // why it ended, once Stopped
+	finished      bool
+}
+
+// closeGrace is how long sessions may take to terminate PPP when their tunnel
+// is closed.
+const closeGrace = 3 * time.Second
+
+func (s *shard) newTunnel(core *l2tp.Tunnel, settings *tunnelSettings, peer netip.AddrPort) *tunnel {
+	t := &tunnel{
+		shard:    s,
+		core:     core,
+		settings: settings,
+		peer:     peer,
+		sessions: make(map[l2tp.SessionID]*session),
+		created:  time.Now(),
+	}
+	s.tunnels[core.ID()] = t
+	s.engine.count.tunnels.Add(1)
+	s.engine.count.tunnelsCreated.Add(1)
+	return t
+}
+
+func (t *tunnel) slot() *slot { return &t.place }
+
+func (t *tunnel) deadline() time.Time {
+	return earliest(t.core.Deadline(), t.closeBy, t.idleAt)
+}
+
+func (t *tunnel) tick(now time.Time) {
+	if due(t.closeBy, now) {
+		t.closeBy = time.Time{}
+		t.shard.step(t, l2tp.Stop{Result: t.result})
+	}
+	if due(t.idleAt, now) {
+		t.idleAt = time.Time{}
+		t.close(now, l2tp.Result{Code: l2tp.StopGeneral, Message: "idle"})
+	}
+	t.shard.step(t, l2tp.Tick{})
+}
+
+// isFrom reports whether a message for the tunnel comes from its peer's host.
+// The port may differ: a peer may answer from another one (RFC 2661, 8.1).
+func (t *tunnel) isFrom(d dataplane.Datagram) bool {
+	return d.Peer.Addr().Unmap() == t.peer.Addr().Unmap()
+}
+
+// step gives an event to the core and carries out what it says.
+func (t *tunnel) step(now time.Time, ev l2tp.Event) {
+	if t.finished {
+		return
+	}
+	for _, a := range t.core.Step(now, ev) {
+		t.perform(now, a)
+	}
+	if !t.finished {
+		t.shard.deadlines.update(t)
+	}
+}
+
+func (t *tunnel) perform(now time.Time, a l2tp.Action) {
+	switch a := a.(type) {
+	case l2tp.Send:
+		t.send(a.Data)
+	case l2tp.Established:
+		t.established(now)
+	case l2tp.IncomingCall:
+		t.incomingCall(now, a)
+	case l2tp.CallAnswered:
+		t.callAnswered(now, a)
+	case l2tp.SessionUp:
+		if s := t.sessions[a.Session]; s != nil {
+			s.callUp(now, a)
+		}
+	case l2tp.SessionDown:
+		if s := t.sessions[a.Session]; s != nil {
+			s.callDown(now, a.End)
+		}
+	case l2tp.LinkInfo, l2tp.ErrorsNotified:
+		// A PPP of ours needs no ACCM, and the errors of a LAC's modem have no reader here.
+	case l2tp.Stopped:
+		t.stopped(now, a.End)
+	case l2tp.Finished:
+		t.finish()
+	}
+}
+
+// send sends a control message, or keeps it until the socket is open.
+func (t *tunnel) send(b []byte) {
+	switch {
+	case t.path != nil:
+		if err := t.path.Send(b); err != nil {
+			t.shard.engine.log.Debug("sending control message", "tunnel", t.core.ID(), "err", err)
+		}
+	case t.answer != nil:
+		t.answer(b)
+	default:
+		t.outbox = append(t.outbox, b)
+	}
+}
+
+// open opens the socket; then is called on the shard when that is done.
+func (t *tunnel) open(then func()) {
+	spec := dataplane.TunnelSpec{
+		ID:            t.core.ID(),
+		Local:         t.settings.local(),
+		Peer:          t.peer,
+		NoUDPChecksum: !t.settings.UseUDPChecksums,
+	}
+	var path dataplane.Tunnel
+	t.shard.do(&t.jobs, job{
+		run: func(ctx context.Context) (err error) {
+			path, err = t.shard.engine.path.OpenTunnel(ctx, spec)
+			return err
+		},
+		done: func(err error) {
+			if err != nil {
+				t.openFailed(err)
+				return
+			}
+			t.path = path
+			for _, b := range t.outbox {
+				t.send(b)
+			}
+			t.outbox = nil
+			then()
+		},
+	})
+}
+
+// openFailed ends a tunnel that has no socket: nothing can be told to the peer.
+func (t *tunnel) openFailed(err error) {
+	t.shard.engine.log.Error("opening tunnel socket", "tunnel", t.core.ID(), "peer", t.peer, "err", err)
+	t.answer, t.outbox = func([]byte) {}, nil
+	t.shard.step(t, l2tp.Stop{Result: l2tp.Result{Code: l2tp.StopGeneral, Message: err.Error()}})
+}
+
+// established makes the data plane ready for sessions and places the calls
+// that wait.
+func (t *tunnel) established(now time.Time) {
+	t.establishedAt = now
+	t.noLongerHalfOpen()
+	t.shard.engine.count.tunnelsEstablished.Add(1)
+	peer := t.core.Peer()
+	t.shard.engine.log.Info("tunnel established", "tunnel", t.core.ID(), "peer_tunnel", peer.TunnelID,
+		"peer", t.peer, "host_name", peer.HostName)
+	t.attach(peer.TunnelID)
+	if t.dialer != nil {
+		t.dialer.established(now)
+	}
+}
+
+// noLongerHalfOpen is called once for each tunnel, when it is established or stopped.
+func (t *tunnel) noLongerHalfOpen() {
+	if t.dialer == nil {
+		t.shard.halfOpen--
+	}
+}
+
+func (t *tunnel) attach(peer l2tp.TunnelID) {
+	t.shard.do(&t.jobs, job{
+		run: func(ctx context.Context) error { return t.path.Attach(ctx, peer) },
+		done: func(err error) {
+			if err != nil {
+				t.shard.engine.log.Error("creating data tunnel", "tunnel", t.core.ID(), "peer", t.peer, "err", err)
+				t.shard.step(t, l2tp.Stop{Result: l2tp.Result{Code: l2tp.StopError,
+					Error: l2tp.ErrorResources, Message: "no data tunnel"}})
+				return
+			}
+			t.attached = true
+			for _, f := range t.waiting {
+				f()
+			}
+			t.waiting = nil
+		},
+	})
+}
+
+// reconfigure gives a running tunnel other settings: timers and limits hold
+// at once, and the MTU reaches the interfaces that are there.
+func (t *tunnel) reconfigure(settings *tunnelSettings) {
+	resize := settings.MTU != t.settings.MTU
+	t.settings = settings
+	t.core.Reconfigure(settings.core)
+	t.shard.deadlines.update(t)
+	if !resize {
+		return
+	}
+	for _, s := range t.sessions {
+		if s.phase == up {
+			s.configure(s.warn("changing the MTU"))
+		}
+	}
+}
+
+// whenAttached calls f once sessions can be added.
+func (t *tunnel) whenAttached(f func()) {
+	if t.attached {
+		f()
+		return
+	}
+	t.waiting = append(t.waiting, f)
+}
+
+// close ends the tunnel politely: PPP first, then the control connection.
+func (t *tunnel) close(now time.Time, result l2tp.Result) {
+	if t.closing || t.end != nil {
+		return
+	}
+	t.closing, t.result = true, result
+	for _, s := range t.sessions {
+		s.hangUp(now, "tunnel closed")
+	}
+	if len(t.sessions) == 0 {
+		t.shard.step(t, l2tp.Stop{Result: result})
+		return
+	}
+	t.closeBy = now.Add(closeGrace)
+	t.shard.deadlines.update(t)
+}
+
+// sessionGone forgets a session whose kernel objects are gone too.
+func (t *tunnel) sessionGone(now time.Time, s *session) {
+	delete(t.sessions, s.id)
+	if len(t.sessions) > 0 {
+		return
+	}
+	switch {
+	case t.end != nil:
+		t.detach()
+	case t.closing:
+		t.closeBy = time.Time{}
+		t.shard.step(t, l2tp.Stop{Result: t.result})
+	case t.settings.IdleTimeout > 0:
+		t.idleAt = now.Add(t.settings.IdleTimeout)
+		t.shard.deadlines.update(t)
+	}
+}
+
+// stopped is called when the control connection has ended: the sessions are
+// down already, though the kernel may still be busy with them.
+func (t *tunnel) stopped(now time.Time, end l2tp.End) {
+	t.end = &end
+	t.closeBy, t.idleAt = time.Time{}, time.Time{}
+	if t.establishedAt.IsZero() {
+		t.noLongerHalfOpen()
+	} else {
+		t.shard.engine.count.tunnelsEstablished.Add(-1)
+	}
+	t.shard.engine.log.Info("tunnel stopped", "tunnel", t.core.ID(), "peer", t.peer, "ended_by", whose(end), "cause", end.Result.StopString())
+	t.waiting = nil
+	if len(t.sessions) == 0 {
+		t.detach()
+	}
+	if t.dialer != nil {
+		t.dialer.tunnelEnded(now, end)
+	}
+}
+
+// detach takes the tunnel out of the data plane. Its socket stays while the core lingers.
+func (t *tunnel) detach() {
+	if t.path == nil && !t.jobs.busy {
+		t.shard.tellIfGone()
+		return
+	}
+	t.shard.do(&t.jobs, job{
+		urgency: forTeardown,
+		run: func(ctx context.Context) error {
+			if t.path == nil {
+				return nil
+			}
+			return t.path.Detach(ctx)
+		},
+		done: func(err error) {
+			if err != nil {
+				t.shard.engine.log.Warn("deleting data tunnel", "tunnel", t.core.ID(), "err", err)
+			}
+			t.attached = false
+			t.shard.tellIfGone()
+		},
+	})
+}
+
+// finish forgets the tunnel.
+func (t *tunnel) finish() {
+	t.finished = true
+	t.shard.deadlines.remove(t)
+	t.shard.do(&t.jobs, job{
+		urgency: forTeardown,
+		run: func(ctx context.Context) error {
+			if t.path == nil {
+				return nil
+			}
+			return t.path.Close(ctx)
+		},
+		done: func(err error) {
+			if err != nil {
+				t.shard.engine.log.Warn("closing tunnel socket", "tunnel", t.core.ID(), "err", err)
+			}
+			delete(t.shard.tunnels, t.core.ID())
+			if t.dialer == nil {
+				delete(t.shard.firsts, t.first)
+			}
+			t.shard.engine.count.tunnels.Add(-1)
+			t.shard.tellIfGone()
+		},
+	})
+}
+
+// isGone reports whether nothing of the tunnel is in the data plane any more,
+// but perhaps its socket, and the peer knows.
+func (t *tunnel) isGone() bool {
+	return t.end != nil && len(t.sessions) == 0 && !t.jobs.busy && t.core.Drained()
+}
+
+// whose says on whose account a tunnel or call ended.
+func whose(end l2tp.End) string {
+	switch {
+	case end.Lost:
+		return "lost"
+	case end.ByPeer:
+		return "peer"
+	}
+	return "local"
+}
+
+// earliest returns the first of times that is not zero, or zero.
+func earliest(times ...time.Time) time.Time {
+	var first time.Time
+	for _, t := range times {
+		if !t.IsZero() && (first.IsZero() || t.Before(first)) {
+			first = t
+		}
+	}
+	return first
+}
+
+// due reports whether at is set and has come.
+func due(at, now time.Time) bool { return !at.IsZero() && !now.Before(at) }
