@@ -1,0 +1,149 @@
+package resolver
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+)
+
+// A Resolver sets and unsets the name servers of interfaces. The zero value
+// uses the host's files. It may be used by many goroutines.
+type Resolver struct {
+	// File is the resolver configuration, default /etc/resolv.conf.
+	File string
+	// LookPath finds programs, default exec.LookPath.
+	LookPath func(name string) (string, error)
+
+	mu    sync.Mutex
+	saved map[string]replaced // by interface, where the file was replaced
+}
+
+// A replaced is what stood in the file before, and what we wrote.
+type replaced struct{ before, after []byte }
+
+// Set makes the host ask servers, which an interface leads to.
+func (r *Resolver) Set(ctx context.Context, iface string, servers []netip.Addr) error {
+	if path, err := r.lookPath("resolvectl"); err == nil && resolvedRuns() {
+		args := append([]string{"dns", iface}, texts(servers)...)
+		return errors.Join(
+			run(exec.CommandContext(ctx, path, args...)),
+			run(exec.CommandContext(ctx, path, "domain", iface, "~.")),
+		)
+	}
+	if path, err := r.lookPath("resolvconf"); err == nil {
+		cmd := exec.CommandContext(ctx, path, "-a", iface)
+		cmd.Stdin = bytes.NewReader(lines(servers))
+		return run(cmd)
+	}
+	return r.replace(iface, servers)
+}
+
+// Unset takes back what Set did for an interface. What resolved had is gone
+// with the interface itself.
+func (r *Resolver) Unset(ctx context.Context, iface string) error {
+	if _, err := r.lookPath("resolvectl"); err == nil && resolvedRuns() {
+		return nil
+	}
+	if path, err := r.lookPath("resolvconf"); err == nil {
+		return run(exec.CommandContext(ctx, path, "-d", iface))
+	}
+	return r.restore(iface)
+}
+
+func (r *Resolver) lookPath(name string) (string, error) {
+	if r.LookPath != nil {
+		return r.LookPath(name)
+	}
+	return exec.LookPath(name)
+}
+
+// resolvedRuns reports whether systemd-resolved answers on this host.
+func resolvedRuns() bool {
+	_, err := os.Stat("/run/systemd/resolve/stub-resolv.conf")
+	return err == nil
+}
+
+func (r *Resolver) file() string {
+	if r.File != "" {
+		return r.File
+	}
+	return "/etc/resolv.conf"
+}
+
+// replace writes the servers over the file, in place: it may be a mount.
+func (r *Resolver) replace(iface string, servers []netip.Addr) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	before, err := os.ReadFile(r.file())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("setting name servers of %s: %w", iface, err)
+	}
+	after := append([]byte("# set for "+iface+"\n"), lines(servers)...)
+	if err := os.WriteFile(r.file(), after, 0o644); err != nil {
+		return fmt.Errorf("setting name servers of %s: %w", iface, err)
+	}
+	if r.saved == nil {
+		r.saved = make(map[string]replaced)
+	}
+	r.saved[iface] = replaced{before, after}
+	return nil
+}
+
+// restore writes back what was in the file, unless somebody else has written
+// it meanwhile. If another interface of ours has, it gets to restore the older text.
+func (r *Resolver) restore(iface string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	mine, ok := r.saved[iface]
+	if !ok {
+		return nil
+	}
+	delete(r.saved, iface)
+	for other, theirs := range r.saved {
+		if bytes.Equal(theirs.before, mine.after) {
+			r.saved[other] = replaced{mine.before, theirs.after}
+			return nil
+		}
+	}
+	now, err := os.ReadFile(r.file())
+	if err != nil || !bytes.Equal(now, mine.after) {
+		return nil
+	}
+	if err := os.WriteFile(r.file(), mine.before, 0o644); err != nil {
+		return fmt.Errorf("restoring name servers: %w", err)
+	}
+	return nil
+}
+
+// run runs a command; its error carries what the command said.
+func run(cmd *exec.Cmd) error {
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s: %w: %s", strings.Join(cmd.Args, " "), err, bytes.TrimSpace(out))
+	}
+	return nil
+}
+
+// lines is the servers in the form of resolv.conf.
+func lines(servers []netip.Addr) []byte {
+	var b []byte
+	for _, s := range servers {
+		b = fmt.Appendf(b, "nameserver %s\n", s)
+	}
+	return b
+}
+
+func texts(servers []netip.Addr) []string {
+	var t []string
+	for _, s := range servers {
+		t = append(t, s.String())
+	}
+	return t
+}

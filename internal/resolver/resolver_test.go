@@ -1,0 +1,74 @@
+package resolver
+
+import (
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+func newTestResolver(t *testing.T, text string) (*Resolver, string) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "resolv.conf")
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	none := func(string) (string, error) { return "", exec.ErrNotFound }
+	return &Resolver{File: file, LookPath: none}, file
+}
+
+func wantFile(t *testing.T, file, want string) {
+	t.Helper()
+	got, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want {
+		t.Errorf("resolv.conf = %q, want %q", got, want)
+	}
+}
+
+func set(t *testing.T, r *Resolver, iface, server string) {
+	t.Helper()
+	if err := r.Set(t.Context(), iface, []netip.Addr{netip.MustParseAddr(server)}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func unset(t *testing.T, r *Resolver, iface string) {
+	t.Helper()
+	if err := r.Unset(t.Context(), iface); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestFileIsReplacedAndRestored(t *testing.T) {
+	r, file := newTestResolver(t, "nameserver 192.0.2.1\n")
+	set(t, r, "l2tp1-1", "10.0.0.1")
+	wantFile(t, file, "# set for l2tp1-1\nnameserver 10.0.0.1\n")
+	unset(t, r, "l2tp1-1")
+	wantFile(t, file, "nameserver 192.0.2.1\n")
+}
+
+func TestTwoInterfacesRestoreInAnyOrder(t *testing.T) {
+	for _, order := range [][]string{{"a", "b"}, {"b", "a"}} {
+		r, file := newTestResolver(t, "before\n")
+		set(t, r, "a", "10.0.0.1")
+		set(t, r, "b", "10.0.0.2")
+		for _, iface := range order {
+			unset(t, r, iface)
+		}
+		wantFile(t, file, "before\n")
+	}
+}
+
+func TestFileWrittenBySomebodyElseStays(t *testing.T) {
+	r, file := newTestResolver(t, "before\n")
+	set(t, r, "a", "10.0.0.1")
+	if err := os.WriteFile(file, []byte("theirs\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	unset(t, r, "a")
+	wantFile(t, file, "theirs\n")
+}
