@@ -115,7 +115,7 @@ func (s *fakeSession) deliver(payload []byte) func() {
 		frame = append(frame, information...)
 		return func() { f.handler.FrameReceived(key, frame) }
 	}
-	if !s.open(protocol) {
+	if !s.link.isOpen(protocol) {
 		s.count.RxDropped++
 		return func() {}
 	}
@@ -126,17 +126,6 @@ func (s *fakeSession) deliver(payload []byte) func() {
 			f.opts.Packet(key, slices.Clone(information))
 		}
 	}
-}
-
-// open tells whether packets of a protocol flow. fake.mu is held.
-func (s *fakeSession) open(protocol uint16) bool {
-	if s.link == nil {
-		return false
-	}
-	if protocol == protocolIPv4 {
-		return s.link.IPv4.isOpen()
-	}
-	return s.link.IPv6.isOpen()
 }
 
 // SendPacket sends a network packet into a session's interface, as the host's
@@ -162,7 +151,7 @@ func (f *Fake) output(id SessionKey, packet []byte) (b []byte, spec TunnelSpec, 
 	if packet[0]>>4 == 6 {
 		protocol = protocolIPv6
 	}
-	if !s.open(protocol) {
+	if !s.link.isOpen(protocol) {
 		s.count.TxDropped++
 		return nil, spec, errNotOpen
 	}

@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -15,6 +16,22 @@ var (
 
 // String returns the identifiers as tunnel/session.
 func (k SessionKey) String() string { return fmt.Sprintf("%d/%d", k.Tunnel, k.Session) }
+
+// compare orders keys by tunnel, then session.
+func (k SessionKey) compare(l SessionKey) int {
+	return cmp.Or(cmp.Compare(k.Tunnel, l.Tunnel), cmp.Compare(k.Session, l.Session))
+}
+
+// isOpen tells whether packets of a protocol flow. A nil link is closed.
+func (l *LinkSpec) isOpen(protocol uint16) bool {
+	switch {
+	case l == nil:
+		return false
+	case protocol == protocolIPv4:
+		return l.IPv4.isOpen()
+	}
+	return l.IPv6.isOpen()
+}
 
 // isOpen tells whether the network protocol is to be open.
 func (p PointToPoint) isOpen() bool { return p.Local.IsValid() && p.Peer.IsValid() }
