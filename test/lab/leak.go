@@ -3,6 +3,7 @@ package lab
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,40 +13,58 @@ import (
 // waits for grace periods.
 const leakLimit = 10 * time.Second
 
-// A State is what can be left in a namespace, as text.
-type State struct {
-	parts map[string]string
-}
+// A State is what can be left in a namespace: lines of text by kind.
+type State map[string][]string
 
 // stateCommands print what belongs to no one once all sessions have ended.
 var stateCommands = map[string][]string{
-	"tunnels":    {"ip", "l2tp", "show", "tunnel"},
-	"sessions":   {"ip", "l2tp", "show", "session"},
-	"interfaces": {"ip", "-br", "link"},
-	"routes":     {"ip", "route", "show", "table", "all"},
-	"routes6":    {"ip", "-6", "route", "show", "table", "all"},
-	"addresses":  {"ip", "-br", "addr"},
-	"rules":      {"ip", "rule"},
+	"tunnel":     {"ip", "l2tp", "show", "tunnel"},
+	"session":    {"ip", "l2tp", "show", "session"},
+	"interface":  {"ip", "-br", "link"},
+	"address":    {"ip", "-o", "addr"},
+	"IPv4 route": {"ip", "-4", "route", "show", "table", "all"},
+	"IPv6 route": {"ip", "-6", "route", "show", "table", "all"},
+	"rule":       {"ip", "rule"},
 }
 
 // State returns what there is now of tunnels, sessions, interfaces, addresses
 // and routes in the namespace.
 func (n *NetNS) State() State {
 	n.t.Helper()
-	s := State{make(map[string]string)}
-	for name, args := range stateCommands {
-		if name == "tunnels" || name == "sessions" {
-			if _, err := os.Stat("/sys/module/l2tp_netlink"); err != nil {
-				continue
-			}
+	s := make(State)
+	_, err := os.Stat("/sys/module/l2tp_netlink")
+	for kind, args := range stateCommands {
+		if err != nil && args[1] == "l2tp" {
+			continue // without the module the command fails
 		}
-		s.parts[name] = n.Run(args[0], args[1:]...)
+		s[kind] = stateLines(kind, n.Run(args[0], args[1:]...))
 	}
 	return s
 }
 
+// stateLines leaves out what comes and goes by itself: whether an interface is
+// up, and link-local addresses, which appear a while after it is.
+func stateLines(kind, output string) []string {
+	var lines []string
+	for line := range strings.Lines(output) {
+		line = strings.TrimSpace(line)
+		if strings.Contains(line, "fe80:") || strings.Contains(line, "multicast ff00::/8") {
+			continue
+		}
+		if kind == "interface" {
+			line, _, _ = strings.Cut(line, " ")
+		}
+		if kind == "address" { // "2: eth0    inet 192.0.2.1/24 scope global eth0\ valid_lft..."
+			line, _, _ = strings.Cut(line, "\\")
+			line = strings.Join(strings.Fields(line), " ")
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
 // CheckLeaks fails the test unless the namespace comes to hold again what it
-// held before, and no PPP interface.
+// held before.
 func (n *NetNS) CheckLeaks(t testing.TB, before State) {
 	t.Helper()
 	var left string
@@ -54,23 +73,30 @@ func (n *NetNS) CheckLeaks(t testing.TB, before State) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Errorf("left in namespace %s after %v:\n%s", n.Name, leakLimit, left)
+			t.Errorf("namespace %s is not as it was, %v later:\n%s", n.Name, leakLimit, left)
 			return
 		}
 	}
 }
 
-// beyond returns the differences of s from what was before, in both
-// directions.
+// beyond returns what s has and before had not, and the other way around.
 func (s State) beyond(before State) string {
 	var b strings.Builder
-	for name, now := range s.parts {
-		then := before.parts[name]
-		if now != then {
-			fmt.Fprintf(&b, "%s: have:\n%swant:\n%s", name, now, then)
+	for kind, now := range s {
+		for _, line := range without(now, before[kind]) {
+			fmt.Fprintf(&b, "left: %s: %s\n", kind, line)
+		}
+		for _, line := range without(before[kind], now) {
+			fmt.Fprintf(&b, "lost: %s: %s\n", kind, line)
 		}
 	}
 	return b.String()
+}
+
+func without(lines, known []string) []string {
+	return slices.DeleteFunc(slices.Clone(lines), func(line string) bool {
+		return slices.Contains(known, line)
+	})
 }
 
 // OpenFiles returns what the descriptors of a process refer to, without those
