@@ -1,0 +1,69 @@
+# Every target is a plain command that also works without make; see
+# docs/testing.md. "make" lists the targets.
+
+export CGO_ENABLED = 0
+
+DATAPLANE ?= kernel
+KERNEL    ?= 6.1
+BENCH     ?= .
+
+# Packages with tests that need root and a kernel with L2TP and PPP.
+VMPACKAGES := $(wildcard ./kernel ./internal/dataplane ./internal/engine ./test/lab ./test/e2e)
+# Packages with tests that need root and namespaces only.
+NATIVEPACKAGES := $(wildcard ./internal/dataplane ./test/lab ./test/e2e)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build vmrun vmtests demo test test-unit test-native test-runner test-vm fuzz \
+	bench check vm clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+setup: ## install what is missing (root, Debian)
+	@test/setup.sh
+
+build: ## build the programs into build/
+	go build -trimpath -o build/ $(wildcard ./cmd/*)
+
+vmrun:
+	@go build -trimpath -o build/vmrun ./test/vm
+
+vmtests:
+	@rm -rf build/test && mkdir -p build/test
+	go test -c -o build/test/ $(VMPACKAGES)
+	go build -o build/test/runtests ./test/runtests
+
+demo: setup build vmrun ## show a session between two namespaces; DATAPLANE=tun runs without a VM
+	@go build -trimpath -o build/culvert-demo ./test/demo
+	build/culvert-demo $(DATAPLANE)
+
+test: setup check test-unit test-native test-runner test-vm fuzz ## everything
+
+test-unit: ## tests without root
+	go test -short $(shell go list ./... | grep -v -e /test/lab$$ -e /test/e2e$$)
+
+test-native: setup ## tests in namespaces on this kernel (root)
+	go test -count=1 -p 1 $(NATIVEPACKAGES)
+
+test-runner: setup vmrun ## tests of the VM runner itself
+	CULVERT_TEST_VM=1 go test -count=1 -timeout 20m ./test/vm
+
+test-vm: setup vmrun vmtests ## tests in a virtual machine; KERNEL=6.12 for the newer one
+	CULVERT_TEST_KERNEL=1 build/vmrun -kernel $(KERNEL) -timeout 25m -- \
+		build/test/runtests -timeout 20m $(VMPACKAGES)
+
+fuzz: ## every fuzz target for FUZZTIME=30s
+	test/fuzz.sh
+
+bench: ## benchmarks, one round; BENCH=regexp
+	go test -run '^$$' -bench '$(BENCH)' -benchtime 1x ./...
+
+check: ## format, vet, staticcheck, modernizers, generated files, architecture
+	test/check.sh
+	go test ./internal/arch
+
+vm: setup vmrun ## a shell in the virtual machine
+	build/vmrun -shell
+
+clean: ## remove build/; the cache of root file systems stays
+	rm -rf build

@@ -1,0 +1,37 @@
+#!/bin/sh
+# Checks what needs no test: format, vet, staticcheck, Go's modernizers, and
+# that generated files are current. Prints every finding, then fails.
+set -u
+export CGO_ENABLED=0
+failed=0
+
+# section NAME COMMAND...: the command must succeed and print nothing.
+section() {
+	name=$1
+	shift
+	out=$("$@" 2>&1)
+	if [ $? != 0 ] || [ -n "$out" ]; then
+		echo "check: $name:"
+		echo "$out"
+		failed=1
+	fi
+}
+
+# generated makes the generated files elsewhere and compares.
+generated() {
+	[ -d api ] && grep -rq '^//go:generate' api || return 0
+	copy=$(mktemp -d)
+	cp -r api go.mod go.sum go.tool.mod go.tool.sum "$copy"
+	(cd "$copy" && go generate ./api/...) && diff -r api "$copy/api"
+	code=$?
+	rm -rf "$copy"
+	return $code
+}
+
+section 'gofmt (run "gofmt -w" on these)' sh -c \
+	'git ls-files -co --exclude-standard -- "*.go" | xargs -r gofmt -l'
+section 'go vet' go vet ./...
+section 'staticcheck' go tool -modfile=go.tool.mod staticcheck ./...
+section 'go fix (run "go fix ./...")' go fix -diff ./...
+section 'generated files (run "go generate ./api/...")' generated
+exit $failed

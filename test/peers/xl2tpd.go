@@ -1,0 +1,223 @@
+package peers
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"culvert/test/lab"
+)
+
+// upLimit is how long a peer may take for a step: the machine may be emulated.
+const upLimit = 60 * time.Second
+
+// XL2TPDConfig says how xl2tpd is to run.
+type XL2TPDConfig struct {
+	// LNS is the server to call. When it is not valid, xl2tpd is the server.
+	LNS netip.Addr
+
+	// Secret of the tunnel, for challenges both ways. Empty means none.
+	Secret string
+
+	// Auth is what the server asks for, or the one that the client agrees to.
+	Auth Auth
+
+	// User is the client, or whom the server knows.
+	User User
+
+	// Local and Pool are the server's address, and what it gives to clients: a
+	// range such as 10.9.0.10-10.9.0.20.
+	Local netip.Addr
+	Pool  string
+
+	// Options are more lines for pppd.
+	Options []string
+}
+
+// An XL2TPD is a running xl2tpd. It starts a pppd for each session, whose data
+// the kernel carries.
+type XL2TPD struct {
+	t      testing.TB
+	ns     *lab.NetNS
+	dir    string
+	daemon *lab.Daemon
+	seen   int // tunnels whose ends have been asked for
+}
+
+// StartXL2TPD starts xl2tpd in the namespace and returns when it listens.
+func StartXL2TPD(t testing.TB, ns *lab.NetNS, cfg XL2TPDConfig) *XL2TPD {
+	t.Helper()
+	lab.RequireProgram(t, "xl2tpd")
+	lab.RequireProgram(t, "pppd")
+	x := &XL2TPD{t: t, ns: ns, dir: t.TempDir()}
+	for name, content := range cfg.files(x.dir) {
+		if err := os.WriteFile(filepath.Join(x.dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// pppd finds these at one place only. Its scripts in the same directory are
+	// thereby hidden: they would rewrite the machine's resolv.conf.
+	ns.EtcFile("ppp/chap-secrets", cfg.pppSecrets(), 0o600)
+	ns.EtcFile("ppp/pap-secrets", cfg.pppSecrets(), 0o600)
+	t.Cleanup(x.logPPP)
+	x.daemon = ns.StartDaemon(t, "xl2tpd", "-D", "-c", x.file(confFile), "-s", x.file(secretsFile),
+		"-p", x.file("pid"), "-C", x.file("control"))
+	x.daemon.WaitOutput(upLimit, `Listening on IP address`)
+	return x
+}
+
+func (x *XL2TPD) file(name string) string { return filepath.Join(x.dir, name) }
+
+func (x *XL2TPD) logPPP() {
+	if x.t.Failed() {
+		x.t.Logf("pppd in %s said:\n%s", x.ns.Name, x.pppLog())
+	}
+}
+
+// pppLog returns what the pppd processes have said so far.
+func (x *XL2TPD) pppLog() string {
+	b, err := os.ReadFile(x.file(pppLogFile))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		x.t.Errorf("reading the log of pppd: %v", err)
+	}
+	return string(b)
+}
+
+// PID returns the daemon's process identifier.
+func (x *XL2TPD) PID() int { return x.daemon.Cmd.Process.Pid }
+
+// Dial places the call of a client.
+func (x *XL2TPD) Dial() {
+	x.t.Helper()
+	x.control("c " + lacName)
+}
+
+// HangUp closes the tunnel last established, from xl2tpd's end.
+func (x *XL2TPD) HangUp() {
+	x.t.Helper()
+	all := tunnelEstablished.FindAllStringSubmatch(x.daemon.Output(), -1)
+	if len(all) == 0 {
+		x.t.Fatal("hanging up at xl2tpd: no tunnel was established")
+	}
+	x.control("d " + all[len(all)-1][1])
+}
+
+// HangUpCall ends the call last established, and leaves the tunnel.
+func (x *XL2TPD) HangUpCall() {
+	x.t.Helper()
+	all := callEstablished.FindAllStringSubmatch(x.daemon.Output(), -1)
+	if len(all) == 0 {
+		x.t.Fatal("hanging up at xl2tpd: no call was established")
+	}
+	x.control("h " + all[len(all)-1][1])
+}
+
+var (
+	tunnelEstablished = regexp.MustCompile(`Connection established to .*Local: (\d+)`)
+	callEstablished   = regexp.MustCompile(`Call established with .*Local: (\d+)`)
+)
+
+// control writes a command to xl2tpd's pipe.
+func (x *XL2TPD) control(command string) {
+	x.t.Helper()
+	f, err := os.OpenFile(x.file("control"), os.O_WRONLY, 0)
+	if err != nil {
+		x.t.Fatalf("commanding xl2tpd: %v", err)
+	}
+	defer f.Close()
+	if _, err := f.WriteString(command); err != nil {
+		x.t.Fatalf("commanding xl2tpd: %v", err)
+	}
+}
+
+// A Link is a PPP interface of a peer with its IPv4 addresses.
+type Link struct {
+	Interface   string
+	Local, Peer netip.Addr
+}
+
+var (
+	pppInterface = regexp.MustCompile(`Using interface (\S+)`)
+	pppLocal     = regexp.MustCompile(`(?m)^local  IP address (\S+)`)
+	pppPeer      = regexp.MustCompile(`(?m)^remote IP address (\S+)`)
+)
+
+// WaitUp waits until pppd has brought IPv4 up as often as count says, and returns the last link.
+func (x *XL2TPD) WaitUp(count int) Link {
+	x.t.Helper()
+	var l Link
+	lab.Wait(x.t, upLimit, fmt.Sprintf("link %d of pppd", count), func() error {
+		text := x.pppLog()
+		peers := pppPeer.FindAllStringSubmatch(text, -1)
+		if len(peers) < count {
+			return fmt.Errorf("%d links, last said: %s", len(peers), lastLine(text))
+		}
+		var err error
+		l, err = lastLink(text)
+		return err
+	})
+	return l
+}
+
+func lastLink(text string) (l Link, err error) {
+	last := func(re *regexp.Regexp) string {
+		all := re.FindAllStringSubmatch(text, -1)
+		if len(all) == 0 {
+			return ""
+		}
+		return all[len(all)-1][1]
+	}
+	l.Interface = last(pppInterface)
+	var err1, err2 error
+	l.Local, err1 = netip.ParseAddr(last(pppLocal))
+	l.Peer, err2 = netip.ParseAddr(last(pppPeer))
+	return l, errors.Join(err1, err2)
+}
+
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return lines[len(lines)-1]
+}
+
+// WaitOutput waits for a line of xl2tpd, see [lab.Daemon.WaitOutput].
+func (x *XL2TPD) WaitOutput(pattern string) []string {
+	x.t.Helper()
+	return x.daemon.WaitOutput(upLimit, pattern)
+}
+
+// WaitPPP waits for a line of pppd.
+func (x *XL2TPD) WaitPPP(pattern string) {
+	x.t.Helper()
+	re := regexp.MustCompile(pattern)
+	lab.Wait(x.t, upLimit, "pppd to say "+pattern, func() error {
+		if text := x.pppLog(); !re.MatchString(text) {
+			return errors.New("last said: " + lastLine(text))
+		}
+		return nil
+	})
+}
+
+// WaitDown waits until no pppd has an interface any more.
+func (x *XL2TPD) WaitDown() {
+	x.t.Helper()
+	lab.Wait(x.t, upLimit, "pppd's interfaces to go", func() error {
+		if left := x.ns.Run("ip", "-br", "link", "show", "type", "ppp"); left != "" {
+			return errors.New("left: " + left)
+		}
+		return nil
+	})
+}
+
+// Stop ends the daemon, which takes its tunnels down, and waits for it.
+func (x *XL2TPD) Stop() {
+	x.t.Helper()
+	if err := x.daemon.Stop(); err != nil {
+		x.t.Errorf("stopping xl2tpd: %v", err)
+	}
+}

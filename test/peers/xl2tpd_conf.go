@@ -1,0 +1,109 @@
+package peers
+
+import (
+	"fmt"
+	"strings"
+)
+
+// The files of an xl2tpd, in its directory.
+const (
+	confFile    = "xl2tpd.conf"
+	secretsFile = "l2tp-secrets"
+	optionsFile = "ppp-options"
+	pppLogFile  = "ppp.log"
+)
+
+// lacName is the section of the one server that a client calls.
+const lacName = "peer"
+
+func (c XL2TPDConfig) files(dir string) map[string]string {
+	conf := c.global(dir)
+	if c.LNS.IsValid() {
+		conf += c.lac(dir)
+	} else {
+		conf += c.lns(dir)
+	}
+	return map[string]string{
+		confFile:    conf,
+		secretsFile: fmt.Sprintf("* * %q *\n", c.Secret),
+		optionsFile: c.options(dir),
+	}
+}
+
+// Never a line "ipsec saref" here: xl2tpd then carries data itself, whatever
+// the line's value.
+func (c XL2TPDConfig) global(dir string) string {
+	return fmt.Sprintf(`[global]
+port = 1701
+access control = no
+auth file = %s/%s
+debug tunnel = yes
+debug avp = yes
+debug state = yes
+`, dir, secretsFile)
+}
+
+func (c XL2TPDConfig) lns(dir string) string {
+	// "require authentication = yes" would have xl2tpd ask for PAP or CHAP of its own:
+	// what pppd is to require stands in its options.
+	return fmt.Sprintf(`[lns default]
+ip range = %s
+local ip = %v
+challenge = %s
+hostname = xl2tpd-lns
+name = xl2tpd-lns
+ppp debug = yes
+pppoptfile = %s/%s
+length bit = yes
+`, c.Pool, c.Local, yesNo(c.Secret != ""), dir, optionsFile)
+}
+
+func (c XL2TPDConfig) lac(dir string) string {
+	return fmt.Sprintf(`[lac %s]
+lns = %v
+challenge = %s
+hostname = xl2tpd-lac
+name = %s
+ppp debug = yes
+pppoptfile = %s/%s
+length bit = yes
+autodial = no
+`, lacName, c.LNS, yesNo(c.Secret != ""), c.User.Name, dir, optionsFile)
+}
+
+// options returns pppd's options file.
+func (c XL2TPDConfig) options(dir string) string {
+	// Echoes end a link whose peer went without a word, sooner than the test ends.
+	lines := []string{
+		"noccp", "nodefaultroute", "debug", "logfile " + dir + "/" + pppLogFile,
+		"lcp-echo-interval 5", "lcp-echo-failure 6",
+	}
+	if c.LNS.IsValid() {
+		lines = append(lines, "noauth", "user "+c.User.Name, "password "+c.User.Password)
+		for _, a := range pppdAuths {
+			if a != c.Auth {
+				lines = append(lines, "refuse-"+string(a))
+			}
+		}
+	} else {
+		lines = append(lines, "auth", "require-"+string(c.Auth))
+		for _, a := range pppdAuths {
+			if a != c.Auth {
+				lines = append(lines, "refuse-"+string(a))
+			}
+		}
+	}
+	return strings.Join(append(lines, c.Options...), "\n") + "\n"
+}
+
+// pppSecrets are the users that pppd knows as server.
+func (c XL2TPDConfig) pppSecrets() string {
+	return fmt.Sprintf("%q * %q *\n", c.User.Name, c.User.Password)
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
