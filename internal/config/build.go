@@ -179,21 +179,20 @@ func (s *Snapshot) checkPPP(m *api.PPPProfile) error {
 func (s *Snapshot) checkDeclared() error {
 	for _, t := range s.Tunnels() {
 		if _, err := s.ResolveTunnel(t); err != nil {
-			return inObject(t, err)
+			return err
 		}
 	}
 	for _, m := range s.Sessions() {
 		t := s.tunnelOf(m)
 		if t == nil {
-			msg := "there is no tunnel " + schema.Label(tunnelKey(m))
-			return &objectError{m, "tunnel_name", strings.Replace(msg, "tunnel tunnel", "tunnel", 1)}
+			return &objectError{m, "tunnel_name", "there is no " + schema.Label(tunnelKey(m))}
 		}
 		r, err := s.ResolveTunnel(t)
 		if err == nil {
 			_, err = s.ResolveSession(r, m)
 		}
 		if err != nil {
-			return inObject(m, err)
+			return err
 		}
 	}
 	return nil

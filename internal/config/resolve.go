@@ -70,7 +70,7 @@ func (s *Snapshot) ResolveTunnel(t *api.Tunnel) (Tunnel, error) {
 	r.Name = t.GetTunnelName()
 	r.ID = uint16(t.GetTunnelId())
 	r.Dest = dest
-	return r, checkTunnel(r)
+	return r, inObject(t, checkTunnel(r))
 }
 
 func parseHost(text string) Host {

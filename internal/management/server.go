@@ -2,7 +2,6 @@ package management
 
 import (
 	"context"
-	"fmt"
 
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/proto"
@@ -63,7 +62,7 @@ func (s *Server) create(ctx context.Context, r *api.CreateRequest) (*api.CreateR
 // createTunnel validates the tunnel, has it made and records it.
 func (s *Server) createTunnel(ctx context.Context, t *api.Tunnel) (proto.Message, error) {
 	if _, err := s.Store.Snapshot().ResolveTunnel(t); err != nil {
-		return nil, fmt.Errorf("%s: %w", schema.Label(t), err)
+		return nil, err
 	}
 	made, err := s.Backend.CreateTunnel(ctx, proto.CloneOf(t))
 	if err != nil {

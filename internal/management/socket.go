@@ -12,11 +12,12 @@ import (
 	"syscall"
 	"time"
 
+	"culvert/api"
 	"culvert/api/apiconnect"
 )
 
-// DefaultSocket is where the daemon listens and the shell connects.
-const DefaultSocket = "/run/culvert/culvert.sock"
+// DefaultSocket is where the daemon listens if nothing else is said.
+const DefaultSocket = api.DefaultSocket
 
 // Listen opens the socket, for its owner alone. It makes the folder if need
 // be, replaces a socket on which nobody listens any more, and refuses one on

@@ -327,3 +327,34 @@ func (c *Command) Check() error {
 	}
 	return c.check()
 }
+
+// Begin reads the words that begin a command, for its help. The operation is
+// empty if there is none yet.
+func (s Syntax) Begin(words []Word) (*Kind, Op, error) {
+	// An object that has only two words may be named by its first.
+	if len(words) == 1 && !words[0].HasValue {
+		first, err := s.match("command", words[0].Name, kindWords(0, ""))
+		if err == nil && KindNamed(first) == nil {
+			words = append(words, Word{Name: kindWords(1, first)[0]})
+		}
+	}
+	k, rest, err := s.kind(words)
+	if err != nil || len(rest) == 0 {
+		return k, "", err
+	}
+	op, _, err := s.op(k, words, rest)
+	return k, op, err
+}
+
+// Takes reports whether the operation can be given the parameter.
+func (p *Param) Takes(op Op, k *Kind) bool {
+	switch op {
+	case Show, Delete:
+		return p.Key
+	case Modify:
+		return p.Key || !k.Live || !p.CreateOnly
+	case Unset:
+		return p.Key || !p.Required && (!k.Live || !p.CreateOnly)
+	}
+	return true
+}

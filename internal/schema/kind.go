@@ -132,14 +132,22 @@ func (k *Kind) Param(name string) *Param {
 	return nil
 }
 
-// Field finds a parameter or what is shown besides, or returns nil.
+// Field finds a parameter or what is shown besides, or returns nil. A dot leads
+// into what is shown as a group: "ppp.peer_ipv4".
 func (k *Kind) Field(name string) *Param {
 	if p := k.Param(name); p != nil {
 		return p
 	}
+	name, inner, grouped := strings.Cut(name, ".")
 	for _, p := range k.Status {
-		if p.Name == name {
+		if p.Name != name {
+			continue
+		}
+		if !grouped {
 			return p
+		}
+		if fd := p.field().Message().Fields().ByName(protoreflect.Name(inner)); fd != nil {
+			return newParam(append(slices.Clone(p.path), fd), options(fd))
 		}
 	}
 	return nil

@@ -217,3 +217,23 @@ func (p *Param) text(v protoreflect.Value) string {
 	}
 	return v.String()
 }
+
+// Shown returns the value as a listing shows it: asterisks for a secret, and
+// something to see where there is nothing.
+func (p *Param) Shown(m proto.Message) string {
+	switch has := p.Has(m); {
+	case has && p.Secret:
+		return Masked
+	case has:
+		return p.Text(m)
+	case p.field().HasPresence():
+		return "-"
+	}
+	switch p.field().Kind() {
+	case protoreflect.BoolKind:
+		return "no"
+	case protoreflect.Uint32Kind, protoreflect.Uint64Kind:
+		return "0"
+	}
+	return "-"
+}
