@@ -11,6 +11,7 @@ type PeerAuthState struct {
 	ID       uint8  // of our last challenge or request
 	AskID    uint8  // of the peer's packet that the engine is being asked about
 	Attempts uint8  // repetitions left
+	Serial   uint32 // of the question to the engine
 	Name     string // as claimed; as proven when Done
 
 	Challenge []byte // CHAP: the value; EAP: the whole request
@@ -24,13 +25,14 @@ type PeerAuthState struct {
 
 // A LocalAuthState is how far we have come in proving ourselves: plain data.
 type LocalAuthState struct {
-	Method   AuthMethod
-	Done     bool
-	Sent     bool // something that the peer must answer
-	ID       uint8
-	Attempts uint8
-	Response []byte // CHAP: the packet, to be repeated until it is answered
-	Expect   string // MS-CHAPv2: how the peer must prove itself
+	Method    AuthMethod
+	Done      bool
+	Sent      bool // something that the peer must answer
+	ID        uint8
+	Attempts  uint8
+	Challenge []byte // CHAP: the peer's last
+	Response  []byte // CHAP: the packet, to be repeated until it is answered
+	Expect    string // MS-CHAPv2: how the peer must prove itself
 }
 
 // authOptions are the values of the Authentication-Protocol option.
@@ -121,13 +123,14 @@ func (l *Link) ask(c Credentials) {
 	a.Pending, a.Waiting, a.Answered, a.Name = true, false, false, c.Name
 	l.stop(timerPeerAuth)
 	l.state.Serial++
-	l.act(Authenticate{Credentials: c, Serial: l.state.Serial})
+	a.Serial = l.state.Serial
+	l.act(Authenticate{Credentials: c, Serial: a.Serial})
 }
 
 // authenticated takes the engine's answer.
 func (l *Link) authenticated(ev Authenticated) {
 	a := &l.state.PeerAuth
-	if !a.Pending || ev.Serial != 0 && ev.Serial != l.state.Serial {
+	if !a.Pending || ev.Serial != 0 && ev.Serial != a.Serial {
 		return
 	}
 	a.Pending = false
@@ -142,13 +145,17 @@ func (l *Link) authenticated(ev Authenticated) {
 	}
 	l.sendVerdict(v)
 	if !v.OK {
-		l.setEnd(AuthFailed, "authenticating "+quotedName(a.Name)+" by "+a.Method.String()+
-			": refused")
-		l.state.CloseReason = "Authentication failed"
-		l.terminate()
+		l.peerRefused()
 		return
 	}
 	l.peerProven()
+}
+
+func (l *Link) peerRefused() {
+	a := &l.state.PeerAuth
+	l.setEnd(AuthFailed, "authenticating "+quotedName(a.Name)+" by "+a.Method.String()+": refused")
+	l.state.CloseReason = "Authentication failed"
+	l.terminate()
 }
 
 func (l *Link) sendVerdict(v Verdict) {
@@ -176,7 +183,7 @@ func (l *Link) peerProven() {
 func (l *Link) localProven(message []byte) {
 	a := &l.state.LocalAuth
 	first := !a.Done
-	*a = LocalAuthState{Method: a.Method, Done: true, ID: a.ID}
+	*a = LocalAuthState{Method: a.Method, Done: true, ID: a.ID, Challenge: a.Challenge}
 	l.stop(timerLocalAuth)
 	if first {
 		l.act(LocalAuthenticated{Method: a.Method, Message: printable(message)})
@@ -201,7 +208,8 @@ func (l *Link) checkAuthentication() {
 	s.Phase = PhaseNetwork
 	l.stop(timerPhase)
 	s.Serial++
-	l.act(GrantAddresses{PeerName: l.PeerName(), Serial: s.Serial})
+	s.GrantSerial = s.Serial
+	l.act(GrantAddresses{PeerName: l.PeerName(), Serial: s.GrantSerial})
 }
 
 func (l *Link) authTimedOut() {

@@ -1,6 +1,9 @@
 package ppp
 
-import "crypto/md5"
+import (
+	"bytes"
+	"crypto/md5"
+)
 
 // The codes of CHAP (RFC 1994, 4).
 const (
@@ -67,6 +70,10 @@ func (l *Link) receiveCHAPResponse(p packet) {
 	case !ok || a.Pending:
 	case a.Answered && p.id == a.AnswerID:
 		l.sendCHAPVerdict(p.id, true, a.Message)
+	case a.Waiting && p.id == a.ID && a.Done && string(name) != a.Name:
+		// Nobody becomes somebody else in the middle of a link.
+		l.sendCHAPVerdict(p.id, false, "Access denied")
+		l.peerRefused()
 	case a.Waiting && p.id == a.ID:
 		a.AskID = p.id
 		l.ask(Credentials{
@@ -85,19 +92,27 @@ func (l *Link) sendCHAPVerdict(id uint8, ok bool, message string) {
 	l.send(ProtocolCHAP, packet{c, id, []byte(message)})
 }
 
-// receiveChallenge answers any challenge, whenever it comes: the peer may repeat it at
-// any time.
+// receiveChallenge answers any challenge, whenever it comes. A copy of one that was
+// answered gets the same response: a second response to MS-CHAPv2, with another challenge
+// of ours, would not fit the Success that the first one earns.
 func (l *Link) receiveChallenge(p packet) {
 	challenge, _, ok := cutCounted(p.data)
 	if !ok || len(challenge) == 0 {
 		return
 	}
 	a := &l.state.LocalAuth
+	if p.id == a.ID && bytes.Equal(challenge, a.Challenge) {
+		if a.Sent {
+			l.send(ProtocolCHAP, packet{chapResponse, a.ID, a.Response})
+		}
+		return
+	}
 	value, expect := l.respond(a.Method, p.id, challenge)
 	if value == nil {
 		return
 	}
 	a.ID, a.Expect, a.Sent = p.id, expect, true
+	a.Challenge = bytes.Clone(challenge)
 	a.Attempts = clampCount(l.cfg.authAttempts())
 	a.Response = append(appendCounted(nil, string(value)), l.cfg.User...)
 	l.repeatCHAPResponse()
@@ -120,10 +135,16 @@ func (l *Link) respond(m AuthMethod, id uint8, challenge []byte) (value []byte, 
 	return mschapv2Response(l.cfg.User, l.cfg.Password, challenge, peer[:])
 }
 
+// repeatCHAPResponse sends the response, again and again until it is answered. Once
+// we are proven it goes once: a challenge that was overtaken on its way is answered too, and
+// nobody waits for that.
 func (l *Link) repeatCHAPResponse() {
 	a := &l.state.LocalAuth
-	a.Attempts--
 	l.send(ProtocolCHAP, packet{chapResponse, a.ID, a.Response})
+	if a.Done {
+		return
+	}
+	a.Attempts--
 	l.start(timerLocalAuth, l.cfg.authInterval())
 }
 

@@ -17,7 +17,8 @@ type ControlState struct {
 	State    State
 	ID       uint8 // of the last Configure-Request or Terminate-Request
 	RejectID uint8 // of the last Code-Reject or Protocol-Reject
-	Replied  bool  // the last Configure-Request had a valid reply
+	Awaiting bool  // the last Configure-Request has no valid reply yet
+	Heard    bool  // the peer sent something that parses
 
 	Restarts uint8 // the restart counter (RFC 1661, 4.6)
 	Naks     uint8 // Configure-Naks sent without a Configure-Ack between
@@ -161,13 +162,10 @@ func (l *Link) clearCounters(i int) {
 func (l *Link) sendConfigureRequest(i int) {
 	c := &l.state.Controls[i]
 	opts := l.negotiatorOf(i).request(nil)
-	if c.Replied || c.Request == nil || !bytes.Equal(opts, c.Request) {
+	if !c.Awaiting || !bytes.Equal(opts, c.Request) {
 		c.ID++
 	}
-	c.Request, c.Replied = opts, false
-	if opts == nil {
-		c.Request = []byte{}
-	}
+	c.Request, c.Awaiting = opts, true
 	l.count(i)
 	l.send(controlProtocols[i], packet{configureRequest, c.ID, opts})
 }
@@ -175,7 +173,7 @@ func (l *Link) sendConfigureRequest(i int) {
 func (l *Link) sendTerminateRequest(i int) {
 	c := &l.state.Controls[i]
 	c.ID++
-	c.Request, c.Replied = nil, true
+	c.Request, c.Awaiting = nil, false
 	l.count(i)
 	var why []byte
 	if i == lcpIndex {
@@ -228,6 +226,7 @@ func (l *Link) receiveControl(i int, info []byte) {
 	if err != nil {
 		return
 	}
+	l.state.Controls[i].Heard = true
 	switch p.code {
 	case configureRequest:
 		l.receiveConfigureRequest(i, p)
@@ -326,10 +325,10 @@ func (l *Link) receiveConfigureReply(i int, p packet) {
 		l.fire(i, evAck, p) // a Terminate-Ack: we ask for nothing
 		return
 	}
-	if p.id != c.ID || c.Replied || c.Request == nil || !l.validReply(c, p) {
+	if p.id != c.ID || !c.Awaiting || !l.validReply(c, p) {
 		return
 	}
-	c.Replied, c.Request = true, nil
+	c.Awaiting, c.Request = false, nil
 	if p.code == configureAck {
 		l.fire(i, evAck, p)
 	} else {

@@ -22,14 +22,6 @@ const (
 	ProtocolEAP    Protocol = 0xc227
 )
 
-// valid tells whether a number may be a protocol at all.
-//
-// "All Protocols MUST be odd; the least significant bit of the least significant
-// octet MUST equal "1". Also, all Protocols MUST be assigned such that the least
-// significant bit of the most significant octet equals "0"."
-// https://www.rfc-editor.org/rfc/rfc1661#section-2
-func (p Protocol) valid() bool { return p&0x0101 == 0x0001 }
-
 var errShortFrame = errors.New("parsing a PPP frame: too short for a protocol")
 
 // ParseFrame splits a frame into its protocol and its information, which is a

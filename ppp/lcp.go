@@ -378,7 +378,7 @@ func (l *Link) sendProtocolReject(p Protocol, info []byte) {
 func (l *Link) fit(b []byte, n int) []byte {
 	mru := defaultMRU
 	if l.state.Controls[lcpIndex].State == Opened {
-		mru = int(l.state.LCP.PeerMRU)
+		mru = max(int(l.state.LCP.PeerMRU), minMRU)
 	}
 	return b[:min(len(b), mru-packetHeader-n)]
 }

@@ -62,10 +62,11 @@ type LinkState struct {
 	PeerAuth  PeerAuthState
 	LocalAuth LocalAuthState
 
-	Granted    bool   // AddressesGranted came
-	Serial     uint32 // of the last question to the engine
-	Unanswered uint8  // Echo-Requests
-	EchoID     uint8
+	Granted     bool   // AddressesGranted came
+	Serial      uint32 // of the last question to the engine
+	GrantSerial uint32 // of the last GrantAddresses
+	Unanswered  uint8  // Echo-Requests
+	EchoID      uint8
 
 	End            End    // why the link ends, once that is known
 	CloseReason    string // for the peer
@@ -159,11 +160,11 @@ func (l *Link) expire(t timer) {
 
 // phaseExpired: the passive wait or the authentication took too long.
 func (l *Link) phaseExpired() {
-	switch l.state.Phase {
-	case PhaseEstablish:
+	switch {
+	case l.state.Controls[lcpIndex].State == Stopped:
 		l.setEnd(PeerSilent, "waiting for the peer's first Configure-Request: none came")
 		l.terminate()
-	case PhaseAuthenticate:
+	case l.state.Phase == PhaseAuthenticate:
 		l.authTimedOut()
 	}
 }
@@ -291,7 +292,7 @@ func (l *Link) convergenceFailure() (EndReason, string) {
 	switch {
 	case c.ByPeer:
 		return PeerTerminated, "the peer terminated the link before it was up"
-	case c.Refusals > 0 || c.PeerNaks > 0 || c.Replied:
+	case c.Refusals > 0 || c.PeerNaks > 0 || c.Heard:
 		return NegotiationFailed, "LCP did not converge"
 	}
 	return PeerSilent, "LCP Configure-Requests went unanswered"
@@ -369,6 +370,9 @@ func (l *Link) receiveNetwork(p Protocol, info []byte) {
 	case p == ProtocolIPv4 && !l.cfg.NoIPv4, p == ProtocolIPv6 && l.cfg.IPv6:
 		// The data plane's, if it is up; or else it came too early.
 	default:
+		// "Frames received which don't comply with these rules MUST be treated as having
+		// an unrecognized Protocol": even numbers end here like any other.
+		// https://www.rfc-editor.org/rfc/rfc1661#section-2
 		l.sendProtocolReject(p, info)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"unicode/utf16"
 
+	//lint:ignore SA1019 MS-CHAP is made of it
 	"golang.org/x/crypto/md4"
 )
 

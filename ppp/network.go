@@ -49,7 +49,7 @@ func (l *Link) addressesRefused(ev AddressesRefused) {
 
 func (l *Link) awaitsAddresses(serial uint32) bool {
 	s := &l.state
-	return s.Phase == PhaseNetwork && !s.Granted && (serial == 0 || serial == s.Serial)
+	return s.Phase == PhaseNetwork && !s.Granted && (serial == 0 || serial == s.GrantSerial)
 }
 
 // maxKept bounds what is kept of a packet that came too early.

@@ -21,7 +21,7 @@ func (l *Link) adopt(p *Proxy) bool {
 		c := cloneCredentials(*p.Credentials)
 		l.proxied = &c
 	}
-	l.state.Controls[lcpIndex] = ControlState{State: Opened, Replied: true}
+	l.state.Controls[lcpIndex] = ControlState{State: Opened, Heard: true}
 	l.linkUp()
 	return true
 }

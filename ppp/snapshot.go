@@ -15,19 +15,22 @@ const SnapshotVersion = 1
 type Snapshot struct {
 	Version int
 	State   LinkState
-	// Timers are the times remaining; nil: not running.
-	Timers []*time.Duration
+	Timers  [numTimers]Remaining
+}
+
+// Remaining is what a timer has left, as a Deadline is not the same on the next machine.
+type Remaining struct {
+	Running bool
+	Left    time.Duration
 }
 
 // Snapshot returns the state of the link. It shares nothing with the link.
 func (l *Link) Snapshot(now time.Time) Snapshot {
 	s := Snapshot{Version: SnapshotVersion, State: l.state.clone()}
-	for _, t := range l.timers {
-		var left *time.Duration
+	for i, t := range l.timers {
 		if !t.IsZero() {
-			left = new(t.Sub(now))
+			s.Timers[i] = Remaining{Running: true, Left: t.Sub(now)}
 		}
-		s.Timers = append(s.Timers, left)
 	}
 	return s
 }
@@ -35,9 +38,9 @@ func (l *Link) Snapshot(now time.Time) Snapshot {
 // Restore returns the link that a snapshot was made of. It says nothing; what was due
 // in between is due soon, but not all at once: see spread.
 func Restore(cfg *Config, now time.Time, s Snapshot) (*Link, error) {
-	if s.Version != SnapshotVersion || len(s.Timers) != int(numTimers) {
-		return nil, fmt.Errorf("restoring a PPP link: version %d with %d timers, want %d with %d",
-			s.Version, len(s.Timers), SnapshotVersion, numTimers)
+	if s.Version != SnapshotVersion {
+		return nil, fmt.Errorf("restoring a PPP link: snapshot version %d, want %d",
+			s.Version, SnapshotVersion)
 	}
 	for i, c := range s.State.Controls {
 		if c.State >= numStates {
@@ -46,9 +49,9 @@ func Restore(cfg *Config, now time.Time, s Snapshot) (*Link, error) {
 		}
 	}
 	l := &Link{cfg: cfg, state: s.State.clone()}
-	for t, left := range s.Timers {
-		if left != nil {
-			l.timers[t] = now.Add(l.spread(timer(t), *left))
+	for t, r := range s.Timers {
+		if r.Running {
+			l.timers[t] = now.Add(l.spread(timer(t), r.Left))
 		}
 	}
 	return l, nil
