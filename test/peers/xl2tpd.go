@@ -15,7 +15,7 @@ import (
 )
 
 // upLimit is how long a peer may take for a step: the machine may be emulated.
-const upLimit = 60 * time.Second
+const upLimit = 30 * time.Second
 
 // XL2TPDConfig says how xl2tpd is to run.
 type XL2TPDConfig struct {

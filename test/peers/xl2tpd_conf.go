@@ -79,7 +79,8 @@ func (c XL2TPDConfig) options(dir string) string {
 		"lcp-echo-interval 5", "lcp-echo-failure 6",
 	}
 	if c.LNS.IsValid() {
-		lines = append(lines, "noauth", "user "+c.User.Name, "password "+c.User.Password)
+		lines = append(lines, "noauth",
+			fmt.Sprintf("user %q", c.User.Name), fmt.Sprintf("password %q", c.User.Password))
 		for _, a := range pppdAuths {
 			if a != c.Auth {
 				lines = append(lines, "refuse-"+string(a))
