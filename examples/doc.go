@@ -1,0 +1,2 @@
+// Package examples holds complete configurations, which tests read.
+package examples
