@@ -22,6 +22,6 @@
 //	qemu.go       the host's side of a run: QEMU, console, time limit
 //	kvm.go        whether hardware virtualisation works here
 //	guest.go      process 1 of the guest: mounts, modules, power off
+//	console.go    what the kernel said
 //	agent.go      the guest's process that runs the command
-//	native.go     the same without a machine, where the running kernel serves
 package main
