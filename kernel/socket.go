@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"errors"
+	"io/fs"
 	"net/netip"
 
 	"golang.org/x/sys/unix"
@@ -14,8 +15,11 @@ import (
 type Socket struct {
 	descriptor
 	family int
-	local  netip.AddrPort
-	peer   netip.AddrPort // invalid for a listener
+
+	// Guarded by the descriptor's mutex.
+	local     netip.AddrPort
+	peer      netip.AddrPort // invalid for a listener
+	connected bool
 }
 
 // A Datagram is what a socket received. Data belongs to the receiver.
@@ -32,6 +36,9 @@ type DialOptions struct {
 	// Share binds to a port that this process has already, by ListenUDP or
 	// DialUDP. Without it a port in use is an error.
 	Share bool
+	// Unconnected leaves the socket unconnected until Connect: it sends to peer
+	// and receives from everywhere.
+	Unconnected bool
 	// NoChecksum sends without UDP checksum over IPv4, and over IPv6 allows to
 	// send and to receive without.
 	NoChecksum bool
@@ -143,9 +150,46 @@ func (s *Socket) dial(local, peer netip.AddrPort, opts DialOptions) error {
 			return err
 		}
 	}
+	if a := local.Addr(); opts.Unconnected && (!a.IsValid() || a.IsUnspecified()) {
+		a, err := sourceTo(peer)
+		if err != nil {
+			return err
+		}
+		local = netip.AddrPortFrom(a, local.Port())
+	}
 	if err := s.bind(local, opts.Share && local.Port() != 0); err != nil {
 		return err
 	}
+	if opts.Unconnected {
+		s.peer = peer
+		return nil
+	}
+	return s.connect(peer)
+}
+
+// sourceTo returns the local address that the route to peer prefers.
+func sourceTo(peer netip.AddrPort) (netip.Addr, error) {
+	s, err := DialUDP(netip.AddrPort{}, peer, DialOptions{})
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	defer s.Close()
+	return s.local.Addr(), nil
+}
+
+// Connect makes peer the only one that the socket receives from, whatever it
+// was connected to before.
+func (s *Socket) Connect(peer netip.AddrPort) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	op := "connect UDP socket to " + peer.String()
+	if s.closed {
+		return opError(op, fs.ErrClosed)
+	}
+	return opError(op, s.connect(unmap(peer)))
+}
+
+func (s *Socket) connect(peer netip.AddrPort) error {
 	sa, err := s.sockaddr(peer)
 	if err != nil {
 		return err
@@ -153,7 +197,7 @@ func (s *Socket) dial(local, peer netip.AddrPort, opts DialOptions) error {
 	if err := unix.Connect(s.fd, sa); err != nil {
 		return err
 	}
-	s.peer = peer
+	s.peer, s.connected = peer, true
 	return s.readLocal()
 }
 
@@ -169,44 +213,61 @@ func (s *Socket) setNoChecksum() error {
 }
 
 // Local returns the socket's own address; unspecified for a listener on all.
-func (s *Socket) Local() netip.AddrPort { return s.local }
+func (s *Socket) Local() netip.AddrPort {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.local
+}
 
-// Peer returns what the socket is connected to, the zero value for a listener.
-func (s *Socket) Peer() netip.AddrPort { return s.peer }
+// Peer returns what the socket sends to, the zero value for a listener.
+func (s *Socket) Peer() netip.AddrPort {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.peer
+}
 
 // Send sends a datagram to the peer. One that cannot leave at once is lost
 // with the error EAGAIN.
 func (s *Socket) Send(b []byte) error {
-	return opError("send to "+s.peer.String(), s.send(func(fd int) error {
-		_, err := unix.Write(fd, b)
-		return err
-	}))
+	err := s.use(func(fd int) error {
+		if !s.connected {
+			return s.sendTo(fd, s.local.Addr(), s.peer, b)
+		}
+		return send(func() error { _, err := unix.Write(fd, b); return err })
+	})
+	if err != nil {
+		return opError("send to "+s.Peer().String(), err)
+	}
+	return nil
 }
 
 // SendTo sends a datagram to peer; local is the host's address to send from, or
 // an invalid one to have it chosen.
 func (s *Socket) SendTo(local netip.Addr, peer netip.AddrPort, b []byte) error {
-	op := "send to " + peer.String()
+	err := s.use(func(fd int) error { return s.sendTo(fd, local, peer, b) })
+	if err != nil {
+		return opError("send to "+peer.String(), err)
+	}
+	return nil
+}
+
+func (s *Socket) sendTo(fd int, local netip.Addr, peer netip.AddrPort, b []byte) error {
 	to, err := s.sockaddr(peer)
 	if err != nil {
-		return opError(op, err)
+		return err
 	}
 	oob := s.packetInfo(local)
-	return opError(op, s.send(func(fd int) error {
-		return unix.Sendmsg(fd, b, oob, to, 0)
-	}))
+	return send(func() error { return unix.Sendmsg(fd, b, oob, to, 0) })
 }
 
 // send repeats f where the error belongs to a datagram sent before: the system
 // reports an ICMP error by refusing the next datagram, which then has not left.
-func (s *Socket) send(f func(fd int) error) error {
-	return s.use(func(fd int) error {
-		err := retry(func() error { return f(fd) })
-		if isReported(err) {
-			err = retry(func() error { return f(fd) })
-		}
-		return err
-	})
+func send(f func() error) error {
+	err := retry(f)
+	if isReported(err) {
+		err = retry(f)
+	}
+	return err
 }
 
 // isReported reports whether err can be about an earlier datagram.
@@ -223,22 +284,35 @@ func isReported(err error) bool {
 // for each. scratch is room for the longest one, MaxDatagram to be safe. It
 // returns nil when the queue is empty or the limit reached.
 func (s *Socket) ReadBatch(scratch []byte, limit int, receive func(Datagram)) error {
-	return opError("receive on "+s.local.String(), s.use(func(fd int) error {
-		var oob [64]byte
-		for range limit {
-			d, err := s.read(fd, scratch, oob[:])
-			switch {
-			case err == unix.EAGAIN:
-				return nil
-			case isReported(err):
-				continue // about what we sent; the core's retransmission deals with it
-			case err != nil:
-				return err
-			}
-			receive(d)
+	var batch []Datagram
+	err := s.use(func(fd int) (err error) {
+		batch, err = s.readBatch(fd, scratch, limit)
+		return err
+	})
+	for _, d := range batch { // with no lock held: the receiver may answer, or close
+		receive(d)
+	}
+	if err != nil {
+		return opError("receive on "+s.Local().String(), err)
+	}
+	return nil
+}
+
+func (s *Socket) readBatch(fd int, scratch []byte, limit int) (batch []Datagram, err error) {
+	var oob [64]byte
+	for range limit {
+		d, err := s.read(fd, scratch, oob[:])
+		switch {
+		case err == unix.EAGAIN:
+			return batch, nil
+		case isReported(err):
+			continue // about what we sent; the core's retransmission deals with it
+		case err != nil:
+			return batch, err
 		}
-		return nil
-	}))
+		batch = append(batch, d)
+	}
+	return batch, nil
 }
 
 func (s *Socket) read(fd int, scratch, oob []byte) (d Datagram, err error) {

@@ -1,0 +1,142 @@
+package kernel
+
+import (
+	"context"
+	"io/fs"
+	"sync"
+
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// connections is how many netlink sockets of a kind serve all workers. A
+// request occupies a thread while it waits for the kernel's own mutex (genl_mutex,
+// RTNL), so that more sockets would only mean more waiting threads.
+const connections = 16
+
+// A pool is netlink sockets, each used by one request at a time.
+//
+// All are opened at once, by the opener's thread: a socket belongs to the
+// network namespace it was made in.
+type pool struct {
+	free   chan *netlink.Conn
+	closed chan struct{}
+	once   sync.Once
+	all    []*netlink.Conn
+}
+
+func newPool(family int) (*pool, error) {
+	p := &pool{free: make(chan *netlink.Conn, connections), closed: make(chan struct{})}
+	for range connections {
+		c, err := netlink.Dial(family, &netlink.Config{Strict: true})
+		if err != nil {
+			p.close()
+			return nil, opError("open netlink", err)
+		}
+		p.all = append(p.all, c)
+		p.free <- c
+	}
+	return p, nil
+}
+
+// do calls f with a socket that nobody else uses.
+func (p *pool) do(ctx context.Context, f func(*netlink.Conn) error) error {
+	select {
+	case <-p.closed:
+		return fs.ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	case c := <-p.free:
+		defer func() { p.free <- c }()
+		return f(c)
+	}
+}
+
+func (p *pool) close() {
+	p.once.Do(func() {
+		close(p.closed)
+		for _, c := range p.all {
+			c.Close()
+		}
+	})
+}
+
+// execute sends one request and returns what it answers.
+func (p *pool) execute(ctx context.Context, m netlink.Message) (got []netlink.Message, err error) {
+	err = p.do(ctx, func(c *netlink.Conn) error {
+		got, err = c.Execute(m)
+		return err
+	})
+	return got, err
+}
+
+// batch sends requests in one go, so that the kernel works on them back to back,
+// and calls done with the outcome of each. Each is acknowledged apart.
+func (p *pool) batch(ctx context.Context, ms []netlink.Message, done func(i int, err error)) error {
+	if len(ms) == 0 {
+		return nil
+	}
+	return p.do(ctx, func(c *netlink.Conn) error {
+		sent, err := c.SendMessages(ms)
+		if err != nil {
+			return err
+		}
+		for i := range sent {
+			_, err := c.Receive()
+			done(i, err)
+		}
+		return nil
+	})
+}
+
+// attributes encodes what f puts in. Encoding fails only for values that we
+// would never build, such as one longer than 64 KiB.
+func attributes(f func(*netlink.AttributeEncoder)) []byte {
+	ae := netlink.NewAttributeEncoder()
+	f(ae)
+	b, err := ae.Encode()
+	if err != nil {
+		panic("kernel: " + err.Error())
+	}
+	return b
+}
+
+// A decoder goes through the attributes of a message.
+func eachAttribute(b []byte, f func(*netlink.AttributeDecoder)) error {
+	ad, err := netlink.NewAttributeDecoder(b)
+	if err != nil {
+		return err
+	}
+	for ad.Next() {
+		f(ad)
+	}
+	return ad.Err()
+}
+
+// uint returns an unsigned number of whatever size the attribute has.
+func uintAttribute(ad *netlink.AttributeDecoder) uint64 {
+	switch len(ad.Bytes()) {
+	case 1:
+		return uint64(ad.Uint8())
+	case 2:
+		return uint64(ad.Uint16())
+	case 4:
+		return uint64(ad.Uint32())
+	case 8:
+		return ad.Uint64()
+	}
+	return 0
+}
+
+const (
+	request = netlink.Request
+	command = netlink.Request | netlink.Acknowledge
+	create  = command | netlink.Create
+	dump    = netlink.Request | netlink.Dump
+)
+
+// isGone reports whether err says that what was to be deleted is not there.
+func isGone(err error) bool {
+	e, ok := err.(*OpError)
+	return ok && (e.Is(fs.ErrNotExist) || e.Err == unix.ENOENT || e.Err == unix.EADDRNOTAVAIL)
+}

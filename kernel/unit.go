@@ -1,0 +1,171 @@
+package kernel
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"unsafe"
+
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// A Unit is a ppp unit: a network interface and a descriptor of /dev/ppp, on
+// which frames of network control protocols are read and written. FD is to be polled.
+//
+// Its network protocols are closed until Pass opens them.
+type Unit struct {
+	descriptor
+	name   string
+	index  int
+	number int
+}
+
+// A NetworkProtocol is the PPP protocol number of a network layer.
+type NetworkProtocol uint16
+
+// Network protocols that a unit can pass.
+const (
+	IPv4 NetworkProtocol = 0x0021
+	IPv6 NetworkProtocol = 0x0057
+)
+
+// CreateUnit makes a unit whose interface is called name, with the MTU given, down.
+// A name in use is an error that is fs.ErrExist.
+func (k *Kernel) CreateUnit(ctx context.Context, name string, mtu int) (*Unit, error) {
+	op := "create ppp interface " + name
+	if len(name) == 0 || len(name) >= unix.IFNAMSIZ {
+		return nil, opError(op+" (a name has 1 to 15 bytes)", unix.EINVAL)
+	}
+	fd, err := openPPP()
+	if err != nil {
+		return nil, err
+	}
+	u := &Unit{descriptor: descriptor{fd: fd}, name: name}
+	if err := u.create(ctx, k, mtu); err != nil {
+		u.Close()
+		return nil, opError(op, err)
+	}
+	return u, nil
+}
+
+func (u *Unit) create(ctx context.Context, k *Kernel, mtu int) error {
+	_, err := k.route.execute(ctx, newPPPLink(u.name, mtu, u.fd))
+	if e, _ := opError("", err).(*OpError); e != nil && e.Err == unix.EOPNOTSUPP {
+		err = u.createByNumber(ctx, k, mtu)
+	}
+	if err != nil {
+		return err
+	}
+	if u.number, err = unix.IoctlGetInt(u.fd, unix.PPPIOCGUNIT); err != nil {
+		return err
+	}
+	if u.index, err = k.Index(u.name); err != nil {
+		return err
+	}
+	for _, p := range []NetworkProtocol{IPv4, IPv6} { // a new unit passes everything
+		if err := u.Pass(p, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// newPPPLink asks for an interface of kind ppp on an open /dev/ppp. It is born
+// with our name: renaming takes another turn of RTNL, and the kernel's own
+// numbering ends at 32,768 names.
+func newPPPLink(name string, mtu, fd int) netlink.Message {
+	attrs := attributes(func(ae *netlink.AttributeEncoder) {
+		ae.String(unix.IFLA_IFNAME, name)
+		ae.Uint32(unix.IFLA_MTU, uint32(mtu))
+		ae.Nested(unix.IFLA_LINKINFO, func(ae *netlink.AttributeEncoder) error {
+			ae.String(unix.IFLA_INFO_KIND, "ppp")
+			ae.Nested(unix.IFLA_INFO_DATA, func(ae *netlink.AttributeEncoder) error {
+				ae.Int32(unix.IFLA_PPP_DEV_FD, int32(fd))
+				return nil
+			})
+			return nil
+		})
+	})
+	return linkMessage(unix.RTM_NEWLINK, create|netlink.Excl, 0, 0, 0, attrs)
+}
+
+// createByNumber is for kernels before 4.7, and for those that refuse: the
+// kernel names the interface, and we rename it.
+func (u *Unit) createByNumber(ctx context.Context, k *Kernel, mtu int) error {
+	number := int32(-1) // any
+	if err := ioctl(u.fd, unix.PPPIOCNEWUNIT, unsafe.Pointer(&number)); err != nil {
+		return err
+	}
+	index, err := k.Index("ppp" + strconv.Itoa(int(number)))
+	if err != nil {
+		return err
+	}
+	return k.Apply(ctx, Rename(index, u.name), SetMTU(index, mtu))
+}
+
+func ioctl(fd int, req uint, arg unsafe.Pointer) error {
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), uintptr(req), uintptr(arg))
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// Name returns the interface's name.
+func (u *Unit) Name() string { return u.name }
+
+// Index returns the interface's index.
+func (u *Unit) Index() int { return u.index }
+
+// Connect joins a channel to the unit: frames of network protocols flow.
+func (u *Unit) Connect(c *Channel) error {
+	return opError("connect ppp interface "+u.name, c.use(func(fd int) error {
+		return unix.IoctlSetPointerInt(fd, unix.PPPIOCCONNECT, u.number)
+	}))
+}
+
+// Disconnect takes the channel from its unit: nothing flows any more.
+func (c *Channel) Disconnect() error {
+	return opError("disconnect ppp channel", c.use(func(fd int) error {
+		return unix.IoctlSetInt(fd, unix.PPPIOCDISCONN, 0)
+	}))
+}
+
+// SetMRU tells the unit how long a frame the peer may send.
+func (u *Unit) SetMRU(mru int) error {
+	return opError(fmt.Sprintf("set MRU %d of %s", mru, u.name), u.use(func(fd int) error {
+		return unix.IoctlSetPointerInt(fd, unix.PPPIOCSMRU, mru)
+	}))
+}
+
+// Pass opens a network protocol for data in both directions, or closes it: then
+// its packets are dropped. It takes effect at once.
+func (u *Unit) Pass(p NetworkProtocol, open bool) error {
+	const pass, drop = 0, 1 // enum NPmode
+	arg := struct{ protocol, mode int32 }{int32(p), drop}
+	if open {
+		arg.mode = pass
+	}
+	op := fmt.Sprintf("set mode of protocol %#04x of %s", uint16(p), u.name)
+	return opError(op, u.use(func(fd int) error {
+		return ioctl(fd, unix.PPPIOCSNPMODE, unsafe.Pointer(&arg))
+	}))
+}
+
+// ReadFrames is like Channel.ReadFrames; fs.ErrNotExist means that the interface
+// is gone.
+func (u *Unit) ReadFrames(scratch []byte, limit int, receive func([]byte)) error {
+	return readFrames(&u.descriptor, "read from "+u.name, scratch, limit, receive)
+}
+
+// Write sends a frame of a network control protocol.
+func (u *Unit) Write(frame []byte) error {
+	return writeFrame(&u.descriptor, "write to "+u.name, frame)
+}
+
+// Close removes the interface with its addresses and routes, and returns when
+// it is gone.
+func (u *Unit) Close() error {
+	return opError("remove ppp interface "+u.name, u.descriptor.Close())
+}
