@@ -212,6 +212,9 @@ func tunnelKey(m *api.Session) *api.Tunnel {
 
 // tunnelOf finds the declared tunnel of a session, or returns nil.
 func (s *Snapshot) tunnelOf(m *api.Session) *api.Tunnel {
+	if t, ok := s.Object(tunnelKey(m)); ok {
+		return t.(*api.Tunnel)
+	}
 	for _, t := range s.Tunnels() {
 		if m.TunnelId != nil && t.TunnelId != nil && m.GetTunnelId() == t.GetTunnelId() ||
 			m.TunnelName != nil && m.GetTunnelName() == t.GetTunnelName() {

@@ -112,71 +112,74 @@ func (e *commandError) Unwrap() error { return e.err }
 func (s *Store) Apply(cmds ...schema.Command) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.change(cmds, func(e *edit) error {
-		for _, c := range cmds {
-			if err := e.apply(c); err != nil {
-				return &commandError{c.Line, err}
-			}
-		}
-		return nil
-	})
+	next, err := s.next(cmds)
+	if err != nil {
+		return err
+	}
+	s.publish(s.Snapshot(), next)
+	return nil
 }
 
 // Check reports what Apply would, and changes nothing.
 func (s *Store) Check(cmds ...schema.Command) error {
+	_, err := s.next(cmds)
+	return err
+}
+
+// next returns the configuration as it will be after the commands.
+func (s *Store) next(cmds []schema.Command) (*Snapshot, error) {
 	old := s.Snapshot()
 	e := newEdit(old)
 	for _, c := range cmds {
 		if err := e.apply(c); err != nil {
-			return &commandError{c.Line, err}
+			return nil, &commandError{c.Line, err}
 		}
 	}
-	_, err := newSnapshot(old.hostName, e.tables)
-	return located(cmds, err)
+	next, err := newSnapshot(old.hostName, e.tables)
+	return next, located(cmds, err)
 }
 
 // Declare records that a tunnel or session is to exist, as m says, in place
-// of what was recorded of it. One without a name is not recorded.
-func (s *Store) Declare(m proto.Message) error {
+// of what was recorded of it. One without a name is not recorded. The caller
+// has resolved it.
+func (s *Store) Declare(m proto.Message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if named := schema.KindOf(m).Name(m); named == "" {
-		return nil
+	if name(m) == "" {
+		return
 	}
-	return s.change(nil, func(e *edit) error {
-		e.table(m).put(name(m), m)
-		return nil
-	})
+	s.replace(func(e *edit) { e.table(m).put(name(m), proto.Clone(m)) })
 }
 
 // Forget makes tunnels or sessions be no longer recorded. What is not recorded
 // is passed over.
-func (s *Store) Forget(keys ...proto.Message) error {
+func (s *Store) Forget(keys ...proto.Message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.change(nil, func(e *edit) error {
+	s.replace(func(e *edit) {
 		for _, key := range keys {
 			e.forget(key)
 		}
-		return nil
 	})
 }
 
-func (s *Store) change(cmds []schema.Command, f func(*edit) error) error {
+// replace changes only which tunnels and sessions are recorded. Those were
+// checked, and nothing follows from them: so it costs little however much
+// is configured.
+func (s *Store) replace(f func(*edit)) {
 	old := s.Snapshot()
 	e := newEdit(old)
-	if err := f(e); err != nil {
-		return err
-	}
-	snapshot, err := newSnapshot(old.hostName, e.tables)
-	if err != nil {
-		return located(cmds, err)
-	}
-	s.current.Store(snapshot)
+	f(e)
+	next := *old
+	next.tables = e.tables
+	s.publish(old, &next)
+}
+
+func (s *Store) publish(old, next *Snapshot) {
+	s.current.Store(next)
 	for _, f := range s.subscribers {
-		f(old, snapshot)
+		f(old, next)
 	}
-	return nil
 }
 
 // located finds the command that is to blame for a fault of the whole: the last one

@@ -196,3 +196,5 @@ func TestErrorKinds(t *testing.T) {
 		}
 	}
 }
+
+func addr(s string) netip.Addr { return netip.MustParseAddr(s) }

@@ -68,7 +68,8 @@ func (s *Server) createTunnel(ctx context.Context, t *api.Tunnel) (proto.Message
 	if err != nil {
 		return nil, err
 	}
-	return made, s.Store.Declare(t)
+	s.Store.Declare(t)
+	return made, nil
 }
 
 func (s *Server) createSession(ctx context.Context, m *api.Session) (proto.Message, error) {
@@ -79,18 +80,18 @@ func (s *Server) createSession(ctx context.Context, m *api.Session) (proto.Messa
 	if err != nil {
 		return nil, err
 	}
-	return made, s.declareSession(m)
+	s.declareSession(m)
+	return made, nil
 }
 
 // declareSession records a session of a tunnel that is recorded, which one
 // that the peer opened is not.
-func (s *Server) declareSession(m *api.Session) error {
+func (s *Server) declareSession(m *api.Session) {
 	_, recorded := s.Store.Snapshot().Object(
 		&api.Tunnel{TunnelName: m.TunnelName, TunnelId: m.TunnelId})
-	if !recorded || m.SessionName == nil {
-		return nil
+	if recorded && m.SessionName != nil {
+		s.Store.Declare(m)
 	}
-	return s.Store.Declare(m)
 }
 
 func (s *Server) modify(ctx context.Context, r *api.ModifyRequest) (*api.ModifyResponse, error) {
@@ -110,20 +111,20 @@ func (s *Server) modify(ctx context.Context, r *api.ModifyRequest) (*api.ModifyR
 		}
 		made, _ = s.Store.Snapshot().Object(m)
 	}
-	if err == nil && c.Kind.Live {
-		err = s.record(c, made)
-	}
 	if err != nil {
 		return nil, err
+	}
+	if c.Kind.Live {
+		s.record(c, made)
 	}
 	return &api.ModifyResponse{Object: masked(made)}, nil
 }
 
 // record changes what is recorded of a tunnel or session as c says.
-func (s *Server) record(c schema.Command, made proto.Message) error {
+func (s *Server) record(c schema.Command, made proto.Message) {
 	recorded, ok := s.Store.Snapshot().Object(nameOnly(made))
 	if !ok {
-		return nil
+		return
 	}
 	next := proto.Clone(recorded)
 	change := proto.Clone(c.Object)
@@ -133,7 +134,7 @@ func (s *Server) record(c schema.Command, made proto.Message) error {
 		}
 	}
 	schema.Update(next, change, c.Unset)
-	return s.Store.Declare(next)
+	s.Store.Declare(next)
 }
 
 // nameOnly returns the key under which a live object would be recorded: its
@@ -166,11 +167,11 @@ func (s *Server) delete(ctx context.Context, r *api.DeleteRequest) (*api.DeleteR
 	default:
 		err = s.Store.Apply(c)
 	}
-	if err == nil && c.Kind.Live {
-		err = s.Store.Forget(c.Object, nameOnly(gone))
-	}
 	if err != nil {
 		return nil, err
+	}
+	if c.Kind.Live {
+		s.Store.Forget(c.Object, nameOnly(gone))
 	}
 	return &api.DeleteResponse{Object: masked(gone)}, nil
 }

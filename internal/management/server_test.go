@@ -1,0 +1,206 @@
+package management_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"connectrpc.com/connect"
+	"google.golang.org/protobuf/proto"
+
+	"culvert/api"
+	"culvert/api/apiconnect"
+	"culvert/internal/config"
+	"culvert/internal/management"
+	"culvert/internal/management/managementtest"
+)
+
+// start serves on a socket of its own until the test ends.
+func start(t *testing.T) (apiconnect.ManagementClient, *management.Server, *managementtest.Fake) {
+	t.Helper()
+	socket := filepath.Join(t.TempDir(), "s")
+	l, err := management.Listen(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fake := &managementtest.Fake{}
+	srv := &management.Server{Store: config.NewStore("machine"), Backend: fake, Version: "v"}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- management.Serve(ctx, l, srv) }()
+	transport := &http.Transport{
+		DialContext: func(context.Context, string, string) (net.Conn, error) {
+			return net.Dial("unix", socket)
+		},
+	}
+	t.Cleanup(func() {
+		transport.CloseIdleConnections()
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return apiconnect.NewManagementClient(&http.Client{Transport: transport}, "http://x"), srv, fake
+}
+
+func tunnel(t *api.Tunnel) *api.Object { return &api.Object{Kind: &api.Object_Tunnel{Tunnel: t}} }
+
+func create(t *testing.T, c apiconnect.ManagementClient, o *api.Object) *api.Object {
+	t.Helper()
+	r, err := c.Create(t.Context(), connect.NewRequest(&api.CreateRequest{Object: o}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.Msg.GetObject()
+}
+
+func TestPages(t *testing.T) {
+	c, _, _ := start(t)
+	for range 25 {
+		create(t, c, tunnel(&api.Tunnel{DestIpaddr: proto.String("::1")}))
+	}
+	for i := range 25 {
+		create(t, c, &api.Object{Kind: &api.Object_User{User: &api.User{
+			UserName: proto.String(fmt.Sprint("u", i)), UserPassword: proto.String("p")}}})
+	}
+	for _, filter := range []*api.Object{
+		tunnel(&api.Tunnel{}), {Kind: &api.Object_User{User: &api.User{}}},
+	} {
+		seen, pages := map[string]bool{}, 0
+		req := &api.ListRequest{Filter: filter, PageSize: 10}
+		for pages == 0 || req.PageToken != "" {
+			r, err := c.List(t.Context(), connect.NewRequest(req))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, o := range r.Msg.GetObjects() {
+				seen[fmt.Sprint(o.GetTunnel().GetTunnelId(), o.GetUser().GetUserName())] = true
+			}
+			req.PageToken = r.Msg.GetNextPageToken()
+			pages++
+		}
+		if len(seen) != 25 || pages != 3 {
+			t.Errorf("%v: %d objects in %d pages, want 25 in 3", filter, len(seen), pages)
+		}
+	}
+}
+
+func TestCodes(t *testing.T) {
+	c, _, fake := start(t)
+	named := tunnel(&api.Tunnel{TunnelName: proto.String("t"), DestIpaddr: proto.String("::1")})
+	create(t, c, named)
+	tests := []struct {
+		err  error
+		want connect.Code
+	}{
+		{nil, connect.CodeAlreadyExists},
+		{management.Errorf(management.ErrUnavailable, "no data plane"), connect.CodeUnavailable},
+		{management.Errorf(management.ErrRefused, "drained"), connect.CodeFailedPrecondition},
+		{errors.New("broken"), connect.CodeInternal},
+	}
+	for _, tt := range tests {
+		fake.Err = tt.err
+		_, err := c.Create(t.Context(), connect.NewRequest(&api.CreateRequest{Object: named}))
+		if tt.err != nil {
+			_, err = c.Show(t.Context(), connect.NewRequest(&api.ShowRequest{
+				Object: tunnel(&api.Tunnel{TunnelName: proto.String("t")})}))
+		}
+		if connect.CodeOf(err) != tt.want {
+			t.Errorf("%v: %v, want %v", tt.err, err, tt.want)
+		}
+	}
+}
+
+// What can be asked for has no secret in it.
+func TestSecretsAreMasked(t *testing.T) {
+	c, srv, _ := start(t)
+	made := create(t, c, tunnel(&api.Tunnel{
+		TunnelName: proto.String("t"),
+		DestIpaddr: proto.String("::1"),
+		Parameters: &api.TunnelParameters{Secret: proto.String("swordfish")},
+	}))
+	key := tunnel(&api.Tunnel{TunnelName: proto.String("t")})
+	shown, err := c.Show(t.Context(), connect.NewRequest(&api.ShowRequest{Object: key}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed, err := c.List(t.Context(), connect.NewRequest(&api.ListRequest{Filter: tunnel(&api.Tunnel{})}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	modified, err := c.Modify(t.Context(), connect.NewRequest(&api.ModifyRequest{Object: tunnel(&api.Tunnel{
+		TunnelName: proto.String("t"), Parameters: &api.TunnelParameters{Persist: proto.Bool(true)}})}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	deleted, err := c.Delete(t.Context(), connect.NewRequest(&api.DeleteRequest{Object: key}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range []proto.Message{made, shown.Msg, listed.Msg, modified.Msg, deleted.Msg} {
+		if text := m.(fmt.Stringer).String(); strings.Contains(text, "swordfish") ||
+			!strings.Contains(text, "****") {
+			t.Errorf("%T: %s", m, text)
+		}
+	}
+	if n := len(srv.Store.Snapshot().Tunnels()); n != 0 {
+		t.Errorf("%d tunnels are recorded after all were deleted", n)
+	}
+}
+
+// A tunnel that cannot resolve never reaches the engine.
+func TestCreateIsCheckedFirst(t *testing.T) {
+	c, srv, fake := start(t)
+	for _, bad := range []*api.Tunnel{
+		{},
+		{DestIpaddr: proto.String("::1"), ProfileName: proto.String("none")},
+		{DestIpaddr: proto.String("::1"), Parameters: &api.TunnelParameters{HideAvps: proto.Bool(true)}},
+		{DestIpaddr: proto.String("::1"), Parameters: &api.TunnelParameters{Mtu: proto.Uint32(1)}},
+	} {
+		_, err := c.Create(t.Context(), connect.NewRequest(&api.CreateRequest{Object: tunnel(bad)}))
+		if connect.CodeOf(err) != connect.CodeInvalidArgument {
+			t.Errorf("%v: %v", bad, err)
+		}
+	}
+	all, _ := fake.ListTunnels(t.Context(), management.Page{Limit: 10})
+	if len(all) != 0 || len(srv.Store.Snapshot().Tunnels()) != 0 {
+		t.Errorf("%d tunnels were created", len(all))
+	}
+}
+
+func TestSocket(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "run", "s")
+	l, err := management.Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info, _ := os.Stat(path); info.Mode().Perm() != 0o600 {
+		t.Errorf("mode = %v", info.Mode())
+	}
+	_, err = management.Listen(path)
+	if err == nil || err.Error() != "listening on "+path+": another daemon is listening there" {
+		t.Errorf("second Listen: %v", err)
+	}
+	l.(*net.UnixListener).SetUnlinkOnClose(false)
+	l.Close()
+	l, err = management.Listen(path)
+	if err != nil {
+		t.Fatalf("Listen in place of a stale socket: %v", err)
+	}
+	l.Close()
+	if err := os.WriteFile(path, []byte("data"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = management.Listen(path); err == nil {
+		t.Error("a file was replaced by a socket")
+	}
+	if b, _ := os.ReadFile(path); string(b) != "data" {
+		t.Error("the file is gone")
+	}
+}
