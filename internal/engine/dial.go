@@ -215,7 +215,7 @@ func (d *dialer) delete(now time.Time, reason string) {
 	d.deleted = true
 	d.retry.at = time.Time{}
 	if d.tunnel == nil {
-		if !d.jobs.busy {
+		if !d.jobs.pending() {
 			d.forget()
 		}
 		return

@@ -20,15 +20,18 @@ type job struct {
 // do queues j behind the subject's other jobs. It is called on the shard, as
 // done will be.
 func (s *shard) do(q *jobs, j job) {
-	if q.busy {
+	if q.pending() {
 		q.queue = append(q.queue, j)
 		return
 	}
-	q.busy = true
 	s.start(q, j)
 }
 
+// pending reports whether a job runs or waits.
+func (q *jobs) pending() bool { return q.busy || len(q.queue) > 0 }
+
 func (s *shard) start(q *jobs, j job) {
+	q.busy = true
 	s.engine.workers.run(j.urgency, func() {
 		err := j.run(s.engine.jobContext)
 		s.mail.post(func() { s.finish(q, j, err) })
@@ -37,14 +40,16 @@ func (s *shard) start(q *jobs, j job) {
 
 // finish reports a job's end and starts the next of its subject.
 func (s *shard) finish(q *jobs, j job, err error) {
+	q.busy = false
 	if j.done != nil {
 		j.done(err)
 	}
-	if len(q.queue) == 0 {
-		q.busy, q.queue = false, nil
+	if q.busy || len(q.queue) == 0 {
 		return
 	}
 	next := q.queue[0]
-	q.queue = q.queue[1:]
+	if q.queue = q.queue[1:]; len(q.queue) == 0 {
+		q.queue = nil
+	}
 	s.start(q, next)
 }

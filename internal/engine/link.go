@@ -72,11 +72,11 @@ func (s *session) perform(now time.Time, a ppp.Action) {
 	case ppp.LinkUp:
 		s.linkUp(a.Terms)
 	case ppp.Authenticate:
-		s.authenticate(a.Credentials)
+		s.authenticate(a)
 	case ppp.LocalAuthenticated:
 		s.engine().log.Debug("authenticated to peer", "session", s, "method", a.Method)
 	case ppp.GrantAddresses:
-		s.grant(a.PeerName)
+		s.grant(a)
 	case ppp.NetworkUp:
 		s.networkUp(now, a)
 	case ppp.NetworkDown:
@@ -108,9 +108,10 @@ func (s *session) linkUp(terms ppp.Terms) {
 
 // authenticate answers who a peer is. The interface is made before the peer
 // hears of its success: its first IPCP packet finds it.
-func (s *session) authenticate(c ppp.Credentials) {
+func (s *session) authenticate(a ppp.Authenticate) {
+	c := a.Credentials
 	verdict := s.engine().verify(c)
-	answer := func() { s.shard().stepLink(s, ppp.Authenticated{Verdict: verdict}) }
+	answer := func() { s.shard().stepLink(s, ppp.Authenticated{Verdict: verdict, Serial: a.Serial}) }
 	switch {
 	case !verdict.OK:
 		if !verdict.Continue {

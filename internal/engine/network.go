@@ -18,7 +18,8 @@ type network struct {
 	user       string // as authenticated
 	pool       string // where the peer's address is from, if from one
 	pooled     netip.Addr
-	ready      bool  // the interface is there and addresses were chosen
+	chosen     bool  // addresses were chosen
+	ready      bool  // and the interface is there
 	refusal    error // why no address was found
 	open4      bool
 	open6      bool
@@ -31,7 +32,10 @@ type network struct {
 // prepareNetwork chooses addresses and makes the interface with them, then
 // calls then.
 func (s *session) prepareNetwork(then func()) {
-	s.network.addresses, s.network.refusal = s.choose()
+	if !s.network.chosen { // LCP may have begun anew meanwhile
+		s.network.addresses, s.network.refusal = s.choose()
+		s.network.chosen = true
+	}
 	if s.network.refusal != nil {
 		s.engine().log.Warn("no address for peer", "session", s, "user", s.network.user, "err", s.network.refusal)
 		s.network.ready = true
@@ -93,17 +97,17 @@ func (s *session) release() {
 }
 
 // grant answers which addresses the link gets.
-func (s *session) grant(peerName string) {
+func (s *session) grant(a ppp.GrantAddresses) {
 	if !s.network.ready {
-		s.network.user = peerName
-		s.prepareNetwork(func() { s.grant(peerName) })
+		s.network.user = a.PeerName
+		s.prepareNetwork(func() { s.grant(a) })
 		return
 	}
 	if err := s.network.refusal; err != nil {
-		s.shard().stepLink(s, ppp.AddressesRefused{Reason: err.Error()})
+		s.shard().stepLink(s, ppp.AddressesRefused{Reason: err.Error(), Serial: a.Serial})
 		return
 	}
-	s.shard().stepLink(s, ppp.AddressesGranted{Addresses: s.network.addresses})
+	s.shard().stepLink(s, ppp.AddressesGranted{Addresses: s.network.addresses, Serial: a.Serial})
 }
 
 // networkUp opens a network protocol on the interface.

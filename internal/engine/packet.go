@@ -68,7 +68,7 @@ func (s *shard) receiveControl(p packet) {
 		s.engine.count.badPackets.Add(1)
 		return
 	}
-	s.step(t, l2tp.MessageReceived{Data: p.datagram.Data})
+	t.follow(p.datagram.Peer, func() { s.step(t, l2tp.MessageReceived{Data: p.datagram.Data}) })
 }
 
 // receiveData gives a data message that came before its session was there to

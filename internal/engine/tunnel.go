@@ -93,6 +93,9 @@ func (t *tunnel) step(now time.Time, ev l2tp.Event) {
 	if !t.finished {
 		t.shard.deadlines.update(t)
 	}
+	if t.end != nil {
+		t.shard.tellIfGone() // the peer may just have acknowledged
+	}
 }
 
 func (t *tunnel) perform(now time.Time, a l2tp.Action) {
@@ -142,6 +145,7 @@ func (t *tunnel) open(then func()) {
 		ID:            t.core.ID(),
 		Local:         t.settings.local(),
 		Peer:          t.peer,
+		AnyPort:       t.dialer != nil && t.settings.port == 0,
 		NoUDPChecksum: !t.settings.UseUDPChecksums,
 	}
 	var path dataplane.Tunnel
@@ -160,6 +164,30 @@ func (t *tunnel) open(then func()) {
 				t.send(b)
 			}
 			t.outbox = nil
+			then()
+		},
+	})
+}
+
+// follow makes peer the other end if it answers our SCCRQ from another port
+// than we asked at, and then calls then.
+//
+// "The recipient picks a free port on its own system (which may or may not be
+// 1701), and sends its reply to the initiator's UDP port and address, setting its own
+// source port to the free port it found."
+// https://www.rfc-editor.org/rfc/rfc2661#section-8.1
+func (t *tunnel) follow(peer netip.AddrPort, then func()) {
+	if t.dialer == nil || peer == t.peer || t.core.State() != l2tp.TunnelWaitCtlReply {
+		then()
+		return
+	}
+	t.peer = peer
+	t.shard.do(&t.jobs, job{
+		run: func(ctx context.Context) error { return t.path.Reconnect(ctx, peer) },
+		done: func(err error) {
+			if err != nil {
+				t.shard.engine.log.Warn("following the peer's port", "tunnel", t.core.ID(), "peer", peer, "err", err)
+			}
 			then()
 		},
 	})
@@ -296,7 +324,7 @@ func (t *tunnel) stopped(now time.Time, end l2tp.End) {
 
 // detach takes the tunnel out of the data plane. Its socket stays while the core lingers.
 func (t *tunnel) detach() {
-	if t.path == nil && !t.jobs.busy {
+	if t.path == nil && !t.jobs.pending() {
 		t.shard.tellIfGone()
 		return
 	}
@@ -347,7 +375,7 @@ func (t *tunnel) finish() {
 // isGone reports whether nothing of the tunnel is in the data plane any more,
 // but perhaps its socket, and the peer knows.
 func (t *tunnel) isGone() bool {
-	return t.end != nil && len(t.sessions) == 0 && !t.jobs.busy && t.core.Drained()
+	return t.end != nil && len(t.sessions) == 0 && !t.jobs.pending() && t.core.Drained()
 }
 
 // whose says on whose account a tunnel or call ended.
