@@ -73,8 +73,6 @@ func in(types ...MessageType) (s messageSet) {
 	return s
 }
 
-func (s messageSet) has(mt MessageType) bool { return s&(1<<mt) != 0 }
-
 // allMessages is the set of all defined messages.
 const allMessages messageSet = 1<<TypeSCCRQ | 1<<TypeSCCRP | 1<<TypeSCCCN | 1<<TypeStopCCN |
 	1<<TypeHELLO | 1<<TypeOCRQ | 1<<TypeOCRP | 1<<TypeOCCN | 1<<TypeICRQ | 1<<TypeICRP |

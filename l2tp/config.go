@@ -1,6 +1,7 @@
 package l2tp
 
 import (
+	"fmt"
 	"io"
 	"time"
 )
@@ -16,6 +17,9 @@ type SessionID uint16
 
 // A Secret is a shared secret. It prints as asterisks everywhere.
 type Secret string
+
+// Format hides the secret under every verb.
+func (Secret) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "********") }
 
 // String hides the secret.
 func (Secret) String() string { return "********" }

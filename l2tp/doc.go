@@ -15,7 +15,8 @@
 //   - delivery.go: reliable delivery (5.8, Appendix A)
 //   - conn_table.go, call_table.go: the state tables (7.2.1, 7.4.1 to 7.5.2)
 //   - event.go, action.go, config.go: what goes into a tunnel and what comes out
-//   - tunnel.go, handshake.go, session.go: the Tunnel, which runs all that
+//   - tunnel.go, handshake.go, session.go, call_receive.go: the Tunnel, which runs
+//     all that
 //   - snapshot.go, stats.go, text.go: a tunnel as data, as numbers, as text
 //
 // A [Tunnel] is made by [Initiate] or, when an SCCRQ came, by [Respond]; from

@@ -348,8 +348,9 @@ func (t *Tunnel) sendOutgoing(o *outgoing, ns uint16, again bool) {
 		return
 	}
 	t.stats.Sent[o.mt]++
-	if o.session != nil {
-		t.left(o.session, o.mt)
+	if s := o.session; s != nil {
+		o.session = nil // an end comes too late now
+		t.left(s, o.mt)
 	}
 }
 

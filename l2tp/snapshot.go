@@ -1,0 +1,285 @@
+package l2tp
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// A Snapshot is all that a tunnel knows, as plain data. Times are kept as time
+// remaining or time passed, so that they mean the same after a restart; zero
+// is no deadline. Identifiers that [Tunnel.NewSessionID] gave out for calls not
+// yet placed are not in it.
+//
+// It holds messages as they go over the wire: whoever stores it must keep it
+// as safe as the secrets that a message may hold.
+type Snapshot struct {
+	ID            TunnelID
+	Peer          Peer
+	State         TunnelState
+	Initiator     bool
+	Refuse        *Result
+	TieBreaker    *[8]byte
+	Challenge     []byte
+	PeerChallenge []byte
+
+	Delivery DeliverySnapshot
+
+	Heard       bool
+	Silence     time.Duration // since something was heard
+	EstablishIn time.Duration
+	LingerIn    time.Duration
+	Serial      uint32
+	Sessions    []SessionSnapshot
+	Setups      []SetupSnapshot
+	Notified    []NotifiedSnapshot
+
+	Stats Stats
+}
+
+// A DeliverySnapshot is the state of reliable delivery.
+type DeliverySnapshot struct {
+	Ns, Nr                       uint16
+	Sent, Urgent, Queue          []OutgoingSnapshot
+	Early                        []EarlySnapshot
+	Window, CWND, SSThresh, Acks uint16
+	Interval                     time.Duration
+	Retries                      int
+	Acked                        bool          // something was acknowledged,
+	AckedAgo                     time.Duration // so long ago
+	AckIn                        time.Duration
+}
+
+// An OutgoingSnapshot is a message that is outstanding or waits.
+type OutgoingSnapshot struct {
+	AVPs        []byte
+	Type        MessageType
+	PeerSession SessionID
+	Session     SessionID // zero if the message does not end with its session
+	SentAgo     time.Duration
+	Lost        bool
+}
+
+// An EarlySnapshot is a message that came before its turn.
+type EarlySnapshot struct {
+	Ns      uint16
+	Session SessionID
+	AVPs    []byte
+}
+
+// A SessionSnapshot is one session.
+type SessionSnapshot struct {
+	Session, PeerSession SessionID
+	Kind                 CallKind
+	State                CallState
+	Answered             bool
+	Told                 bool
+	Call                 *Call // nil once the session is up
+	// ProxyResponse is Call.Proxy.AuthResponse, which hides itself from encoders.
+	ProxyResponse []byte
+}
+
+// A SetupSnapshot is a call being set up.
+type SetupSnapshot struct {
+	Session SessionID
+	In      time.Duration // until it is given up
+}
+
+// A NotifiedSnapshot is when a call's last WEN was sent.
+type NotifiedSnapshot struct {
+	Session SessionID
+	Ago     time.Duration
+}
+
+// remaining is the time until at, negative if that is past; never zero unless
+// there is no deadline.
+func remaining(now, at time.Time) time.Duration {
+	if at.IsZero() {
+		return 0
+	}
+	if in := at.Sub(now); in != 0 {
+		return in
+	}
+	return -1
+}
+
+func deadline(now time.Time, in time.Duration) time.Time {
+	if in == 0 {
+		return time.Time{}
+	}
+	return now.Add(in)
+}
+
+// Snapshot returns all that the tunnel knows at now.
+func (t *Tunnel) Snapshot(now time.Time) Snapshot {
+	s := Snapshot{
+		ID: t.id, Peer: t.peer, State: t.state, Initiator: t.initiator,
+		Refuse: t.refuse, TieBreaker: t.tieBreaker,
+		Challenge: bytes.Clone(t.challenge), PeerChallenge: bytes.Clone(t.peerChallenge),
+		Delivery: t.d.snapshot(now),
+		Heard:    t.heard, Silence: now.Sub(t.heardAt),
+		EstablishIn: remaining(now, t.establishBy), LingerIn: remaining(now, t.lingerUntil),
+		Serial: t.serial, Stats: t.stats,
+	}
+	for _, id := range slices.Sorted(maps.Keys(t.sessions)) {
+		if x := t.sessions[id]; x != nil {
+			s.Sessions = append(s.Sessions, x.snapshot())
+		}
+	}
+	for _, w := range t.setups {
+		if w.s.settingUp() {
+			s.Setups = append(s.Setups, SetupSnapshot{w.s.id, remaining(now, w.by)})
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(t.notified)) {
+		s.Notified = append(s.Notified, NotifiedSnapshot{id, now.Sub(t.notified[id])})
+	}
+	return s
+}
+
+func (s *session) snapshot() SessionSnapshot {
+	x := SessionSnapshot{Session: s.id, PeerSession: s.peer, Kind: s.kind, State: s.state,
+		Answered: s.answered, Told: s.told}
+	if s.call != nil {
+		x.Call = new(*s.call)
+		if s.call.Proxy != nil {
+			x.ProxyResponse = []byte(string(s.call.Proxy.AuthResponse))
+		}
+	}
+	return x
+}
+
+func (d *delivery) snapshot(now time.Time) DeliverySnapshot {
+	s := DeliverySnapshot{
+		Ns: d.ns, Nr: d.nr,
+		Sent: snapshotQueue(now, d.sent), Urgent: snapshotQueue(now, d.urgent),
+		Queue:  snapshotQueue(now, d.queue),
+		Window: d.window, CWND: d.cwnd, SSThresh: d.ssthresh, Acks: d.acks,
+		Interval: d.interval, Retries: d.retries,
+		Acked: !d.ackedAt.IsZero(), AckIn: remaining(now, d.ackDue),
+	}
+	if s.Acked {
+		s.AckedAgo = now.Sub(d.ackedAt)
+	}
+	for _, ns := range slices.Sorted(maps.Keys(d.early)) {
+		m := d.early[ns]
+		s.Early = append(s.Early, EarlySnapshot{ns, m.session, bytes.Clone(m.avps)})
+	}
+	return s
+}
+
+func snapshotQueue(now time.Time, q []outgoing) (s []OutgoingSnapshot) {
+	for _, o := range q {
+		x := OutgoingSnapshot{AVPs: bytes.Clone(o.avps), Type: o.mt, PeerSession: o.peer,
+			Lost: o.lost}
+		if o.session != nil {
+			if o.session.gone {
+				continue // would never leave
+			}
+			x.Session = o.session.id
+		}
+		if !o.sentAt.IsZero() {
+			x.SentAgo = now.Sub(o.sentAt)
+		}
+		s = append(s, x)
+	}
+	return s
+}
+
+// Restore makes the tunnel that s was taken of. It is silent: nothing is sent
+// and nothing reported until the next Step.
+func Restore(cfg *Config, now time.Time, s Snapshot) (*Tunnel, error) {
+	if err := s.check(); err != nil {
+		return nil, fmt.Errorf("restoring tunnel %d: %w", s.ID, err)
+	}
+	t := newTunnel(cfg, s.ID)
+	t.peer, t.state, t.initiator, t.refuse = s.Peer, s.State, s.Initiator, s.Refuse
+	t.tieBreaker = s.TieBreaker
+	t.challenge, t.peerChallenge = bytes.Clone(s.Challenge), bytes.Clone(s.PeerChallenge)
+	t.heard, t.heardAt = s.Heard, now.Add(-s.Silence)
+	t.establishBy, t.lingerUntil = deadline(now, s.EstablishIn), deadline(now, s.LingerIn)
+	t.serial, t.stats = s.Serial, s.Stats
+	for i := range s.Sessions {
+		x := s.Sessions[i].restore()
+		t.sessions[x.id] = x
+	}
+	for _, w := range s.Setups {
+		t.setups = append(t.setups, setup{t.sessions[w.Session], deadline(now, w.In)})
+	}
+	for _, n := range s.Notified {
+		if t.notified == nil {
+			t.notified = make(map[SessionID]time.Time)
+		}
+		t.notified[n.Session] = now.Add(-n.Ago)
+	}
+	t.d.restore(now, &s.Delivery, t.sessions)
+	return t, nil
+}
+
+// check says what of a snapshot would break a tunnel.
+func (s *Snapshot) check() error {
+	if s.ID == 0 || s.State > TunnelFinished {
+		return fmt.Errorf("no such tunnel or state: %d, %d", s.ID, s.State)
+	}
+	d := &s.Delivery
+	if d.Window == 0 || d.CWND == 0 || d.Interval <= 0 || len(d.Sent) > 0xffff {
+		return fmt.Errorf("reliable delivery: window %d, cwnd %d, interval %v, %d outstanding",
+			d.Window, d.CWND, d.Interval, len(d.Sent))
+	}
+	known := map[SessionID]bool{}
+	for _, x := range s.Sessions {
+		switch {
+		case x.Session == 0 || known[x.Session]:
+			return fmt.Errorf("session %d: zero or there twice", x.Session)
+		case x.Kind < LACIncoming || x.Kind > LNSOutgoing || x.State >= numCallStates:
+			return fmt.Errorf("session %d: no such kind or state: %d, %d", x.Session, x.Kind, x.State)
+		case x.Call == nil && x.State != CallEstablished:
+			return fmt.Errorf("session %d: in state %v without its call", x.Session, x.State)
+		}
+		known[x.Session] = true
+	}
+	for _, w := range s.Setups {
+		if !known[w.Session] {
+			return fmt.Errorf("session %d: set up, but not there", w.Session)
+		}
+	}
+	return nil
+}
+
+func (s *SessionSnapshot) restore() *session {
+	x := &session{id: s.Session, peer: s.PeerSession, kind: s.Kind, state: s.State,
+		answered: s.Answered, told: s.Told}
+	if s.Call != nil {
+		x.call = new(*s.Call)
+		if s.Call.Proxy != nil {
+			x.call.Proxy = new(*s.Call.Proxy)
+			x.call.Proxy.AuthResponse = Secret(s.ProxyResponse)
+		}
+	}
+	return x
+}
+
+func (d *delivery) restore(now time.Time, s *DeliverySnapshot, of map[SessionID]*session) {
+	d.ns, d.nr = s.Ns, s.Nr
+	d.sent = restoreQueue(now, s.Sent, of)
+	d.urgent, d.queue = restoreQueue(now, s.Urgent, of), restoreQueue(now, s.Queue, of)
+	d.window, d.cwnd, d.ssthresh, d.acks = s.Window, s.CWND, s.SSThresh, s.Acks
+	d.interval, d.retries = s.Interval, s.Retries
+	if s.Acked {
+		d.ackedAt = now.Add(-s.AckedAgo)
+	}
+	d.ackDue = deadline(now, s.AckIn)
+	for _, m := range s.Early {
+		d.keep(m.Ns, earlyMessage{m.Session, bytes.Clone(m.AVPs)})
+	}
+}
+
+func restoreQueue(now time.Time, s []OutgoingSnapshot, of map[SessionID]*session) (q []outgoing) {
+	for _, x := range s {
+		q = append(q, outgoing{avps: bytes.Clone(x.AVPs), mt: x.Type, peer: x.PeerSession,
+			session: of[x.Session], sentAt: now.Add(-x.SentAgo), lost: x.Lost})
+	}
+	return q
+}

@@ -1,3 +1,0 @@
-package l2tp
-
-func (p *pair) restore(end int) {}

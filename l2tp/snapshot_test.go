@@ -1,0 +1,91 @@
+package l2tp
+
+import (
+	"encoding/json"
+	"reflect"
+	"testing"
+	"time"
+)
+
+// restore replaces an end by what a snapshot of it, stored as JSON, gives back.
+func (p *pair) restore(end int) {
+	p.tb.Helper()
+	s := p.ends[end].Snapshot(p.now)
+	b, err := json.Marshal(s)
+	if err != nil {
+		p.tb.Fatal(err)
+	}
+	var back Snapshot
+	if err := json.Unmarshal(b, &back); err != nil {
+		p.tb.Fatal(err)
+	}
+	t, err := Restore(p.cfgs[end], p.now, back)
+	if err != nil {
+		p.tb.Fatal(err)
+	}
+	if again := t.Snapshot(p.now); !reflect.DeepEqual(snapshotJSON(p.tb, again), string(b)) {
+		p.tb.Fatalf("the restored tunnel differs:\n%s\nwant\n%s", snapshotJSON(p.tb, again), b)
+	}
+	p.ends[end] = t
+}
+
+func snapshotJSON(tb testing.TB, s Snapshot) string {
+	tb.Helper()
+	b, err := json.Marshal(s)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return string(b)
+}
+
+// TestRestoreAtEveryStep runs the same calls over the same bad wire twice; in
+// one run both ends are replaced by their snapshots before each step.
+func TestRestoreAtEveryStep(t *testing.T) {
+	for seed := range uint64(6) {
+		var logs [2][2][]Action
+		for i := range 2 {
+			a, b := testConfigs(seed)
+			p := newPair(t, a, b, badWire(seed))
+			p.snap = i == 1
+			p.step(0, Open{})
+			p.run(20 * time.Second)
+			p.placeCalls(10)
+			p.run(30 * time.Second)
+			p.step(1, Stop{Result{Code: StopShutdown}})
+			p.run(5 * time.Minute)
+			p.checkGone(10)
+			logs[i] = p.log
+		}
+		if !reflect.DeepEqual(logs[0], logs[1]) {
+			t.Errorf("seed %d: restoring changes what happens:\n%v\nwant\n%v", seed, logs[1], logs[0])
+		}
+	}
+}
+
+func TestRestoreRefusesNonsense(t *testing.T) {
+	good := Initiate(&Config{}, 1).Snapshot(start)
+	tests := map[string]func(s *Snapshot){
+		"no identifier": func(s *Snapshot) { s.ID = 0 },
+		"state":         func(s *Snapshot) { s.State = 99 },
+		"window":        func(s *Snapshot) { s.Delivery.Window = 0 },
+		"interval":      func(s *Snapshot) { s.Delivery.Interval = 0 },
+		"session zero":  func(s *Snapshot) { s.Sessions = []SessionSnapshot{{Kind: LACIncoming}} },
+		"kind": func(s *Snapshot) {
+			s.Sessions = []SessionSnapshot{{Session: 1, Kind: 9, State: CallEstablished}}
+		},
+		"no call": func(s *Snapshot) {
+			s.Sessions = []SessionSnapshot{{Session: 1, Kind: LACIncoming, State: CallWaitReply}}
+		},
+		"setup": func(s *Snapshot) { s.Setups = []SetupSnapshot{{Session: 1}} },
+	}
+	for name, spoil := range tests {
+		s := good
+		spoil(&s)
+		if _, err := Restore(&Config{}, start, s); err == nil {
+			t.Errorf("%s: restored, want an error", name)
+		}
+	}
+	if _, err := Restore(&Config{}, start, good); err != nil {
+		t.Error(err)
+	}
+}
