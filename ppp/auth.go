@@ -27,7 +27,8 @@ type PeerAuthState struct {
 type LocalAuthState struct {
 	Method    AuthMethod
 	Done      bool
-	Sent      bool // something that the peer must answer
+	Sent      bool // a proof, that the peer must answer
+	Told      bool // who we are (EAP)
 	ID        uint8
 	Attempts  uint8
 	Challenge []byte // CHAP: the peer's last

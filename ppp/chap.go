@@ -81,6 +81,12 @@ func (l *Link) receiveCHAPResponse(p packet) {
 			Challenge: append([]byte(nil), a.Challenge...),
 			Response:  append([]byte(nil), value...),
 		})
+	case a.Done && !a.Waiting:
+		// The peer answers an older challenge that was overtaken on its way: it
+		// does not take our Success for its last word. A new challenge gets both
+		// ends to agree.
+		a.Attempts = clampCount(l.cfg.authAttempts())
+		l.newChallenge()
 	}
 }
 

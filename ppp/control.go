@@ -329,11 +329,17 @@ func (l *Link) receiveConfigureReply(i int, p packet) {
 		return
 	}
 	c.Awaiting, c.Request = false, nil
-	if p.code == configureAck {
-		l.fire(i, evAck, p)
-	} else {
+	ev := evAck
+	if p.code != configureAck {
 		l.takeRefusal(i, p)
-		l.fire(i, evNak, p)
+		ev = evNak
+	}
+	// Where there is nothing left to ask for, nothing is asked: "when a new
+	// Configure-Request is sent, it MUST NOT include any of the Configuration Options
+	// listed in the Configure-Reject."
+	// https://www.rfc-editor.org/rfc/rfc1661#section-5.4
+	if l.failing&(1<<i) == 0 {
+		l.fire(i, ev, p)
 	}
 	l.checkConvergence(i)
 }

@@ -56,7 +56,7 @@ func (l *Link) receiveEAP(p packet, asPeer, asLocal bool) {
 		l.receiveEAPRequest(p)
 	case p.code == eapSuccess && asLocal && l.state.LocalAuth.Sent:
 		l.localProven(nil)
-	case p.code == eapFailure && asLocal && l.state.LocalAuth.Sent:
+	case p.code == eapFailure && asLocal && l.state.LocalAuth.Told:
 		l.localRefused(nil)
 	}
 }
@@ -105,6 +105,7 @@ func (l *Link) receiveEAPRequest(p packet) {
 	var answer []byte
 	switch p.data[0] {
 	case eapIdentity:
+		a.Told = true
 		answer = append([]byte{eapIdentity}, l.cfg.User...)
 	case eapNotification:
 		answer = []byte{eapNotification}
@@ -113,7 +114,7 @@ func (l *Link) receiveEAPRequest(p packet) {
 		if !ok || len(challenge) == 0 {
 			return
 		}
-		a.Sent = true
+		a.Sent, a.Told = true, true
 		value := chapMD5(p.id, l.cfg.Password, challenge)
 		answer = appendCounted([]byte{eapMD5}, string(value))
 		answer = append(answer, l.cfg.User...)

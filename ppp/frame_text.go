@@ -61,7 +61,8 @@ func dataText(proto Protocol, p packet) string {
 		}
 	case protocolReject:
 		if len(p.data) >= 2 {
-			return " " + Protocol(binary.BigEndian.Uint16(p.data)).String()
+			rejected := Protocol(binary.BigEndian.Uint16(p.data))
+			return fmt.Sprintf(" %v %d bytes", rejected, len(p.data)-2)
 		}
 	case codeReject:
 		if len(p.data) >= 1 {

@@ -173,7 +173,7 @@ func (p *pair) run(d time.Duration) {
 	for {
 		at, who := until, -1
 		for i, e := range p.ends {
-			if dl := e.link.Deadline(); !dl.IsZero() && dl.Before(at) {
+			if dl := e.link.Deadline(); !dl.IsZero() && (dl.Before(at) || who < 0 && dl.Equal(at)) {
 				at, who = dl, i
 			}
 		}
@@ -308,5 +308,82 @@ func TestPairLossyWire(t *testing.T) {
 	}
 	if up < runs*95/100 {
 		t.Errorf("%d of %d pairs came up", up, runs)
+	}
+}
+
+// Both ends prove themselves, by methods of their own, and speak both networks.
+func TestMutualAuthentication(t *testing.T) {
+	w := wire{loss: 0.15, duplication: 0.05, delay: 5 * time.Millisecond, jitter: 20 * time.Millisecond}
+	for seed := range uint64(100) {
+		a := &Config{
+			AuthPeer:  []AuthMethod{allMethods[seed%5], CHAPMD5},
+			AuthLocal: allMethods, User: "lac", Password: "left", IPv6: true, Rand: seeded(seed),
+		}
+		b := &Config{
+			AuthPeer:  []AuthMethod{allMethods[seed/5%5]},
+			AuthLocal: []AuthMethod{CHAPMD5, PAP}, User: "lns", Password: "right", IPv6: true,
+			Rand: seeded(seed + 500),
+		}
+		one := &end{link: NewLink(a), password: "right", think: 10 * time.Millisecond, grant: lnsGrant}
+		two := &end{link: NewLink(b), password: "left", think: 20 * time.Millisecond}
+		p := newPair(t, one, two, w, seed)
+		p.start()
+		p.run(10 * time.Minute)
+		if !p.bothUp(IPv4, IPv6) && (one.finished == nil || two.finished == nil) {
+			t.Fatalf("seed %d: neither up nor down: %v / %v", seed, one.log, two.log)
+		}
+		if one.finished != nil {
+			t.Logf("seed %d: %v / %v", seed, one.finished, two.finished)
+			continue
+		}
+		if n, m := one.link.PeerName(), two.link.PeerName(); n != "lns" || m != "lac" {
+			t.Errorf("seed %d: names %q and %q, want lns and lac", seed, n, m)
+		}
+		if x, y := one.up[IPv6], two.up[IPv6]; x.LocalInterfaceID != y.PeerInterfaceID ||
+			y.LocalInterfaceID != x.PeerInterfaceID || x.LocalInterfaceID == y.LocalInterfaceID {
+			t.Errorf("seed %d: interface identifiers %v and %v", seed, x, y)
+		}
+	}
+}
+
+// Either end may begin anew at any time, and the link comes up again.
+func TestRenegotiationOverLossyWire(t *testing.T) {
+	w := wire{loss: 0.2, duplication: 0.1, delay: 5 * time.Millisecond, jitter: 40 * time.Millisecond}
+	up := 0
+	const runs = 60
+	for seed := range uint64(runs) {
+		p := subscriberPair(t, allMethods[seed%5], w, seed)
+		p.start()
+		for range 5 {
+			p.run(time.Duration(p.rng.Int64N(int64(20 * time.Second))))
+			p.step(int(seed%2), FrameReceived{Frame: []byte{0xc0, 0x21, 6, 1, 0, 4}})
+		}
+		p.run(10 * time.Minute)
+		down := p.ends[0].finished != nil && p.ends[1].finished != nil
+		if p.bothUp(IPv4) {
+			up++
+		} else if !down {
+			t.Fatalf("seed %d: neither up nor down: %v / %v", seed, p.ends[0].log, p.ends[1].log)
+		}
+	}
+	if up < runs*9/10 {
+		t.Errorf("%d of %d pairs came up again", up, runs)
+	}
+}
+
+// The other end vanishes: nobody waits for ever.
+func TestSilentPeer(t *testing.T) {
+	for _, at := range []time.Duration{0, 2 * time.Millisecond, 4 * time.Millisecond, 7 * time.Millisecond, time.Second} {
+		p := subscriberPair(t, CHAPMD5, wire{delay: time.Millisecond}, 1)
+		for _, e := range p.ends {
+			e.link.cfg.EchoInterval = 10 * time.Second
+		}
+		p.start()
+		p.run(at)
+		p.wire.loss = 1
+		p.run(5 * time.Minute)
+		if p.ends[0].finished == nil || p.ends[1].finished == nil {
+			t.Errorf("silent after %v: still there", at)
+		}
 	}
 }

@@ -86,10 +86,9 @@ func (c code) String() string { return name(codeNames, int(c), "code") }
 // String says why a link ended.
 func (e End) String() string { return e.Reason.String() + ": " + e.Detail }
 
-// String names the peer and what it used, not the response.
+// String names the peer and what it used, not the response, nor how long it is.
 func (c Credentials) String() string {
-	return fmt.Sprintf("%v name=%s id=%d response=%d bytes", c.Method, quotedName(c.Name), c.ID,
-		len(c.Response))
+	return fmt.Sprintf("%v name=%s id=%d", c.Method, quotedName(c.Name), c.ID)
 }
 
 // GoString is String: %#v must not print a password either.
