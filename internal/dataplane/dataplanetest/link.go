@@ -1,0 +1,190 @@
+package dataplanetest
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"culvert/internal/dataplane"
+)
+
+// pass sends packets of a size and wants all of them.
+func pass(t testing.TB, f Flow, count, size int) {
+	t.Helper()
+	for range count {
+		if err := f.Send(size); err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := f.Receive(patience); !ok || got != size {
+			t.Fatalf("received a packet of %d bytes (%v), want %d", got, ok, size)
+		}
+	}
+}
+
+// flows returns the call's two directions.
+func (c *call) flows(t testing.TB, v6 bool) (ab, ba Flow) {
+	a, b := c.ends(v6)
+	return c.tp.p.Flow(t, a, b), c.tp.p.Flow(t, b, a)
+}
+
+func needPackets(t *testing.T, p *Pair) {
+	if p.Flow == nil {
+		t.Skip("the data plane carries no packets")
+	}
+}
+
+func testPackets(t *testing.T, p *Pair) {
+	c := connected(t, p).call(t, 1)
+	c.up(t, 1400)
+	if p.Flow == nil {
+		c.exchange(t, "with a link configured")
+		return
+	}
+	for _, v6 := range []bool{false, true} {
+		ab, ba := c.flows(t, v6)
+		pass(t, ab, 5, 100)
+		pass(t, ba, 5, 100)
+	}
+	c.exchange(t, "with a link configured")
+}
+
+// testCounters wants each packet to be counted once, with the bytes of its IP
+// packet and nothing else.
+func testCounters(t *testing.T, p *Pair) {
+	needPackets(t, p)
+	c := connected(t, p).call(t, 1)
+	c.up(t, 1400)
+	ab, ba := c.flows(t, false)
+	a0, b0 := counters(t, c.a), counters(t, c.b)
+	pass(t, ab, 10, 1000)
+	pass(t, ba, 3, 100)
+	a, b := counters(t, c.a), counters(t, c.b)
+	wantCount(t, "A", a0, a, dataplane.Counters{
+		TxPackets: 10, TxBytes: 10_000, RxPackets: 3, RxBytes: 300,
+	})
+	wantCount(t, "B", b0, b, dataplane.Counters{
+		RxPackets: 10, RxBytes: 10_000, TxPackets: 3, TxBytes: 300,
+	})
+}
+
+func counters(t testing.TB, s dataplane.Session) dataplane.Counters {
+	t.Helper()
+	c, err := s.Counters(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func wantCount(t testing.TB, who string, before, after, want dataplane.Counters) {
+	t.Helper()
+	got := dataplane.Counters{
+		RxPackets: after.RxPackets - before.RxPackets, RxBytes: after.RxBytes - before.RxBytes,
+		TxPackets: after.TxPackets - before.TxPackets, TxBytes: after.TxBytes - before.TxBytes,
+	}
+	if got != want {
+		t.Errorf("%s counted %+v, want %+v", who, got, want)
+	}
+}
+
+// testMTU wants a packet of the MTU's size to pass and no larger one, and the
+// MTU to change with the link.
+func testMTU(t *testing.T, p *Pair) {
+	needPackets(t, p)
+	c := connected(t, p).call(t, 1)
+	for _, mtu := range []int{1400, 1300, 1450} {
+		c.up(t, mtu)
+		ab, _ := c.flows(t, false)
+		pass(t, ab, 1, mtu)
+		if err := ab.Send(mtu + 1); err == nil {
+			if size, ok := ab.Receive(200 * time.Millisecond); ok {
+				t.Errorf("MTU %d: a packet of %d bytes passed", mtu, size)
+			}
+		}
+	}
+}
+
+// testReconfigure closes IPv4 at one end and opens it again; IPv6 goes on.
+func testReconfigure(t *testing.T, p *Pair) {
+	needPackets(t, p)
+	c := connected(t, p).call(t, 1)
+	c.up(t, 1400)
+	ab, _ := c.flows(t, false)
+	ab6, ba6 := c.flows(t, true)
+	pass(t, ab, 1, 100)
+	_, open := c.link(1400)
+	closed := open
+	closed.IPv4 = dataplane.PointToPoint{}
+	configure(t, c.b, closed)
+	if err := ab.Send(100); err != nil {
+		t.Fatal(err)
+	}
+	c.exchange(t, "behind the packet")
+	if size, ok := ab.Receive(0); ok {
+		t.Errorf("a packet of %d bytes passed with IPv4 closed", size)
+	}
+	pass(t, ab6, 1, 100)
+	pass(t, ba6, 1, 100)
+	configure(t, c.b, open)
+	configure(t, c.b, open) // no change, no error
+	ab, ba := c.flows(t, false)
+	pass(t, ab, 1, 100)
+	pass(t, ba, 1, 100)
+}
+
+// testTwoSessions wants packets of two sessions to stay apart, with the same
+// local address at the LNS, and routes to lead to their session.
+func testTwoSessions(t *testing.T, p *Pair) {
+	needPackets(t, p)
+	tp := connected(t, p)
+	one, two := tp.call(t, 1), tp.call(t, 2)
+	one.up(t, 1400)
+	a, b := two.link(1400)
+	shared := netip.MustParseAddr("10.9.1.1") // as of the first call's
+	far := netip.MustParseAddr("10.10.0.1")
+	a.IPv4.Local, b.IPv4.Peer = shared, shared
+	a.Routes = []netip.Prefix{netip.PrefixFrom(far, 32)}
+	b.IPv4.Local = netip.MustParseAddr("10.9.2.2")
+	configure(t, two.a, a)
+	// The second call's own end at B cannot say to which of two equal peers it
+	// belongs but by its address: so it has a route of its own.
+	configure(t, two.b, b)
+	ab, _ := one.flows(t, false)
+	endA, endB := two.ends(false)
+	endA.Addr = shared
+	ab2 := p.Flow(t, endA, endB)
+	before1, before2 := counters(t, one.b), counters(t, two.b)
+	pass(t, ab, 2, 100)
+	pass(t, ab2, 3, 200)
+	wantCount(t, "the first", before1, counters(t, one.b),
+		dataplane.Counters{RxPackets: 2, RxBytes: 200})
+	wantCount(t, "the second", before2, counters(t, two.b),
+		dataplane.Counters{RxPackets: 3, RxBytes: 600})
+}
+
+func testConfigureErrors(t *testing.T, p *Pair) {
+	c := connected(t, p).call(t, 1)
+	if name := c.a.Interface(); name != "" {
+		t.Errorf("the interface is %q before Configure, want none", name)
+	}
+	good, _ := c.link(1400)
+	for what, change := range map[string]func(*dataplane.LinkSpec){
+		"no name":         func(l *dataplane.LinkSpec) { l.Name = "" },
+		"a long name":     func(l *dataplane.LinkSpec) { l.Name = "sixteen-letters-" },
+		"no MTU":          func(l *dataplane.LinkSpec) { l.MTU = 0 },
+		"IPv6 as IPv4":    func(l *dataplane.LinkSpec) { l.IPv4 = l.IPv6 },
+		"IPv4 as IPv6":    func(l *dataplane.LinkSpec) { l.IPv6 = l.IPv4 },
+		"IPv6 not local":  func(l *dataplane.LinkSpec) { l.IPv6.Local = netip.MustParseAddr("2001:db8::1") },
+		"an enormous MTU": func(l *dataplane.LinkSpec) { l.MTU = 1 << 20 },
+	} {
+		bad := good
+		change(&bad)
+		if err := c.a.Configure(t.Context(), bad); err == nil {
+			t.Errorf("%s: expected an error", what)
+		}
+	}
+	configure(t, c.a, good)
+	if c.a.Interface() == "" {
+		t.Error("there is no interface after Configure")
+	}
+}
