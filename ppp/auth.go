@@ -25,15 +25,14 @@ type PeerAuthState struct {
 
 // A LocalAuthState is how far we have come in proving ourselves: plain data.
 type LocalAuthState struct {
-	Method    AuthMethod
-	Done      bool
-	Sent      bool // a proof, that the peer must answer
-	Told      bool // who we are (EAP)
-	ID        uint8
-	Attempts  uint8
-	Challenge []byte // CHAP: the peer's last
-	Response  []byte // CHAP: the packet, to be repeated until it is answered
-	Expect    string // MS-CHAPv2: how the peer must prove itself
+	Method   AuthMethod
+	Done     bool
+	Sent     bool // a proof, that the peer must answer
+	Told     bool // who we are (EAP)
+	ID       uint8
+	Attempts uint8
+	Response []byte // CHAP: the packet, to be repeated until it is answered
+	Expect   string // MS-CHAPv2: how the peer must prove itself
 }
 
 // authOptions are the values of the Authentication-Protocol option.
@@ -184,7 +183,7 @@ func (l *Link) peerProven() {
 func (l *Link) localProven(message []byte) {
 	a := &l.state.LocalAuth
 	first := !a.Done
-	*a = LocalAuthState{Method: a.Method, Done: true, ID: a.ID, Challenge: a.Challenge}
+	*a = LocalAuthState{Method: a.Method, Done: true, ID: a.ID}
 	l.stop(timerLocalAuth)
 	if first {
 		l.act(LocalAuthenticated{Method: a.Method, Message: printable(message)})

@@ -58,10 +58,10 @@ func (l *Link) sendChallenge() {
 }
 
 // receiveCHAPResponse asks the engine about the response to the current challenge.
-// "Whenever a Response packet is received [again], the Success or Failure [...] MUST be
-// the same": "Because the Success might be lost, the authenticator MUST allow repeated
-// Response packets during the Network-Layer Protocol phase after completing the
-// Authentication phase."
+// "Because the Success might be lost, the authenticator MUST allow repeated Response
+// packets during the Network-Layer Protocol phase after completing the Authentication
+// phase. [...] any Response packets received having the current Challenge Identifier MUST
+// return the same reply Code previously returned for that specific Challenge".
 // https://www.rfc-editor.org/rfc/rfc1994#section-4.1
 func (l *Link) receiveCHAPResponse(p packet) {
 	a := &l.state.PeerAuth
@@ -98,27 +98,19 @@ func (l *Link) sendCHAPVerdict(id uint8, ok bool, message string) {
 	l.send(ProtocolCHAP, packet{c, id, []byte(message)})
 }
 
-// receiveChallenge answers any challenge, whenever it comes. A copy of one that was
-// answered gets the same response: a second response to MS-CHAPv2, with another challenge
-// of ours, would not fit the Success that the first one earns.
+// receiveChallenge answers any challenge, whenever it comes: the peer may repeat it at
+// any time.
 func (l *Link) receiveChallenge(p packet) {
 	challenge, _, ok := cutCounted(p.data)
 	if !ok || len(challenge) == 0 {
 		return
 	}
 	a := &l.state.LocalAuth
-	if p.id == a.ID && bytes.Equal(challenge, a.Challenge) {
-		if a.Sent {
-			l.send(ProtocolCHAP, packet{chapResponse, a.ID, a.Response})
-		}
-		return
-	}
 	value, expect := l.respond(a.Method, p.id, challenge)
 	if value == nil {
 		return
 	}
 	a.ID, a.Expect, a.Sent = p.id, expect, true
-	a.Challenge = bytes.Clone(challenge)
 	a.Attempts = clampCount(l.cfg.authAttempts())
 	a.Response = append(appendCounted(nil, string(value)), l.cfg.User...)
 	l.repeatCHAPResponse()
@@ -136,9 +128,19 @@ func (l *Link) respond(m AuthMethod, id uint8, challenge []byte) (value []byte, 
 	if len(challenge) != 16 {
 		return nil, ""
 	}
-	var peer [16]byte
-	l.random(peer[:])
-	return mschapv2Response(l.cfg.User, l.cfg.Password, challenge, peer[:])
+	return mschapv2Response(l.cfg.User, l.cfg.Password, challenge, l.peerChallenge(challenge))
+}
+
+// peerChallenge is our challenge to a peer that challenges us by MS-CHAPv2. It is
+// unpredictable, but the same for copies of one challenge: a second response with another one
+// would not fit the Success that the first earns.
+func (l *Link) peerChallenge(challenge []byte) []byte {
+	if l.state.Nonce == nil {
+		l.state.Nonce = make([]byte, 16)
+		l.random(l.state.Nonce)
+	}
+	sum := md5.Sum(append(bytes.Clone(l.state.Nonce), challenge...))
+	return sum[:]
 }
 
 // repeatCHAPResponse sends the response, again and again until it is answered. Once

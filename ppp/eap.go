@@ -25,8 +25,8 @@ func (l *Link) sendEAPIdentityRequest() {
 	l.sendEAPRequest(appendPacket(nil, packet{eapRequest, id, []byte{eapIdentity}}))
 }
 
-// sendEAPRequest sends a request and repeats it until it is answered: "the
-// authenticator is responsible for retransmission" of requests (RFC 3748, 4.1).
+// sendEAPRequest sends a request and repeats it until it is answered, unchanged: it is
+// for the authenticator to do so (RFC 3748, 3.1 and 4.1).
 func (l *Link) sendEAPRequest(b []byte) {
 	a := &l.state.PeerAuth
 	p, err := parsePacket(b)
@@ -61,8 +61,8 @@ func (l *Link) receiveEAP(p packet, asPeer, asLocal bool) {
 	}
 }
 
-// receiveEAPResponse: "if [...] the Identifier does not match [...] the Response MUST be
-// silently discarded" (RFC 3748, 4.1).
+// receiveEAPResponse asks the engine about the response to the current request; one to an
+// earlier request is dropped (RFC 3748, 4.1).
 func (l *Link) receiveEAPResponse(p packet) {
 	a := &l.state.PeerAuth
 	if !a.Waiting || p.id != a.ID || len(p.data) == 0 {
@@ -81,8 +81,8 @@ func (l *Link) receiveEAPResponse(p packet) {
 	l.ask(c)
 }
 
-// sendEAPVerdict ends the conversation. "The Identifier field MUST match the Identifier
-// field of the Response packet that it is sent in response to" (RFC 3748, 4.2).
+// sendEAPVerdict ends the conversation, with the identifier of the response that was the
+// last (RFC 3748, 4.2).
 func (l *Link) sendEAPVerdict(v Verdict) {
 	c := eapFailure
 	if v.OK {

@@ -105,7 +105,6 @@ type stepper struct {
 	now      time.Time
 	script   []byte
 	sent     []byte // the last frame that it sent
-	question Action
 	finished bool
 }
 

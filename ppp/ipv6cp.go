@@ -13,6 +13,7 @@ type IPv6CPState struct {
 	Peer      uint64
 	PeerSaid  bool
 	Suggested uint64 // to the peer, in Configure-Naks
+	Appended  bool   // to a Configure-Nak: it is done once
 }
 
 func (s *IPv6CPState) grant(a Addresses) {
@@ -59,8 +60,10 @@ func (n ipv6cp) judge(o option) (judgement, []byte) {
 	if len(o.value) != 8 {
 		return naked, n.suggestion()
 	}
-	// Zero asks for one, and two equal ones cannot be: "the interface identifier [...]
-	// MUST be different" is what the Nak says then.
+	// Zero asks for one. "If the two interface identifiers are equal and are not zero,
+	// Configure-Nak MUST be sent specifying a different non-zero interface-identifier
+	// value". Any other "MUST be acknowledged" unless the operator says which it has to be.
+	// https://www.rfc-editor.org/rfc/rfc5072#section-4.1
 	id := binary.BigEndian.Uint64(o.value)
 	if id == 0 || id == s.Local || s.GrantedPeer != 0 && id != s.GrantedPeer {
 		return naked, n.suggestion()
@@ -79,10 +82,15 @@ func (n ipv6cp) suggestion() []byte {
 	return binary.BigEndian.AppendUint64(nil, s.Suggested)
 }
 
+// missing suggests an identifier to a peer that did not ask for one, and once only: "If
+// the next Configure-Request does not include this option, the peer MUST NOT send another
+// Configure-Nak with this option included."
+// https://www.rfc-editor.org/rfc/rfc5072#section-4.1
 func (n ipv6cp) missing(b []byte) []byte {
-	if n.s().PeerSaid {
+	if n.s().PeerSaid || n.s().Appended {
 		return b
 	}
+	n.s().Appended = true
 	return appendOption(b, optInterfaceID, n.suggestion())
 }
 

@@ -61,6 +61,7 @@ type LinkState struct {
 
 	PeerAuth  PeerAuthState
 	LocalAuth LocalAuthState
+	Nonce     []byte // what our challenges by MS-CHAPv2 are made of; secret
 
 	Granted     bool   // AddressesGranted came
 	Serial      uint32 // of the last question to the engine
@@ -211,7 +212,7 @@ func (l *Link) lowerDown() {
 	l.finish()
 }
 
-// closeRequested: "Closing the link" of RFC 1661, 3.7.
+// closeRequested ends the link as RFC 1661, 3.7 has it.
 func (l *Link) closeRequested(reason string) {
 	l.setEnd(LocalTerminated, orElse(reason, "closed here"))
 	l.state.CloseReason = clip(reason, 128)

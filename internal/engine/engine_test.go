@@ -263,7 +263,9 @@ func TestSilentPeerIsCleanedUp(t *testing.T) {
 }
 
 func TestFiftySessionsOverABadWire(t *testing.T) {
-	text := `
+	// Six transmissions of a message are all lost once in some hundred times.
+	patience := "tunnel profile modify profile_name=default max_retries=20\n"
+	text := patience + `
 tunnel profile modify profile_name=default secret=tea
 tunnel create tunnel_name=office dest_ipaddr=192.0.2.1
 `
@@ -272,7 +274,7 @@ tunnel create tunnel_name=office dest_ipaddr=192.0.2.1
 	}
 	for seed := range uint64(5) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
-			inBubble(t, lnsConfig, "", func(w *dataplane.Wire, lns, lac *host) {
+			inBubble(t, lnsConfig+patience, "", func(w *dataplane.Wire, lns, lac *host) {
 				w.Impair(seed, dataplane.Conditions{Loss: 0.2, Duplicate: 0.2, Reorder: 0.2})
 				if err := lac.store.Load("more.conf", []byte(text)); err != nil {
 					t.Fatal(err)
