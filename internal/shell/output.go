@@ -212,7 +212,7 @@ func writeTable(w io.Writer, rows [][]string, widths []int) error {
 // the terminal.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
+		if r < ' ' || isC1(r) {
 			return utf8.RuneError
 		}
 		return r
@@ -269,7 +269,7 @@ func appendJSON(b *strings.Builder, m yaml.MapSlice, indent string) error {
 		if err != nil {
 			return err
 		}
-		b.Write(text)
+		b.WriteString(escapeC1(string(text)))
 	}
 	if len(m) > 0 {
 		b.WriteString("\n" + indent[2:])
@@ -277,3 +277,22 @@ func appendJSON(b *strings.Builder, m yaml.MapSlice, indent string) error {
 	b.WriteString("}")
 	return nil
 }
+
+// escapeC1 escapes those control characters in JSON that encoding/json leaves
+// as they are, and which terminals obey.
+func escapeC1(text string) string {
+	if !strings.ContainsFunc(text, isC1) {
+		return text
+	}
+	var b strings.Builder
+	for _, r := range text {
+		if isC1(r) {
+			fmt.Fprintf(&b, `\u%04x`, r)
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+func isC1(r rune) bool { return r >= 0x7f && r < 0xa0 }
