@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"culvert/internal/config"
+	"culvert/internal/engine"
+	"culvert/internal/management"
+	"culvert/internal/pool"
+	"culvert/internal/resolver"
+)
+
+// shutdownLimit is how long sessions and tunnels may take to end politely
+// when the daemon is told to stop.
+const shutdownLimit = 8 * time.Second
+
+// serve runs the daemon until ctx is done.
+func (f *flags) serve(ctx context.Context, stdout, stderr io.Writer) error {
+	listen, err := f.addresses()
+	if err != nil {
+		return err
+	}
+	store, err := f.load()
+	if err != nil {
+		return err
+	}
+	pools := pool.New()
+	if err := pools.Configure(poolConfigs(store.Snapshot())); err != nil {
+		return err
+	}
+	if f.check {
+		fmt.Fprintln(stdout, "configuration ok")
+		return nil
+	}
+	level := new(slog.LevelVar)
+	level.Set(store.Snapshot().System().LogLevel)
+	log := newLog(stderr, level, f.foreground)
+	store.Subscribe(func(_, now *config.Snapshot) { apply(now, level, pools, log) })
+
+	socket, err := management.Listen(f.socket)
+	if err != nil {
+		return err
+	}
+	defer socket.Close()
+	plane, err := openDataplane(f.dataplane, log)
+	if err != nil {
+		return err
+	}
+	e, err := engine.New(engine.Options{
+		Store:    store,
+		Pools:    pools,
+		Open:     plane.open,
+		Note:     plane.note,
+		Resolver: new(resolver.Resolver),
+		Listen:   listen,
+		Log:      log,
+		Version:  version(),
+	})
+	if err != nil {
+		return err
+	}
+	log.Info("serving", "dataplane", plane.kind, "listen", e.Listening(), "socket", f.socket)
+	return runUntilDone(ctx, log, e, func(ctx context.Context) error {
+		return management.Serve(ctx, socket, &management.Server{
+			Store: store, Backend: e, Version: version()})
+	})
+}
+
+// runUntilDone serves requests until ctx is done or serving ends, and then
+// shuts the engine down.
+func runUntilDone(
+	ctx context.Context, log *slog.Logger, e *engine.Engine, manage func(context.Context) error,
+) error {
+	tasks, ctx := errgroup.WithContext(ctx)
+	tasks.Go(func() error { return manage(ctx) })
+	tasks.Go(func() error {
+		<-ctx.Done()
+		log.Info("stopping")
+		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownLimit)
+		defer cancel()
+		return e.Shutdown(limit)
+	})
+	return tasks.Wait()
+}
+
+// load reads the configuration file.
+func (f *flags) load() (*config.Store, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, fmt.Errorf("asking for the host's name: %w", err)
+	}
+	store := config.NewStore(host)
+	path := f.config
+	if path == "" {
+		path = defaultConfig
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			return store, nil
+		}
+	}
+	return store, store.LoadFile(path)
+}
+
+// apply carries out what of a changed configuration is not the engine's.
+func apply(now *config.Snapshot, level *slog.LevelVar, pools *pool.Pools, log *slog.Logger) {
+	level.Set(now.System().LogLevel)
+	if err := pools.Configure(poolConfigs(now)); err != nil {
+		log.Error("changing pools", "err", err)
+	}
+}
+
+// poolConfigs turns the configured pools into the pool package's.
+func poolConfigs(s *config.Snapshot) []pool.Config {
+	var configs []pool.Config
+	for _, p := range s.Pools() {
+		configs = append(configs, pool.Config(p))
+	}
+	return configs
+}
+
+// usualPort is L2TP's (RFC 2661, 8.1).
+const usualPort = 1701
+
+// addresses are where peers are heard.
+func (f *flags) addresses() ([]netip.AddrPort, error) {
+	if len(f.listen) == 0 {
+		return []netip.AddrPort{
+			netip.AddrPortFrom(netip.IPv4Unspecified(), usualPort),
+			netip.AddrPortFrom(netip.IPv6Unspecified(), usualPort),
+		}, nil
+	}
+	var addrs []netip.AddrPort
+	for _, text := range f.listen {
+		addr, err := parseListen(text)
+		if err != nil {
+			return nil, err
+		}
+		addrs = append(addrs, addr)
+	}
+	return addrs, nil
+}
+
+// parseListen reads ADDR, ADDR:PORT or [ADDR6]:PORT.
+func parseListen(text string) (netip.AddrPort, error) {
+	if addr, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
+		return netip.AddrPortFrom(addr, usualPort), nil
+	}
+	if addr, err := netip.ParseAddrPort(text); err == nil {
+		return addr, nil
+	}
+	return netip.AddrPort{}, fmt.Errorf("--listen %s: expected an address such as 192.0.2.1, "+
+		"192.0.2.1:1701 or [2001:db8::1]:1701", strconv.Quote(text))
+}
