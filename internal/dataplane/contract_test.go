@@ -119,6 +119,15 @@ func TestNullContractHosts(t *testing.T) {
 	dataplanetest.Contract(t, dataplanetest.Hosts(dataplane.NewNull, false))
 }
 
+func TestTUNContract(t *testing.T) {
+	requireRoot(t)
+	dataplanetest.Contract(t, dataplanetest.Hosts(newTUN, true))
+}
+
+func newTUN(h dataplane.Handler) (dataplane.Dataplane, error) {
+	return dataplane.NewTUN(h, dataplane.TUNOptions{})
+}
+
 // requireRoot skips the test unless it can make namespaces and TUN devices. With
 // CULVERT_TEST_ROOT=1 it fails the test instead.
 func requireRoot(t testing.TB) {

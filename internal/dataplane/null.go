@@ -27,4 +27,6 @@ func (noNetwork) receive(s *userSession, protocol uint16, packet []byte) {
 
 func (noNetwork) interfaces(links []string) []string { return nil }
 
+func (noNetwork) name(link string) string { return link }
+
 func (noNetwork) close() error { return nil }

@@ -136,11 +136,13 @@ func (s *userSession) Configure(ctx context.Context, spec LinkSpec) error {
 	if s.closed.Load() {
 		err = fs.ErrClosed
 	}
-	spec.Routes = slices.Clone(spec.Routes)
-	if err == nil {
-		err = s.tunnel.plane.network.configure(ctx, s, old, &spec)
-	}
 	if err != nil {
+		return fmt.Errorf("configure session %s: %w", s.key, err)
+	}
+	spec.Routes = slices.Clone(spec.Routes)
+	spec.IPv6 = PointToPoint{spec.IPv6.Local.WithZone(""), spec.IPv6.Peer.WithZone("")}
+	if err := s.tunnel.plane.network.configure(ctx, s, old, &spec); err != nil {
+		s.link.Store(nil)
 		return fmt.Errorf("configure session %s: %w", s.key, err)
 	}
 	s.link.Store(&spec)
@@ -161,7 +163,7 @@ func (s *userSession) Modify(ctx context.Context, spec SessionSpec) error {
 // Interface returns the name last configured.
 func (s *userSession) Interface() string {
 	if l := s.link.Load(); l != nil {
-		return l.Name
+		return s.tunnel.plane.network.name(l.Name)
 	}
 	return ""
 }

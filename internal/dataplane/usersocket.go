@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"sync/atomic"
@@ -22,6 +23,10 @@ type userSocket struct {
 	fd    int
 	users int           // how many tunnels; guarded by plane.opening
 	owner atomic.Uint32 // the first tunnel's identifier, zero for a listener's
+	// clean: all that came before the socket was connected has been read. It
+	// belongs to the poller's goroutine.
+	clean  bool
+	onPeer func(b []byte)
 }
 
 // Listen opens a listener.
@@ -64,7 +69,7 @@ func (u *userspace) adopt(sock *kernel.Socket, owner l2tp.TunnelID) (*userSocket
 		sock.Close()
 		return nil, err
 	}
-	// Only now: the first datagram may be for a tunnel that is looked up by it.
+	s.onPeer = s.receivePeer // once: a method value is an allocation
 	if err := s.poller.Add(s.fd, s.ready); err != nil {
 		s.Close()
 		return nil, err
@@ -173,9 +178,41 @@ func (s *userSocket) Close() error {
 
 // ready reads what has come. It runs on the poller's goroutine.
 func (s *userSocket) ready() {
-	if err := s.ReadBatch(s.poller.scratch, batch, s.receive); err != nil {
+	var err error
+	if s.clean {
+		err = s.ReadPeer(s.poller.scratch, batch, s.onPeer)
+	} else {
+		err = s.readFirst()
+	}
+	if err != nil {
 		s.poller.Mute(s.fd) // nothing can be read any more
 	}
+}
+
+// readFirst reads with addresses, and finds out whether there is nothing left
+// that could be of others than the peer.
+func (s *userSocket) readFirst() error {
+	n := 0
+	err := s.ReadBatch(s.poller.scratch, batch, s.receive)
+	if err == nil && s.key.peer.IsValid() {
+		err = s.ReadBatch(s.poller.scratch, batch, func(d kernel.Datagram) {
+			n++
+			s.receive(d)
+		})
+		s.clean = n == 0
+	}
+	return err
+}
+
+// receivePeer takes a datagram of the peer. b is not kept.
+func (s *userSocket) receivePeer(b []byte) {
+	if !isControl(b) && s.plane.input(s, s.key.peer, b) {
+		return
+	}
+	s.plane.handler.DatagramReceived(Datagram{
+		Tunnel: l2tp.TunnelID(s.owner.Load()), Local: s.key.local, Peer: s.key.peer,
+		Data: bytes.Clone(b),
+	})
 }
 
 func (s *userSocket) receive(d kernel.Datagram) {
