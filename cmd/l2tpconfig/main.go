@@ -45,10 +45,11 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		},
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
-	cmd.Flags().SetInterspersed(false)
-	cmd.Flags().StringVar(&s.Socket, "socket", api.DefaultSocket, "`PATH` of the daemon's socket")
-	cmd.Flags().StringVarP(&s.Output, "output", "o", "table", "form of the output: table, json or yaml")
-	cmd.Flags().BoolVarP(&s.Quiet, "quiet", "q", false, "do not confirm what was done")
+	flags := cmd.Flags()
+	flags.SetInterspersed(false)
+	flags.StringVar(&s.Socket, "socket", api.DefaultSocket, "`PATH` of the daemon's socket")
+	flags.StringVarP(&s.Output, "output", "o", "table", "form of the output: table, json or yaml")
+	flags.BoolVarP(&s.Quiet, "quiet", "q", false, "do not confirm what was done")
 	cmd.SetArgs(args)
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)

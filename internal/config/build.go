@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -238,11 +239,13 @@ func checkTunnel(t Tunnel) error {
 	case p.AuthMode == api.AuthMode_AUTH_MODE_CHALLENGE && p.Secret == "":
 		return &tunnelError{"auth_mode", "auth_mode=challenge needs a secret"}
 	case p.PersistMaxDelay < p.PersistDelay:
-		return &tunnelError{"persist_delay", fmt.Sprintf("persist_delay=%d is more than persist_max_delay=%d",
-			p.PersistDelay/1e9, p.PersistMaxDelay/1e9)}
+		return &tunnelError{"persist_delay",
+			fmt.Sprintf("persist_delay=%d is more than persist_max_delay=%d",
+				p.PersistDelay/time.Second, p.PersistMaxDelay/time.Second)}
 	case p.Src.IsValid() && t.Dest.Addr.IsValid() && p.Src.Is4() != t.Dest.Addr.Is4():
-		return &tunnelError{"src_ipaddr", fmt.Sprintf("src_ipaddr=%s and dest_ipaddr=%s are not of one family",
-			p.Src, t.Dest.Addr)}
+		return &tunnelError{"src_ipaddr",
+			fmt.Sprintf("src_ipaddr=%s and dest_ipaddr=%s are not of one family",
+				p.Src, t.Dest.Addr)}
 	}
 	return nil
 }

@@ -104,7 +104,8 @@ func (s *Server) listLive(ctx context.Context, filter proto.Message, size int,
 	return res, nil
 }
 
-func (s *Server) livePage(ctx context.Context, filter proto.Message, page Page) ([]proto.Message, error) {
+func (s *Server) livePage(ctx context.Context, filter proto.Message, page Page) (
+	[]proto.Message, error) {
 	var all []proto.Message
 	switch f := filter.(type) {
 	case *api.Tunnel:

@@ -28,6 +28,9 @@ func (k *Kind) Ops() []Op {
 	if k.Singleton {
 		return []Op{Modify, Unset, Show}
 	}
+	if !slices.ContainsFunc(k.Params, func(p *Param) bool { return !p.Key && p.Takes(Modify, k) }) {
+		return []Op{Create, Delete, Show, List}
+	}
 	return allOps
 }
 
@@ -321,9 +324,8 @@ func (c *Command) Check() error {
 			return fmt.Errorf("%s", unknown("parameter of "+c.Kind.Words, name, nil))
 		}
 	}
-	if c.Kind.Singleton && !slices.Contains(c.Kind.Ops(), c.Op) {
-		return fmt.Errorf("unknown operation of %s %s: expected modify or show",
-			c.Kind.Words, quoted(string(c.Op)))
+	if !slices.Contains(c.Kind.Ops(), c.Op) {
+		return fmt.Errorf("there is no %s %s", c.Kind.Words, c.Op)
 	}
 	return c.check()
 }

@@ -13,6 +13,11 @@ import (
 	"culvert/api"
 )
 
+const (
+	rangeForm     = "prefixes such as 10.1.0.0/24 or ranges such as 10.1.0.10-10.1.0.99"
+	interfaceForm = "an interface name of at most 15 characters, with %t and %s as long as 65535"
+)
+
 // formats says for each format what a value looks like and checks one.
 var formats = map[api.Format]struct {
 	expected string
@@ -24,8 +29,8 @@ var formats = map[api.Format]struct {
 	api.Format_FORMAT_HOST:          {"an IP address or a host name", isHost},
 	api.Format_FORMAT_PREFIX:        {"an IP address or a prefix such as 192.0.2.0/24", isPrefix},
 	api.Format_FORMAT_NETMASK:       {"a mask such as 255.255.255.0 or a prefix length", isNetmask},
-	api.Format_FORMAT_ADDRESS_RANGE: {"prefixes such as 10.1.0.0/24 or ranges such as 10.1.0.10-10.1.0.99", isRange},
-	api.Format_FORMAT_INTERFACE:     {"an interface name of at most 15 characters, with %t and %s as long as 65535", isInterface},
+	api.Format_FORMAT_ADDRESS_RANGE: {rangeForm, isRange},
+	api.Format_FORMAT_INTERFACE:     {interfaceForm, isInterface},
 	api.Format_FORMAT_SPEED:         {"RX or RX:TX in bits per second", isSpeed},
 	api.Format_FORMAT_NAME:          {"a name of letters, digits and any of . _ - : @ +", isName},
 }
@@ -99,7 +104,8 @@ func isHost(s string) bool {
 }
 
 func notInHost(r rune) bool {
-	return r > unicode.MaxASCII || (!unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '-' && r != '_')
+	return r > unicode.MaxASCII ||
+		!unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '-' && r != '_'
 }
 
 func isPrefix(s string) bool {
@@ -186,7 +192,7 @@ func isInterface(s string) bool {
 		return false
 	}
 	return !strings.ContainsFunc(name, func(r rune) bool {
-		return r > unicode.MaxASCII || !unicode.IsGraphic(r) || unicode.IsSpace(r) || r == '/' || r == ':'
+		return r <= ' ' || r > '~' || r == '/' || r == ':'
 	})
 }
 

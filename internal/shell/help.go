@@ -28,8 +28,10 @@ func helpAll(w io.Writer) error {
 	for _, k := range schema.Kinds() {
 		rows = append(rows, []string{"  " + k.Words, k.Help})
 	}
-	rows = append(rows, []string{"  config save", "Write the configuration, to file=PATH or to the output"},
-		[]string{"  help", "Explain a command: help OBJECT [OPERATION], or ? at its end"})
+	rows = append(rows,
+		[]string{"  config save", "Write the configuration, to file=PATH or to the output"},
+		[]string{"  help", "Explain a command: help OBJECT [OPERATION], or ? at its end"},
+	)
 	return writeTable(w, rows, nil)
 }
 
