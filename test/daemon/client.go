@@ -1,0 +1,158 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"culvert/api"
+	"culvert/api/apiconnect"
+	"culvert/test/lab"
+)
+
+func pidText(pid int) string { return strconv.Itoa(pid) }
+
+func newClient(socket string) apiconnect.ManagementClient {
+	var d net.Dialer
+	transport := &http.Transport{
+		DisableKeepAlives: true, // a test counts the daemon's descriptors
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return d.DialContext(ctx, "unix", socket)
+		},
+	}
+	return apiconnect.NewManagementClient(&http.Client{Transport: transport}, "http://culvert")
+}
+
+func (d *Daemon) version() (string, error) {
+	r, err := d.client.Version(d.t.Context(), connect.NewRequest(&api.VersionRequest{}))
+	if err != nil {
+		return "", err
+	}
+	return r.Msg.GetVersion(), nil
+}
+
+// TryConfig runs l2tpconfig with the command's words and returns its output.
+func (d *Daemon) TryConfig(args ...string) (stdout, stderr string, err error) {
+	d.t.Helper()
+	args = append([]string{"--socket", d.Socket}, args...)
+	cmd := d.NS.Command(d.t.Context(), Program(d.t, "l2tpconfig"), args...)
+	var out, errOut bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	err = cmd.Run()
+	return out.String(), errOut.String(), err
+}
+
+// Config runs l2tpconfig. The test ends when it fails.
+func (d *Daemon) Config(args ...string) string {
+	d.t.Helper()
+	stdout, stderr, err := d.TryConfig(args...)
+	if err != nil {
+		d.t.Fatalf("l2tpconfig %s: %v: %s", strings.Join(args, " "), err, stderr)
+	}
+	return stdout
+}
+
+// ConfigJSON runs l2tpconfig and decodes the JSON that it prints.
+func (d *Daemon) ConfigJSON(into any, args ...string) {
+	d.t.Helper()
+	text := d.Config(append([]string{"--output", "json"}, args...)...)
+	if err := json.Unmarshal([]byte(text), into); err != nil {
+		d.t.Fatalf("l2tpconfig %s: decoding what it printed: %v\n%s", strings.Join(args, " "), err, text)
+	}
+}
+
+// Tunnels returns the daemon's tunnels.
+func (d *Daemon) Tunnels() []*api.Tunnel {
+	d.t.Helper()
+	var all []*api.Tunnel
+	for _, o := range d.list(&api.Object{Kind: &api.Object_Tunnel{Tunnel: &api.Tunnel{}}}) {
+		all = append(all, o.GetTunnel())
+	}
+	return all
+}
+
+// Sessions returns the daemon's sessions.
+func (d *Daemon) Sessions() []*api.Session {
+	d.t.Helper()
+	var all []*api.Session
+	for _, o := range d.list(&api.Object{Kind: &api.Object_Session{Session: &api.Session{}}}) {
+		all = append(all, o.GetSession())
+	}
+	return all
+}
+
+func (d *Daemon) list(filter *api.Object) (all []*api.Object) {
+	d.t.Helper()
+	req := &api.ListRequest{Filter: filter}
+	for {
+		r, err := d.client.List(d.t.Context(), connect.NewRequest(req))
+		if err != nil {
+			d.t.Fatalf("listing: %v", err)
+		}
+		all = append(all, r.Msg.Objects...)
+		if req.PageToken = r.Msg.NextPageToken; req.PageToken == "" {
+			return all
+		}
+	}
+}
+
+// System returns the daemon's own state.
+func (d *Daemon) System() *api.SystemStatus {
+	d.t.Helper()
+	r, err := d.client.Show(d.t.Context(), connect.NewRequest(&api.ShowRequest{
+		Object: &api.Object{Kind: &api.Object_System{System: &api.System{}}},
+	}))
+	if err != nil {
+		d.t.Fatalf("showing system: %v", err)
+	}
+	return r.Msg.Object.GetSystem().GetStatus()
+}
+
+// Up returns the sessions that are up, with IPv4 where ipv4 is set.
+func (d *Daemon) Up(ipv4 bool) []*api.Session {
+	d.t.Helper()
+	var up []*api.Session
+	for _, s := range d.Sessions() {
+		st := s.GetStatus()
+		if st.GetState() != api.SessionState_SESSION_STATE_UP || ipv4 && st.GetPpp().GetPeerIpv4() == "" {
+			continue
+		}
+		up = append(up, s)
+	}
+	return up
+}
+
+// WaitUp waits until the daemon has exactly so many sessions, all of them up
+// with IPv4, and returns them.
+func (d *Daemon) WaitUp(count int, limit time.Duration) []*api.Session {
+	d.t.Helper()
+	var up []*api.Session
+	lab.Wait(d.t, limit, fmt.Sprintf("%d sessions to be up", count), func() error {
+		if up = d.Up(true); len(up) != count {
+			return fmt.Errorf("%d are", len(up))
+		}
+		return nil
+	})
+	return up
+}
+
+// WaitGone waits until the daemon has neither tunnels nor sessions of peers,
+// and none of its own that are up.
+func (d *Daemon) WaitGone(limit time.Duration) {
+	d.t.Helper()
+	lab.Wait(d.t, limit, "tunnels and sessions to go", func() error {
+		tunnels, sessions := d.Tunnels(), d.Sessions()
+		if len(tunnels)+len(sessions) > 0 {
+			return fmt.Errorf("left: %v %v", tunnels, sessions)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,15 @@
+package e2e
+
+import "testing"
+
+func tunPlane(t *testing.T) plane {
+	t.Helper()
+	requireTUN(t)
+	return plane{"tun", transferSize}
+}
+
+func TestNativeTunnels(t *testing.T)         { tunPlane(t).testTunnels(t, lnsAddr) }
+func TestNativeTunnelsOverIPv6(t *testing.T) { tunPlane(t).testTunnels(t, lnsAddr6) }
+func TestNativePersist(t *testing.T)         { tunPlane(t).testPersist(t) }
+func TestNativeWrongPassword(t *testing.T)   { tunPlane(t).testWrongPassword(t) }
+func TestNativeWrongSecret(t *testing.T)     { tunPlane(t).testWrongSecret(t) }

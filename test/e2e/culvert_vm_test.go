@@ -1,0 +1,19 @@
+package e2e
+
+import (
+	"testing"
+
+	"culvert/test/lab"
+)
+
+func kernelPlane(t *testing.T) plane {
+	t.Helper()
+	lab.RequireKernel(t)
+	return plane{"kernel", transferSize}
+}
+
+func TestTunnels(t *testing.T)         { kernelPlane(t).testTunnels(t, lnsAddr) }
+func TestTunnelsOverIPv6(t *testing.T) { kernelPlane(t).testTunnels(t, lnsAddr6) }
+func TestPersist(t *testing.T)         { kernelPlane(t).testPersist(t) }
+func TestWrongPassword(t *testing.T)   { kernelPlane(t).testWrongPassword(t) }
+func TestWrongSecret(t *testing.T)     { kernelPlane(t).testWrongSecret(t) }

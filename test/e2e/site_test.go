@@ -1,0 +1,131 @@
+package e2e
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"testing"
+	"time"
+
+	"culvert/test/daemon"
+	"culvert/test/lab"
+)
+
+// goneLimit is how long ended sessions and tunnels may stay: a closed tunnel
+// still acknowledges for as long as the peer may repeat itself (RFC 2661, 5.7).
+const goneLimit = 60 * time.Second
+
+// upLimit is how long set-up may take. The machine may be emulated.
+const upLimit = 60 * time.Second
+
+// The outer addresses of the two hosts.
+var (
+	lnsAddr  = netip.MustParseAddr("192.0.2.1")
+	lacAddr  = netip.MustParseAddr("192.0.2.2")
+	lnsAddr6 = netip.MustParseAddr("2001:db8::1")
+)
+
+// newHosts returns two namespaces joined by their eth0.
+func newHosts(t testing.TB) (lns, lac *lab.NetNS) {
+	t.Helper()
+	lns, lac = lab.NewNetNS(t, "lns"), lab.NewNetNS(t, "lac")
+	lab.Veth(t, lns, "eth0", []string{"192.0.2.1/24", "2001:db8::1/64"},
+		lac, "eth0", []string{"192.0.2.2/24", "2001:db8::2/64"})
+	return lns, lac
+}
+
+// requireTUN skips the test unless it runs as root with /dev/net/tun. With
+// CULVERT_TEST_ROOT=1 it fails the test instead.
+func requireTUN(t testing.TB) {
+	t.Helper()
+	missing := t.Skipf
+	if os.Getenv("CULVERT_TEST_ROOT") == "1" {
+		missing = t.Fatalf
+	}
+	if os.Geteuid() != 0 {
+		missing("needs root to make network namespaces")
+	}
+	if _, err := os.Stat("/dev/net/tun"); err != nil {
+		missing("the kernel has no TUN devices: %v", err)
+	}
+	lab.RequireProgram(t, "ip")
+}
+
+// A site is a culvertd in its namespace, and what was there before any tunnel.
+type site struct {
+	*daemon.Daemon
+
+	t            testing.TB
+	before       lab.State
+	sockets, ppp int
+}
+
+// newSite starts culvertd in the namespace.
+func newSite(t testing.TB, ns *lab.NetNS, dataplane, config string) *site {
+	t.Helper()
+	t.Cleanup(func() { explain(t, ns) })
+	s := &site{t: t}
+	s.Daemon = daemon.Start(t, ns, daemon.Options{Config: config, Dataplane: dataplane})
+	s.before = ns.State()
+	s.sockets, s.ppp = lab.KernelFiles(t, s.PID())
+	return s
+}
+
+// explain shows the state of a namespace in which a test failed.
+func explain(t testing.TB, ns *lab.NetNS) {
+	if !t.Failed() {
+		return
+	}
+	for kind, lines := range ns.State() {
+		for _, line := range lines {
+			t.Logf("%s: %s: %s", ns.Name, kind, line)
+		}
+	}
+	t.Logf("the kernel's last words:\n%s", ns.Run("sh", "-c", "dmesg | tail -n 15"))
+}
+
+// checkGone waits until the daemon has no tunnel, and fails the test unless
+// the kernel then has nothing more than before: no tunnel, session, interface,
+// address, route or descriptor.
+func (s *site) checkGone() {
+	s.t.Helper()
+	s.WaitGone(goneLimit)
+	s.NS.CheckLeaks(s.t, s.before)
+	s.checkFiles()
+}
+
+func (s *site) checkFiles() {
+	s.t.Helper()
+	lab.Wait(s.t, goneLimit, "descriptors to be closed", func() error {
+		// A connection of l2tpconfig may just be closing.
+		sockets, ppp := lab.KernelFiles(s.t, s.PID())
+		if sockets > s.sockets || ppp > s.ppp {
+			return fmt.Errorf("%d sockets and %d of /dev/ppp, before %d and %d",
+				sockets, ppp, s.sockets, s.ppp)
+		}
+		return nil
+	})
+}
+
+// stop ends the daemon by SIGTERM. It must exit with 0 and leave nothing behind.
+func (s *site) stop(before lab.State) {
+	s.t.Helper()
+	if err := s.Stop(); err != nil {
+		s.t.Errorf("stopping culvertd: %v", err)
+	}
+	if err := s.Wait(time.Second); err != nil {
+		s.t.Errorf("culvertd ended with: %v", err)
+	}
+	s.NS.CheckLeaks(s.t, before)
+	if _, err := os.Stat(s.Socket); err == nil {
+		s.t.Errorf("%s is left", s.Socket)
+	}
+}
+
+// deleteTunnels ends all tunnels by command.
+func (s *site) deleteTunnels() {
+	s.t.Helper()
+	for _, tunnel := range s.Tunnels() {
+		s.Config("tunnel", "delete", fmt.Sprintf("tunnel_id=%d", tunnel.GetTunnelId()))
+	}
+}
