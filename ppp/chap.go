@@ -26,10 +26,10 @@ func (l *Link) receiveCHAP(p packet, asPeer, asLocal bool) {
 	}
 }
 
-// newChallenge challenges the peer with a value that it has not seen: "Each challenge
-// value SHOULD be unique", and "the Identifier field MUST be changed each time a
-// Challenge is sent."
-// https://www.rfc-editor.org/rfc/rfc1994#section-2.3
+// newChallenge challenges the peer with a value that it has not seen: "The Identifier
+// field MUST be changed each time a Challenge is sent", and "The Challenge Value MUST be
+// changed each time a Challenge is sent."
+// https://www.rfc-editor.org/rfc/rfc1994#section-4.1
 func (l *Link) newChallenge() {
 	a := &l.state.PeerAuth
 	a.ID++

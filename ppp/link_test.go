@@ -98,3 +98,42 @@ func TestIdleLinkIsSmall(t *testing.T) {
 	}
 	runtime.KeepAlive(kept)
 }
+
+// A repeated challenge gets the response that it had, or the Success for one would
+// not fit the other (MS-CHAPv2 has a challenge of ours in its response).
+func TestCopiesOfAChallenge(t *testing.T) {
+	l := NewLink(clientConfig(1, MSCHAPv2))
+	l.state.LocalAuth.Method = MSCHAPv2
+	challenge := packet{chapChallenge, 5, appendCounted(nil, "0123456789abcdef")}
+	l.receiveChallenge(challenge)
+	l.receiveChallenge(challenge)
+	challenge.data[3] ^= 1
+	l.receiveChallenge(challenge)
+	first, second := l.out[0].(SendFrame).Frame, l.out[1].(SendFrame).Frame
+	if string(first) != string(second) {
+		t.Errorf("responses %x and %x to one challenge", first, second)
+	}
+	if third := l.out[2].(SendFrame).Frame; string(third[7:23]) == string(first[7:23]) {
+		t.Errorf("another challenge has the same peer challenge %x", third[7:23])
+	}
+}
+
+// "The Rejected-Packet MUST be truncated to comply with the peer's established MRU"
+// (RFC 1661, 5.6), and so must what is in a Protocol-Reject.
+func TestRejectsFitThePeersMRU(t *testing.T) {
+	l := NewLink(&Config{Rand: seeded(1)})
+	l.Step(epoch, LowerUp{})
+	l.Step(epoch, FrameReceived{Frame: []byte{0xc0, 0x21, 1, 1, 0, 8, 1, 4, 0, 200}})
+	ack := AppendFrame(nil, ProtocolLCP,
+		appendPacket(nil, packet{configureAck, 1, l.state.Controls[lcpIndex].Request}))
+	l.Step(epoch, FrameReceived{Frame: ack})
+	unknownCode := AppendFrame(nil, ProtocolLCP, appendPacket(nil, packet{99, 1, make([]byte, 900)}))
+	echo := AppendFrame(nil, ProtocolLCP, appendPacket(nil, packet{echoRequest, 1, make([]byte, 900)}))
+	unknownProtocol := append([]byte{0x00, 0x2b}, make([]byte, 900)...)
+	for _, f := range [][]byte{unknownCode, unknownProtocol, echo} {
+		out := l.Step(epoch, FrameReceived{Frame: f})
+		if len(out) != 1 || len(out[0].(SendFrame).Frame) != 2+200 {
+			t.Errorf("answer to %d bytes: %v, want 200 bytes and the protocol", len(f), out)
+		}
+	}
+}

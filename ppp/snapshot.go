@@ -76,6 +76,7 @@ func (s *LinkState) clone() LinkState {
 		c.Controls[i].Request = bytes.Clone(c.Controls[i].Request)
 		c.Controls[i].Kept = slices.Clone(c.Controls[i].Kept)
 	}
+	c.Nonce = bytes.Clone(c.Nonce)
 	c.LCP.PeerEndpoint = bytes.Clone(c.LCP.PeerEndpoint)
 	c.PeerAuth.Challenge = bytes.Clone(c.PeerAuth.Challenge)
 	c.PeerAuth.State = bytes.Clone(c.PeerAuth.State)

@@ -216,6 +216,10 @@ func (s *script) configure(args []string) {
 			cfg.Rechallenge = s.duration(v)
 		case "restart":
 			cfg.RestartInterval = s.duration(v)
+		case "maxconfigure":
+			cfg.MaxConfigure = int(s.number(v, 10, 16))
+		case "maxterminate":
+			cfg.MaxTerminate = int(s.number(v, 10, 16))
 		case "maxfailure":
 			cfg.MaxFailure = int(s.number(v, 10, 16))
 		default:
