@@ -18,6 +18,7 @@ type Route struct {
 	Gateway netip.Addr // invalid: the peer itself
 	Source  netip.Addr // preferred; invalid: chosen
 	Metric  uint32
+	Local   bool // of RouteTo: the address is this host's
 }
 
 // protocolOurs marks our routes, so that an operator can tell them apart.
@@ -111,6 +112,7 @@ func parseRoute(b []byte) (r Route, err error) {
 	if len(b) < unix.SizeofRtMsg {
 		return r, unix.EBADMSG
 	}
+	r.Local = b[7] == unix.RTN_LOCAL
 	err = eachAttribute(b[unix.SizeofRtMsg:], func(ad *netlink.AttributeDecoder) {
 		switch ad.Type() {
 		case unix.RTA_OIF:

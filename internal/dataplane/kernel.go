@@ -1,0 +1,269 @@
+package dataplane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"net/netip"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"culvert/kernel"
+	"culvert/l2tp"
+)
+
+// KernelOptions are the options of NewKernel.
+type KernelOptions struct {
+	Log     *slog.Logger // nil: none
+	Pollers int          // goroutines that read; 0: one for each processor
+}
+
+// A kernelPlane has the Linux kernel carry all data.
+type kernelPlane struct {
+	k       *kernel.Kernel
+	handler Handler
+	log     *slog.Logger
+	pollers []*userPoller
+	watch   *kernel.Watch
+	turn    atomic.Uint32 // which poller gets the next descriptor
+	pins    kernelPins
+
+	// opening is held while sockets are opened and given up.
+	opening sync.Mutex
+
+	mu        sync.RWMutex // guards what follows, and for writing is taken inside opening
+	closed    bool
+	tunnels   map[l2tp.TunnelID]*kernelTunnel
+	listeners map[*kernelListener]struct{}
+	pairs     map[sockKey]*kernelTunnel // which addresses and ports are taken
+}
+
+// NewKernel opens the kernel's data plane in the network namespace of the
+// calling thread. It loads kernel modules where that is needed and allowed; what
+// is missing is named in the error.
+func NewKernel(h Handler, opts KernelOptions) (Dataplane, error) {
+	k, err := kernel.Open()
+	if err != nil {
+		return nil, err
+	}
+	p := &kernelPlane{
+		k:         k,
+		handler:   h,
+		log:       opts.Log,
+		tunnels:   make(map[l2tp.TunnelID]*kernelTunnel),
+		listeners: make(map[*kernelListener]struct{}),
+		pairs:     make(map[sockKey]*kernelTunnel),
+	}
+	p.pins.links = k.Links
+	if p.log == nil {
+		p.log = slog.New(slog.DiscardHandler)
+	}
+	if err := p.start(opts.Pollers); err != nil {
+		p.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *kernelPlane) start(pollers int) (err error) {
+	if pollers <= 0 {
+		pollers = runtime.GOMAXPROCS(0)
+	}
+	for range pollers {
+		poller, err := kernel.NewPoller()
+		if err != nil {
+			return err
+		}
+		p.pollers = append(p.pollers, &userPoller{poller, make([]byte, kernel.MaxDatagram)})
+	}
+	p.watch, err = p.k.WatchDeletions(p.deleted)
+	return err
+}
+
+// Kind returns the word for the data plane.
+func (p *kernelPlane) Kind() string { return "kernel" }
+
+func (p *kernelPlane) nextPoller() *userPoller {
+	return p.pollers[int(p.turn.Add(1))%len(p.pollers)]
+}
+
+// A kernelListener is a listener's socket.
+type kernelListener struct {
+	plane  *kernelPlane
+	poller *userPoller
+	sock   *kernel.Socket
+	fd     int
+}
+
+// Listen opens a listener.
+func (p *kernelPlane) Listen(addr netip.AddrPort) (Listener, error) {
+	p.opening.Lock()
+	defer p.opening.Unlock()
+	sock, err := kernel.ListenUDP(addr)
+	if err != nil {
+		return nil, err
+	}
+	l := &kernelListener{plane: p, poller: p.nextPoller(), sock: sock, fd: sock.FD()}
+	p.mu.Lock()
+	err = p.alive()
+	if err == nil {
+		p.listeners[l] = struct{}{}
+	}
+	p.mu.Unlock()
+	if err == nil {
+		err = l.poller.Add(l.fd, func() { p.receive(l.poller, sock, l.fd, 0) })
+	}
+	if err != nil {
+		sock.Close()
+		return nil, fmt.Errorf("listen on %s: %w", addr, err)
+	}
+	return l, nil
+}
+
+// receive reads what a socket has. It runs on the poller's goroutine.
+func (p *kernelPlane) receive(at *userPoller, sock *kernel.Socket, fd int, id l2tp.TunnelID) {
+	err := sock.ReadBatch(at.scratch, batch, func(d kernel.Datagram) {
+		p.handler.DatagramReceived(Datagram{Tunnel: id, Local: d.Local, Peer: d.Peer, Data: d.Data})
+	})
+	if err != nil {
+		at.Mute(fd) // nothing can be read any more
+		if !errors.Is(err, fs.ErrClosed) {
+			p.log.Error("socket is unusable", "tunnel", id, "error", err)
+		}
+	}
+}
+
+// Addr returns the address listened on.
+func (l *kernelListener) Addr() netip.AddrPort { return l.sock.Local() }
+
+// Send sends a datagram from the listener's port.
+func (l *kernelListener) Send(local netip.Addr, peer netip.AddrPort, b []byte) error {
+	return l.sock.SendTo(local, peer, b)
+}
+
+// Close closes the listener.
+func (l *kernelListener) Close() error {
+	l.plane.opening.Lock()
+	defer l.plane.opening.Unlock()
+	l.plane.mu.Lock()
+	delete(l.plane.listeners, l)
+	l.plane.mu.Unlock()
+	l.poller.Remove(l.fd)
+	return l.sock.Close()
+}
+
+// alive returns fs.ErrClosed after Close. p.mu is held.
+func (p *kernelPlane) alive() error {
+	if p.closed {
+		return fs.ErrClosed
+	}
+	return nil
+}
+
+// hasPort tells whether a socket of ours has the port. p.opening is held.
+func (p *kernelPlane) hasPort(port uint16) bool {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	for l := range p.listeners {
+		if l.sock.Local().Port() == port {
+			return true
+		}
+	}
+	for k := range p.pairs {
+		if k.local.Port() == port {
+			return true
+		}
+	}
+	return false
+}
+
+// deleted is told what somebody deleted by command. It runs on the watch's goroutine.
+func (p *kernelPlane) deleted(d kernel.Deletion) {
+	if d.Tunnel > 0xffff || d.Session > 0xffff {
+		return // L2TPv3 of someone else
+	}
+	p.mu.RLock()
+	t := p.tunnels[l2tp.TunnelID(d.Tunnel)]
+	p.mu.RUnlock()
+	if t == nil {
+		return
+	}
+	cause := fmt.Errorf("another program deleted session %d/%d", d.Tunnel, d.Session)
+	if d.Session == 0 {
+		cause = fmt.Errorf("another program deleted tunnel %d", d.Tunnel)
+	}
+	for _, s := range t.sessionList() {
+		if d.Session == 0 || uint32(s.key.Session) == d.Session {
+			s.lose(cause)
+		}
+	}
+}
+
+// Inventory says what the data plane holds, sorted. What it could not remove
+// from the kernel it still holds.
+func (p *kernelPlane) Inventory(ctx context.Context) (Inventory, error) {
+	p.mu.RLock()
+	tunnels := maps.Clone(p.tunnels)
+	p.mu.RUnlock()
+	inv := Inventory{Tunnels: slices.Sorted(maps.Keys(tunnels))}
+	for _, t := range tunnels {
+		for _, s := range t.sessionList() {
+			inv.Sessions = append(inv.Sessions, s.key)
+			if name := s.Interface(); name != "" {
+				inv.Interfaces = append(inv.Interfaces, name)
+			}
+		}
+	}
+	slices.SortFunc(inv.Sessions, SessionKey.compare)
+	slices.Sort(inv.Interfaces)
+	return inv, ctx.Err()
+}
+
+// Close closes everything: after it the handler is not called any more, so it
+// must not be called by the handler.
+func (p *kernelPlane) Close() error {
+	p.mu.Lock()
+	first := !p.closed
+	p.closed = true
+	tunnels := slices.Collect(maps.Values(p.tunnels))
+	listeners := slices.Collect(maps.Keys(p.listeners))
+	p.mu.Unlock()
+	if !first {
+		return nil
+	}
+	errs := make([]error, len(tunnels))
+	inParallel(len(tunnels), func(i int) { errs[i] = tunnels[i].Close(context.Background()) })
+	for _, l := range listeners {
+		errs = append(errs, l.Close())
+	}
+	if p.watch != nil {
+		errs = append(errs, p.watch.Close())
+	}
+	for _, poller := range p.pollers {
+		errs = append(errs, poller.Close())
+	}
+	return errors.Join(append(errs, p.k.Close())...)
+}
+
+// parallel is how many sessions one call closes at a time. They wait for the
+// same grace periods, so that many take hardly longer than one.
+const parallel = 256
+
+// inParallel calls f for each number below n.
+func inParallel(n int, f func(i int)) {
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, parallel)
+	for i := range n {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			f(i)
+		})
+	}
+	wg.Wait()
+}

@@ -1,0 +1,235 @@
+package dataplane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"slices"
+	"sync"
+
+	"culvert/kernel"
+)
+
+// A linkState is what an interface has of a LinkSpec.
+type linkState struct {
+	mtu, mru   int
+	up         bool
+	ipv4, ipv6 PointToPoint
+	routes     []kernel.Route
+	pinned     bool // the way to the tunnel's peer
+	unknown    bool // a change failed: what was to be removed may be there, and the other way
+}
+
+// Configure brings the interface to the state that spec describes. What the kernel
+// refuses is left for the next Configure to try again.
+func (s *kernelSession) Configure(ctx context.Context, spec LinkSpec) error {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	if err := s.configure(ctx, spec); err != nil {
+		return fmt.Errorf("configure session %s: %w", s.key, err)
+	}
+	return nil
+}
+
+func (s *kernelSession) configure(ctx context.Context, spec LinkSpec) error {
+	if s.closed.Load() {
+		return fs.ErrClosed
+	}
+	var old *LinkSpec
+	if u := s.unit.Load(); u != nil {
+		old = &LinkSpec{Name: u.Name()}
+	}
+	if err := spec.check(old); err != nil {
+		return err
+	}
+	if old == nil {
+		if err := s.createUnit(ctx, spec); err != nil {
+			return err
+		}
+	}
+	want := s.wanted(spec)
+	if err := s.pass(want); err != nil {
+		return err
+	}
+	return s.apply(ctx, want)
+}
+
+// createUnit makes the interface and joins the channel to it.
+func (s *kernelSession) createUnit(ctx context.Context, spec LinkSpec) error {
+	u, err := s.kernel().CreateUnit(ctx, spec.Name, spec.MTU)
+	if err != nil {
+		return err
+	}
+	fd := u.FD()
+	err = s.poller.Add(fd, func() { s.ready(u, fd) })
+	if err == nil {
+		err = u.Connect(s.channel)
+	}
+	if err != nil {
+		s.poller.Remove(fd)
+		return errors.Join(err, u.Close())
+	}
+	s.unitFD, s.link = fd, linkState{mtu: spec.MTU}
+	s.unit.Store(u)
+	return nil
+}
+
+// wanted returns the state that spec describes.
+func (s *kernelSession) wanted(spec LinkSpec) linkState {
+	want := linkState{mtu: spec.MTU, mru: spec.MRU, up: true}
+	if spec.IPv4.isOpen() {
+		want.ipv4 = spec.IPv4
+	}
+	if spec.IPv6.isOpen() {
+		want.ipv6 = spec.IPv6
+	}
+	prefixes := spec.Routes
+	if spec.DefaultRoute {
+		prefixes = append(slices.Clone(prefixes), netip.MustParsePrefix("0.0.0.0/0"),
+			netip.MustParsePrefix("::/0"))
+	}
+	for _, p := range prefixes {
+		v6 := p.Addr().Is6()
+		if !v6 && !want.ipv4.isOpen() || v6 && !want.ipv6.isOpen() {
+			continue
+		}
+		r := kernel.Route{Prefix: p.Masked(), Index: s.unit.Load().Index()}
+		if v6 && p.Bits() == 0 {
+			r.Metric = 1 // ahead of the default routes that routers announce (1024)
+		}
+		want.routes = append(want.routes, r)
+		want.pinned = want.pinned || p.Bits() == 0 && v6 == s.tunnel.Peer().Addr().Is6()
+	}
+	return want
+}
+
+// pass opens and closes network protocols. Before addresses and routes come:
+// what is sent as soon as they are there is not to be dropped. And before
+// they go: a closed protocol passes nothing from now on.
+func (s *kernelSession) pass(want linkState) error {
+	u := s.unit.Load()
+	return errors.Join(u.Pass(kernel.IPv4, want.ipv4.isOpen()), u.Pass(kernel.IPv6, want.ipv6.isOpen()))
+}
+
+// apply makes the changes that lead from s.link to want.
+func (s *kernelSession) apply(ctx context.Context, want linkState) error {
+	u, have := s.unit.Load(), &s.link
+	if want.mru != have.mru && want.mru > 0 {
+		if err := u.SetMRU(want.mru); err != nil {
+			return err
+		}
+		have.mru = want.mru
+	}
+	pins := &s.tunnel.plane.pins
+	if want.pinned {
+		if err := pins.acquire(ctx, s); err != nil {
+			return err
+		}
+	}
+	changes := have.changes(u.Index(), want)
+	if err := s.kernel().Apply(ctx, changes...); err != nil {
+		// Of either state anything may be there.
+		have.routes = append(have.routes, want.routes...)
+		have.unknown = true
+		return err
+	}
+	*have = want
+	if !want.pinned {
+		return pins.release(ctx, s)
+	}
+	return nil
+}
+
+// changes returns what leads from have to want: first what goes, then what comes.
+func (have *linkState) changes(index int, want linkState) (cs []kernel.Change) {
+	for _, r := range have.routes {
+		if !slices.Contains(want.routes, r) {
+			cs = append(cs, kernel.DeleteRoute(r))
+		}
+	}
+	for _, a := range [][2]PointToPoint{{have.ipv4, want.ipv4}, {have.ipv6, want.ipv6}} {
+		if a[0].isOpen() && a[0] != a[1] {
+			cs = append(cs, kernel.DeleteAddress(index, a[0].Local, a[0].Peer))
+		}
+	}
+	if have.mtu != want.mtu || have.unknown {
+		cs = append(cs, kernel.SetMTU(index, want.mtu))
+	}
+	if !have.up || have.unknown {
+		cs = append(cs, kernel.NoLinkLocal(index), kernel.SetUp(index, true))
+	}
+	for _, a := range [][2]PointToPoint{{have.ipv4, want.ipv4}, {have.ipv6, want.ipv6}} {
+		if a[1].isOpen() && (a[0] != a[1] || have.unknown) {
+			cs = append(cs, kernel.AddAddress(index, a[1].Local, a[1].Peer))
+		}
+	}
+	for _, r := range want.routes {
+		if !slices.Contains(have.routes, r) || have.unknown {
+			cs = append(cs, kernel.AddRoute(r))
+		}
+	}
+	return cs
+}
+
+// kernelPins are routes that keep the way to tunnels' peers where it was before a
+// default route led into a tunnel, which would swallow itself. Sessions share
+// the pin of their peer.
+type kernelPins struct {
+	links *kernel.Links
+
+	mu     sync.Mutex // also held while the kernel is asked: this is rare
+	byPeer map[netip.Addr]*kernelPin
+}
+
+type kernelPin struct {
+	route kernel.Route
+	users map[*kernelSession]bool
+}
+
+// acquire pins the way to the session's tunnel's peer.
+func (p *kernelPins) acquire(ctx context.Context, s *kernelSession) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	peer := s.tunnel.Peer().Addr()
+	if have := p.byPeer[peer]; have != nil {
+		have.users[s] = true
+		return nil
+	}
+	r, err := p.links.RouteTo(ctx, peer)
+	if err != nil {
+		return err
+	}
+	r.Source = netip.Addr{} // as chosen without a pin
+	if !r.Local {
+		if err := p.links.Apply(ctx, kernel.AddRoute(r)); err != nil {
+			return err
+		}
+	}
+	if p.byPeer == nil {
+		p.byPeer = make(map[netip.Addr]*kernelPin)
+	}
+	p.byPeer[peer] = &kernelPin{r, map[*kernelSession]bool{s: true}}
+	return nil
+}
+
+// release ends the session's use of its pin, if it has one.
+func (p *kernelPins) release(ctx context.Context, s *kernelSession) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	peer := s.tunnel.Peer().Addr()
+	have := p.byPeer[peer]
+	if have == nil || !have.users[s] {
+		return nil
+	}
+	delete(have.users, s)
+	if len(have.users) > 0 {
+		return nil
+	}
+	delete(p.byPeer, peer)
+	if have.route.Local {
+		return nil
+	}
+	return p.links.Apply(ctx, kernel.DeleteRoute(have.route))
+}

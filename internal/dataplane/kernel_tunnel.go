@@ -1,0 +1,353 @@
+package dataplane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"net/netip"
+	"slices"
+	"sync"
+
+	"culvert/kernel"
+	"culvert/l2tp"
+)
+
+// A kernelTunnel is a connected UDP socket and, once attached, the kernel's
+// tunnel on it.
+type kernelTunnel struct {
+	plane *kernelPlane
+	id    l2tp.TunnelID
+	spec  TunnelSpec
+
+	// changing is held while the kernel's tunnel is made and removed.
+	changing sync.Mutex
+	used     bool // the socket has served a kernel's tunnel; guarded by changing
+
+	mu       sync.RWMutex // guards what follows
+	poller   *userPoller
+	sock     *kernel.Socket
+	fd       int
+	key      sockKey // what it has in plane.pairs
+	peer     l2tp.TunnelID
+	attached bool
+	closed   bool
+	sessions map[l2tp.SessionID]*kernelSession
+}
+
+// OpenTunnel opens the tunnel's socket.
+//
+// The kernel finds a tunnel by the socket that a data message arrives on, and
+// of two sockets connected alike only one receives. So the second tunnel between
+// the same addresses and ports gets an ephemeral port: see
+// docs/decisions/0003-same-addresses-two-tunnels.md.
+func (p *kernelPlane) OpenTunnel(ctx context.Context, spec TunnelSpec) (Tunnel, error) {
+	t := &kernelTunnel{
+		plane: p, id: spec.ID, spec: spec,
+		sessions: make(map[l2tp.SessionID]*kernelSession),
+	}
+	p.opening.Lock()
+	defer p.opening.Unlock()
+	if err := p.openTunnel(t); err != nil {
+		return nil, fmt.Errorf("open tunnel %d: %w", spec.ID, err)
+	}
+	return t, nil
+}
+
+// openTunnel opens the socket and makes the tunnel known. p.opening is held.
+func (p *kernelPlane) openTunnel(t *kernelTunnel) error {
+	p.mu.RLock()
+	err := p.alive()
+	if err == nil && p.tunnels[t.id] != nil {
+		err = fs.ErrExist
+	}
+	p.mu.RUnlock()
+	if err != nil {
+		return err
+	}
+	local, err := p.localFor(t.spec)
+	if err != nil {
+		return err
+	}
+	sock, err := kernel.DialUDP(local, t.spec.Peer, kernel.DialOptions{
+		Share:       p.hasPort(local.Port()),
+		Unconnected: t.spec.AnyPort,
+		NoChecksum:  t.spec.NoUDPChecksum,
+	})
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	p.tunnels[t.id] = t
+	p.mu.Unlock()
+	if err := t.adopt(sock); err != nil {
+		p.forget(t)
+		return err
+	}
+	return nil
+}
+
+// localFor returns the address to bind to. p.opening is held.
+func (p *kernelPlane) localFor(spec TunnelSpec) (netip.AddrPort, error) {
+	if !spec.Peer.IsValid() {
+		return netip.AddrPort{}, fmt.Errorf("peer address %s: expected an address and a port", spec.Peer)
+	}
+	local, err := chooseLocal(spec)
+	if err != nil {
+		return local, err
+	}
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if local.Port() != 0 && p.pairs[sockKey{local, spec.Peer}] != nil {
+		return netip.AddrPortFrom(local.Addr(), 0), nil
+	}
+	return local, nil
+}
+
+// forget removes a tunnel from the books. p.opening is held.
+func (p *kernelPlane) forget(t *kernelTunnel) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.tunnels[t.id] == t {
+		delete(p.tunnels, t.id)
+	}
+	if p.pairs[t.key] == t {
+		delete(p.pairs, t.key)
+	}
+}
+
+// adopt makes sock the tunnel's socket, or closes it. p.opening is held.
+func (t *kernelTunnel) adopt(sock *kernel.Socket) error {
+	p := t.plane
+	fd, poller := sock.FD(), p.nextPoller()
+	t.mu.Lock()
+	t.sock, t.fd, t.poller = sock, fd, poller
+	t.mu.Unlock()
+	t.take(sockKey{sock.Local(), sock.Peer()})
+	// What others sent before the socket was connected is in its queue, and read now.
+	err := poller.Add(fd, func() { p.receive(poller, sock, fd, t.id) })
+	if err != nil {
+		sock.Close()
+	}
+	return err
+}
+
+// take notes which addresses and ports the tunnel has.
+func (t *kernelTunnel) take(k sockKey) {
+	t.plane.mu.Lock()
+	defer t.plane.mu.Unlock()
+	if t.plane.pairs[t.key] == t {
+		delete(t.plane.pairs, t.key)
+	}
+	t.key = k
+	if t.plane.pairs[k] == nil {
+		t.plane.pairs[k] = t
+	}
+}
+
+func (t *kernelTunnel) socket() *kernel.Socket {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.sock
+}
+
+// Local returns the socket's own address.
+func (t *kernelTunnel) Local() netip.AddrPort { return t.socket().Local() }
+
+// Peer returns the address that control messages are sent to.
+func (t *kernelTunnel) Peer() netip.AddrPort { return t.socket().Peer() }
+
+// Send sends a control message.
+func (t *kernelTunnel) Send(b []byte) error { return t.socket().Send(b) }
+
+// Reconnect makes peer the tunnel's.
+func (t *kernelTunnel) Reconnect(ctx context.Context, peer netip.AddrPort) error {
+	t.plane.opening.Lock()
+	defer t.plane.opening.Unlock()
+	if err := t.reconnect(peer); err != nil {
+		return fmt.Errorf("reconnect tunnel %d to %s: %w", t.id, peer, err)
+	}
+	return nil
+}
+
+// reconnect is Reconnect with plane.opening held.
+func (t *kernelTunnel) reconnect(peer netip.AddrPort) error {
+	t.mu.RLock()
+	attached := t.attached
+	t.mu.RUnlock()
+	if attached {
+		return errAttached
+	}
+	key := sockKey{t.Local(), peer}
+	t.plane.mu.RLock()
+	other := t.plane.pairs[key]
+	t.plane.mu.RUnlock()
+	if other != nil && other != t {
+		return fmt.Errorf("tunnel %d has the same addresses and ports: %w", other.id, fs.ErrExist)
+	}
+	if err := t.socket().Connect(peer); err != nil {
+		return err
+	}
+	t.spec.Peer, t.spec.AnyPort = peer, false
+	t.take(key)
+	return nil
+}
+
+// Attach makes the kernel's tunnel.
+func (t *kernelTunnel) Attach(ctx context.Context, peer l2tp.TunnelID) error {
+	t.changing.Lock()
+	defer t.changing.Unlock()
+	if err := t.attach(ctx, peer); err != nil {
+		return fmt.Errorf("attach tunnel %d: %w", t.id, err)
+	}
+	return nil
+}
+
+func (t *kernelTunnel) attach(ctx context.Context, peer l2tp.TunnelID) error {
+	t.mu.RLock()
+	closed, attached := t.closed, t.attached
+	t.mu.RUnlock()
+	switch {
+	case closed:
+		return fs.ErrClosed
+	case attached:
+		return errAttached
+	}
+	if err := t.prepareSocket(); err != nil {
+		return err
+	}
+	spec := kernel.TunnelSpec{ID: uint16(t.id), PeerID: uint16(peer)}
+	if err := t.plane.k.CreateTunnel(ctx, spec, t.socket()); err != nil {
+		return err
+	}
+	t.used = true
+	t.mu.Lock()
+	t.attached, t.peer = true, peer
+	t.mu.Unlock()
+	return nil
+}
+
+// prepareSocket connects a socket that is not connected yet, and replaces one
+// that the kernel will not take a second time.
+func (t *kernelTunnel) prepareSocket() error {
+	t.plane.opening.Lock()
+	defer t.plane.opening.Unlock()
+	if t.spec.AnyPort {
+		if err := t.reconnect(t.Peer()); err != nil {
+			return err
+		}
+	}
+	if !t.used {
+		return nil
+	}
+	t.mu.RLock()
+	old, fd, poller := t.sock, t.fd, t.poller
+	t.mu.RUnlock()
+	sock, err := kernel.DialUDP(old.Local(), old.Peer(), kernel.DialOptions{
+		Share: true, NoChecksum: t.spec.NoUDPChecksum,
+	})
+	if err != nil {
+		return err
+	}
+	if err := t.adopt(sock); err != nil {
+		return err
+	}
+	poller.Remove(fd)
+	scratch := &userPoller{poller.Poller, make([]byte, kernel.MaxDatagram)}
+	t.plane.receive(scratch, old, fd, t.id)
+	return old.Close()
+}
+
+// Detach removes the sessions and the kernel's tunnel.
+func (t *kernelTunnel) Detach(ctx context.Context) error {
+	t.changing.Lock()
+	defer t.changing.Unlock()
+	return t.detach(ctx)
+}
+
+func (t *kernelTunnel) detach(ctx context.Context) error {
+	t.mu.Lock()
+	attached := t.attached
+	t.attached = false
+	t.mu.Unlock()
+	sessions := t.sessionList()
+	errs := make([]error, len(sessions))
+	inParallel(len(sessions), func(i int) { errs[i] = sessions[i].Close(ctx) })
+	if attached {
+		errs = append(errs, t.plane.k.DeleteTunnel(ctx, uint16(t.id)))
+	}
+	return errors.Join(errs...)
+}
+
+// Close removes everything of the tunnel.
+func (t *kernelTunnel) Close(ctx context.Context) error {
+	t.changing.Lock()
+	defer t.changing.Unlock()
+	t.mu.Lock()
+	first := !t.closed
+	t.closed = true
+	poller, fd := t.poller, t.fd
+	t.mu.Unlock()
+	err := t.detach(ctx)
+	if first {
+		t.plane.opening.Lock()
+		defer t.plane.opening.Unlock()
+		poller.Remove(fd)
+		err = errors.Join(err, t.socket().Close())
+		t.plane.forget(t)
+	}
+	if err != nil {
+		return fmt.Errorf("close tunnel %d: %w", t.id, err)
+	}
+	return nil
+}
+
+func (t *kernelTunnel) sessionList() []*kernelSession {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return slices.Collect(maps.Values(t.sessions))
+}
+
+// AddSession makes a session and its channel.
+func (t *kernelTunnel) AddSession(ctx context.Context, spec SessionSpec) (Session, error) {
+	s := &kernelSession{tunnel: t, key: SessionKey{t.id, spec.Session}, poller: t.plane.nextPoller()}
+	// The one who closes the tunnel closes the session too, after this.
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	err := t.enter(s)
+	if err == nil {
+		if err = s.open(ctx, spec); err != nil {
+			t.leave(s)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("add session %s: %w", s.key, err)
+	}
+	return s, nil
+}
+
+// enter puts a session on the list.
+func (t *kernelTunnel) enter(s *kernelSession) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.closed:
+		return fs.ErrClosed
+	case !t.attached:
+		return errNotAttached
+	case t.sessions[s.key.Session] != nil:
+		return fs.ErrExist
+	}
+	t.sessions[s.key.Session], s.peerTunnel = s, t.peer
+	return nil
+}
+
+// leave takes a session off the list.
+func (t *kernelTunnel) leave(s *kernelSession) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.sessions[s.key.Session] == s {
+		delete(t.sessions, s.key.Session)
+	}
+}
