@@ -81,7 +81,7 @@ func TestClaim(t *testing.T) {
 		Reserved: []string{"10.0.0.1"}})
 	fixed, outside := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.9.9.9")
 	for range 2 {
-		if err := p.Claim("p", fixed, "alice"); err != nil {
+		if err := p.Claim("p", fixed, ""); err != nil {
 			t.Fatal(err)
 		}
 		if err := p.Claim("p", fixed, "bob"); !errors.Is(err, pool.ErrInUse) {
@@ -109,6 +109,9 @@ func TestReconfigure(t *testing.T) {
 	}
 	if got := allocate(t, p, "carol"); got == a || got == b {
 		t.Errorf("%s was given out twice", got)
+	}
+	if s, _ := p.Status("p"); s.Allocations != 3 || s.Allocated != 3 {
+		t.Errorf("Status = %+v, want 3 allocations, from before and after", s)
 	}
 	p.Release("p", a) // is in no block any more
 	p.Release("p", b)

@@ -52,6 +52,10 @@ func (p *Param) parseString(text string) (protoreflect.Value, error) {
 	if p.Max != 0 && (int64(len(text)) < p.Min || int64(len(text)) > p.Max) {
 		return protoreflect.Value{}, p.fail(text, fmt.Sprintf("%d to %d characters", p.Min, p.Max))
 	}
+	if p.Secret && text == Masked {
+		// Somebody feeds back what was shown to him.
+		return protoreflect.Value{}, p.fail("", "the secret itself, not the asterisks that stand for it")
+	}
 	if strings.ContainsRune(text, 0) {
 		return protoreflect.Value{}, p.fail("", "text without NUL characters")
 	}

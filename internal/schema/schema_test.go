@@ -169,6 +169,9 @@ func TestErrorsHideSecrets(t *testing.T) {
 			if !p.Secret {
 				continue
 			}
+			if err := p.Set(k.New(), schema.Masked); err == nil {
+				t.Errorf("%s %s: asterisks are taken for a secret", k.Words, p.Name)
+			}
 			secret := strings.Repeat("swordfish", 100)
 			if err := p.Set(k.New(), secret); err == nil || strings.Contains(err.Error(), "swordfish") {
 				t.Errorf("%s %s: error %v", k.Words, p.Name, err)
