@@ -189,7 +189,7 @@ func (t *Tunnel) handle(now time.Time, ev Event) {
 		t.heardAt = now
 	case TieBreakerLost:
 		if t.state == TunnelWaitCtlReply {
-			t.conn(now, connLoseTie, End{})
+			t.conn(now, connLoseTie, End{Result: Result{Code: StopAlreadyExists}})
 		}
 	case Stop:
 		t.stop(now, ev.Result)
