@@ -59,6 +59,9 @@ func (e *ParseError) where() string {
 	case MissingAttribute:
 		return fmt.Sprintf("%v, %v", e.Message, e.Attribute)
 	}
+	if e.Reason == BadLength && e.Attribute == 0 && e.VendorID == 0 {
+		return fmt.Sprintf("%v, AVP at octet %d", e.Message, e.Offset)
+	}
 	if e.VendorID != 0 {
 		return fmt.Sprintf("%v, attribute %d of vendor %d at octet %d",
 			e.Message, uint16(e.Attribute), e.VendorID, e.Offset)

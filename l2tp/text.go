@@ -169,6 +169,11 @@ func (c Call) String() string {
 	return "{" + strings.TrimPrefix(b.String(), " ") + "}"
 }
 
+// Format gives identifiers and state under every verb, and no secret.
+func (t *Tunnel) Format(s fmt.State, _ rune) {
+	fmt.Fprintf(s, "tunnel %d/%d %v, %d sessions", t.id, t.peer.TunnelID, t.state, t.SessionCount())
+}
+
 // Text is the end in words; call says whether it is that of a call.
 func (e End) Text(call bool) string {
 	s := e.Result.StopString()
