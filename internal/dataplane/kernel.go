@@ -2,6 +2,7 @@ package dataplane
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -128,6 +129,9 @@ func (p *kernelPlane) Listen(addr netip.AddrPort) (Listener, error) {
 // receive reads what a socket has. It runs on the poller's goroutine.
 func (p *kernelPlane) receive(at *userPoller, sock *kernel.Socket, fd int, id l2tp.TunnelID) {
 	err := sock.ReadBatch(at.scratch, batch, func(d kernel.Datagram) {
+		if !isControl(d.Data) && p.input(d) {
+			return
+		}
 		p.handler.DatagramReceived(Datagram{Tunnel: id, Local: d.Local, Peer: d.Peer, Data: d.Data})
 	})
 	if err != nil {
@@ -136,6 +140,34 @@ func (p *kernelPlane) receive(at *userPoller, sock *kernel.Socket, fd int, id l2
 			p.log.Error("socket is unusable", "tunnel", id, "error", err)
 		}
 	}
+}
+
+// input gives a data message to its session. The kernel passes up those that
+// were queued before it had the session, and those shorter than the longest
+// header (14 bytes), such as an LCP Terminate-Ack without address and control.
+func (p *kernelPlane) input(d kernel.Datagram) bool {
+	h, payload, err := parseData(d.Data)
+	if err != nil {
+		return false
+	}
+	p.mu.RLock()
+	t := p.tunnels[h.Tunnel]
+	p.mu.RUnlock()
+	if t == nil || t.Peer() != d.Peer {
+		return false
+	}
+	t.mu.RLock()
+	s := t.sessions[h.Session]
+	t.mu.RUnlock()
+	if s == nil || s.closed.Load() {
+		return false
+	}
+	protocol, information, ok := splitFrame(payload)
+	if ok && (h.HasSequence || !s.requireSequence.Load()) {
+		frame := binary.BigEndian.AppendUint16(make([]byte, 0, 2+len(information)), protocol)
+		s.received(append(frame, information...))
+	}
+	return true
 }
 
 // Addr returns the address listened on.

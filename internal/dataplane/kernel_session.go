@@ -25,11 +25,14 @@ type kernelSession struct {
 	channel   *kernel.Channel // set once, before anybody else knows the session
 	channelFD int
 	unitFD    int
-	link      linkState // guarded by changing
+	link      linkState // guarded by changing, as is the next
+	gone      bool      // there is nothing left to close
 
 	unit   atomic.Pointer[kernel.Unit]
 	closed atomic.Bool
 	lost   atomic.Bool
+
+	requireSequence atomic.Bool
 }
 
 func (s *kernelSession) kernel() *kernel.Kernel { return s.tunnel.plane.k }
@@ -61,6 +64,7 @@ func (s *kernelSession) open(ctx context.Context, spec SessionSpec) error {
 		return err
 	}
 	s.channel, s.channelFD = channel, channel.FD()
+	s.requireSequence.Store(spec.RequireSequence)
 	if err := s.poller.Add(s.channelFD, func() { s.ready(channel, s.channelFD) }); err != nil {
 		channel.Close()
 		return err
@@ -138,7 +142,11 @@ func (s *kernelSession) Modify(ctx context.Context, spec SessionSpec) error {
 		return fmt.Errorf("modify session %s: %w", s.key, fs.ErrClosed)
 	}
 	spec.Session = s.key.Session
-	return s.kernel().ModifySession(ctx, s.spec(spec))
+	if err := s.kernel().ModifySession(ctx, s.spec(spec)); err != nil {
+		return err
+	}
+	s.requireSequence.Store(spec.RequireSequence)
+	return nil
 }
 
 // Interface returns the interface's name.
@@ -176,13 +184,13 @@ func (s *kernelSession) Close(ctx context.Context) error {
 	s.closed.Store(true)
 	s.changing.Lock()
 	defer s.changing.Unlock()
-	if s.channel == nil {
-		return nil // closed, or never opened
+	if s.gone || s.channel == nil { // closed, or never opened
+		return nil
 	}
+	s.gone = true
 	errs := []error{s.closeUnit(ctx)}
 	s.poller.Remove(s.channelFD)
 	errs = append(errs, s.channel.Close())
-	s.channel = nil
 	s.tunnel.leave(s)
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("close session %s: %w", s.key, err)
