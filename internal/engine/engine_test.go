@@ -58,10 +58,7 @@ func newHost(t *testing.T, w *dataplane.Wire, addr netip.Addr, text string) *hos
 	if err := store.Load("test.conf", []byte(text)); err != nil {
 		t.Fatal(err)
 	}
-	pools := pool.New()
-	if err := pools.Configure(poolConfigs(store.Snapshot())); err != nil {
-		t.Fatal(err)
-	}
+	pools := newPools(t, store)
 	log := slog.New(slog.NewTextHandler(h.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
 	h.Engine, err = New(Options{
