@@ -242,7 +242,8 @@ func (l *Link) receiveControl(i int, info []byte) {
 		if i == lcpIndex && l.receiveLCP(p) {
 			return
 		}
-		l.fire(i, evUnknownCode, packet{code: codeReject, data: l.fit(info[:packetHeader+len(p.data)], 0)})
+		whole := info[:packetHeader+len(p.data)]
+		l.fire(i, evUnknownCode, packet{code: codeReject, data: l.fit(whole, 0)})
 	}
 }
 

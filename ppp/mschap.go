@@ -83,7 +83,9 @@ func mschapv1Response(password Secret, challenge []byte) []byte {
 }
 
 // mschapv2Response makes the response, and what the peer must answer to it.
-func mschapv2Response(user string, password Secret, challenge, peerChallenge []byte) ([]byte, string) {
+func mschapv2Response(
+	user string, password Secret, challenge, peerChallenge []byte,
+) (value []byte, expect string) {
 	hash := ntPasswordHash(password)
 	nt := ntResponseV2(user, hash, challenge, peerChallenge)
 	b := append(make([]byte, 0, mschapResponseSize), peerChallenge...)

@@ -313,7 +313,8 @@ func TestPairLossyWire(t *testing.T) {
 
 // Both ends prove themselves, by methods of their own, and speak both networks.
 func TestMutualAuthentication(t *testing.T) {
-	w := wire{loss: 0.15, duplication: 0.05, delay: 5 * time.Millisecond, jitter: 20 * time.Millisecond}
+	const ms = time.Millisecond
+	w := wire{loss: 0.15, duplication: 0.05, delay: 5 * ms, jitter: 20 * ms}
 	for seed := range uint64(100) {
 		a := &Config{
 			AuthPeer:  []AuthMethod{allMethods[seed%5], CHAPMD5},
@@ -373,7 +374,8 @@ func TestRenegotiationOverLossyWire(t *testing.T) {
 
 // The other end vanishes: nobody waits for ever.
 func TestSilentPeer(t *testing.T) {
-	for _, at := range []time.Duration{0, 2 * time.Millisecond, 4 * time.Millisecond, 7 * time.Millisecond, time.Second} {
+	for _, ms := range []int{0, 2, 4, 7, 1000} {
+		at := time.Duration(ms) * time.Millisecond
 		p := subscriberPair(t, CHAPMD5, wire{delay: time.Millisecond}, 1)
 		for _, e := range p.ends {
 			e.link.cfg.EchoInterval = 10 * time.Second

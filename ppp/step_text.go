@@ -65,7 +65,9 @@ func (a LocalAuthenticated) String() string {
 }
 
 // String tells for whom.
-func (a GrantAddresses) String() string { return fmt.Sprintf("grant addresses peer=%q", a.PeerName) }
+func (a GrantAddresses) String() string {
+	return fmt.Sprintf("grant addresses peer=%q", a.PeerName)
+}
 
 // String tells which and with what addresses.
 func (a NetworkUp) String() string { return a.Network.String() + " up:" + a.Addresses.String() }

@@ -9,7 +9,8 @@ import (
 // presented is what a peer presents by each method.
 func presented(t testing.TB, m AuthMethod, password Secret) Credentials {
 	t.Helper()
-	c := Credentials{Method: m, Name: "alice", ID: 3, Challenge: bytes.Repeat([]byte{7}, challengeSize(m))}
+	challenge := bytes.Repeat([]byte{7}, challengeSize(m))
+	c := Credentials{Method: m, Name: "alice", ID: 3, Challenge: challenge}
 	l := &Link{cfg: &Config{User: "alice", Password: password, Rand: seeded(4)}}
 	switch m {
 	case PAP:
