@@ -214,7 +214,10 @@ func (l *Link) checkAuthentication() {
 
 func (l *Link) authTimedOut() {
 	s := &l.state
-	if s.PeerAuth.Method != 0 && !s.PeerAuth.Done {
+	if s.PeerAuth.Pending {
+		l.setEnd(AuthFailed, "authenticating "+quotedName(s.PeerAuth.Name)+
+			": no verdict in time")
+	} else if s.PeerAuth.Method != 0 && !s.PeerAuth.Done {
 		l.setEnd(AuthFailed, "waiting for the peer to authenticate by "+
 			s.PeerAuth.Method.String()+": timed out")
 	} else {
