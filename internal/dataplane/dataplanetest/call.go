@@ -187,6 +187,15 @@ func (c *call) up(t testing.TB, mtu int) {
 	configure(t, c.b, b)
 }
 
+// up4 configures both ends without IPv6.
+func (c *call) up4(t testing.TB, mtu int) {
+	t.Helper()
+	a, b := c.link(mtu)
+	a.IPv6, b.IPv6 = dataplane.PointToPoint{}, dataplane.PointToPoint{}
+	configure(t, c.a, a)
+	configure(t, c.b, b)
+}
+
 // ends returns the two ends with addresses of a family.
 func (c *call) ends(v6 bool) (a, b End) {
 	linkA, _ := c.link(1400)

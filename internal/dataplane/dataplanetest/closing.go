@@ -117,7 +117,7 @@ func testAfterClose(t *testing.T, p *Pair) {
 func testDetach(t *testing.T, p *Pair) {
 	tp := connected(t, p)
 	c := tp.call(t, 1)
-	c.up(t, 1400)
+	c.up4(t, 1400) // B's host would send packets of its own by IPv6
 	if err := tp.a.Detach(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -28,6 +28,9 @@ type Pair struct {
 	// Flow makes ready to send packets from one end of a session to the other.
 	// Nil: the data plane carries no packets.
 	Flow func(t testing.TB, from, to End) Flow
+	// Own gives the side's host an address besides those of its sessions, until t
+	// ends. Nil: hosts have none.
+	Own func(t testing.TB, s *Side, a netip.Addr)
 	// Lose takes away the session of the side as something else than its data plane
 	// would. Nil: nothing can.
 	Lose func(t testing.TB, s *Side, id dataplane.SessionKey)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -21,19 +22,39 @@ func Hosts(f func(dataplane.Handler) (dataplane.Dataplane, error), packets bool)
 		nsA, nsB := lab.NewNetNS(t, "dpa"), lab.NewNetNS(t, "dpb")
 		lab.Veth(t, nsA, "eth0", []string{"192.0.2.1/24", "fd00::1/64"},
 			nsB, "eth0", []string{"192.0.2.2/24", "fd00::2/64"})
+		waitLink(t, nsA)
+		waitLink(t, nsB)
 		before := [2]lab.State{nsA.State(), nsB.State()}
 		p := &Pair{A: newHost(t, nsA, f, a), B: newHost(t, nsB, f, b)}
 		p.A.Host, p.A.Host6 = netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("fd00::1")
 		p.B.Host, p.B.Host6 = netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("fd00::2")
 		if packets {
 			p.Flow = newHostFlow
+			p.Own = func(t testing.TB, s *Side, a netip.Addr) {
+				s.NetNS().Run("ip", "address", "add", a.String(), "dev", "lo")
+			}
 		}
 		p.Left = func(t testing.TB) {
+			for _, ns := range []*lab.NetNS{nsA, nsB} {
+				ns.Run("ip", "-4", "address", "flush", "dev", "lo", "to", "10.10.0.0/16")
+			}
 			nsA.CheckLeaks(t, before[0])
 			nsB.CheckLeaks(t, before[1])
 		}
 		return p
 	}
+}
+
+// waitLink waits until the kernel has noticed that the cable is plugged.
+func waitLink(t *testing.T, ns *lab.NetNS) {
+	lab.Wait(t, patience, "link of "+ns.Name, func() error {
+		routes := ns.Run("ip", "-4", "route", "show", "table", "all") +
+			ns.Run("ip", "-6", "route", "show", "table", "all")
+		if strings.Contains(routes, "linkdown") || !strings.Contains(routes, "local fd00::") {
+			return errors.New("not all routes are there")
+		}
+		return nil
+	})
 }
 
 // NetNS returns the side's namespace, for data planes opened by Hosts.
