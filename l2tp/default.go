@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"io"
+	"strings"
 	"time"
 )
 
@@ -17,7 +18,10 @@ const (
 
 // These give the fields of a Config with their defaults.
 
-func (c *Config) vendorName() string { return cmp.Or(c.VendorName, "Culvert") }
+// "Human readable text for this AVP MUST be provided in the UTF-8 charset."
+func (c *Config) vendorName() string {
+	return cmp.Or(strings.ToValidUTF8(c.VendorName, "\uFFFD"), "Culvert")
+}
 
 func (c *Config) framing() Framing {
 	return cmp.Or(c.FramingCapabilities, FramingAsync|FramingSync)
