@@ -18,35 +18,57 @@ import (
 // Hosts opens pairs of data planes, each in a network namespace of its own, with a
 // cable between them. It needs root. packets says whether they carry packets.
 func Hosts(f func(dataplane.Handler) (dataplane.Dataplane, error), packets bool) Open {
-	return func(t *testing.T, a, b dataplane.Handler) *Pair {
-		nsA, nsB := lab.NewNetNS(t, "dpa"), lab.NewNetNS(t, "dpb")
-		lab.Veth(t, nsA, "eth0", []string{"192.0.2.1/24", "fd00::1/64"},
-			nsB, "eth0", []string{"192.0.2.2/24", "fd00::2/64"})
-		waitLink(t, nsA)
-		waitLink(t, nsB)
-		before := [2]lab.State{nsA.State(), nsB.State()}
-		p := &Pair{A: newHost(t, nsA, f, a), B: newHost(t, nsB, f, b)}
-		p.A.Host, p.A.Host6 = netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("fd00::1")
-		p.B.Host, p.B.Host6 = netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("fd00::2")
-		if packets {
-			p.Flow = newHostFlow
-			p.Own = func(t testing.TB, s *Side, a netip.Addr) {
-				s.NetNS().Run("ip", "address", "add", a.String(), "dev", "lo")
-			}
+	return func(t *testing.T, a, b dataplane.Handler) *Pair { return openHosts(t, f, packets, a, b) }
+}
+
+// OpenHosts opens one pair for tests other than the contract, and closes it at the
+// end of t.
+func OpenHosts(t testing.TB, f func(dataplane.Handler) (dataplane.Dataplane, error),
+	packets bool) *Pair {
+	t.Helper()
+	a, b := NewRecorder(), NewRecorder()
+	p := openHosts(t, f, packets, a, b)
+	p.A.Said, p.B.Said = a, b
+	t.Cleanup(func() {
+		if err := errors.Join(p.A.Close(), p.B.Close()); err != nil {
+			t.Error(err)
 		}
-		p.Left = func(t testing.TB) {
-			for _, ns := range []*lab.NetNS{nsA, nsB} {
-				ns.Run("ip", "-4", "address", "flush", "dev", "lo", "to", "10.10.0.0/16")
-			}
-			nsA.CheckLeaks(t, before[0])
-			nsB.CheckLeaks(t, before[1])
-		}
-		return p
+	})
+	return p
+}
+
+func openHosts(t testing.TB, f func(dataplane.Handler) (dataplane.Dataplane, error),
+	packets bool, a, b dataplane.Handler) *Pair {
+	t.Helper()
+	nsA, nsB := lab.NewNetNS(t, "dpa"), lab.NewNetNS(t, "dpb")
+	lab.Veth(t, nsA, "eth0", []string{"192.0.2.1/24", "fd00::1/64"},
+		nsB, "eth0", []string{"192.0.2.2/24", "fd00::2/64"})
+	waitLink(t, nsA)
+	waitLink(t, nsB)
+	before := [2]lab.State{nsA.State(), nsB.State()}
+	p := &Pair{A: newHost(t, nsA, f, a), B: newHost(t, nsB, f, b)}
+	p.A.Host, p.A.Host6 = netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("fd00::1")
+	p.B.Host, p.B.Host6 = netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("fd00::2")
+	if packets {
+		p.Flow, p.Own = newHostFlow, ownAddress
 	}
+	p.Left = func(t testing.TB) {
+		for _, ns := range []*lab.NetNS{nsA, nsB} {
+			ns.Run("ip", "-4", "address", "flush", "dev", "lo", "to", "10.10.0.0/16")
+		}
+		nsA.CheckLeaks(t, before[0])
+		nsB.CheckLeaks(t, before[1])
+	}
+	return p
+}
+
+func ownAddress(t testing.TB, s *Side, a netip.Addr) {
+	t.Helper()
+	s.NetNS().Run("ip", "address", "add", a.String(), "dev", "lo")
 }
 
 // waitLink waits until the kernel has noticed that the cable is plugged.
-func waitLink(t *testing.T, ns *lab.NetNS) {
+func waitLink(t testing.TB, ns *lab.NetNS) {
 	lab.Wait(t, patience, "link of "+ns.Name, func() error {
 		routes := ns.Run("ip", "-4", "route", "show", "table", "all") +
 			ns.Run("ip", "-6", "route", "show", "table", "all")
@@ -60,7 +82,7 @@ func waitLink(t *testing.T, ns *lab.NetNS) {
 // NetNS returns the side's namespace, for data planes opened by Hosts.
 func (s *Side) NetNS() *lab.NetNS { return s.Dataplane.(inside).ns }
 
-func newHost(t *testing.T, ns *lab.NetNS,
+func newHost(t testing.TB, ns *lab.NetNS,
 	f func(dataplane.Handler) (dataplane.Dataplane, error), h dataplane.Handler) *Side {
 	t.Helper()
 	d, err := do(ns, func() (dataplane.Dataplane, error) { return f(h) })
