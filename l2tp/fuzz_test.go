@@ -206,6 +206,9 @@ func (d *driver) check(b []byte) {
 	if err != nil || !h.Control {
 		d.t.Fatalf("sent %x: %v", b, err)
 	}
+	if again := append(AppendHeader(nil, h, len(avps)), avps...); h.Priority || !bytes.Equal(again, b) {
+		d.t.Fatalf("sent %x: P or reserved bits, or octets at the end", b)
+	}
 	if len(avps) == 0 {
 		return
 	}

@@ -74,6 +74,11 @@ func (t *Tunnel) cleanUp(now time.Time, do connActions, e End) {
 		t.finish()
 		return
 	}
+	if e.ByPeer {
+		// The peer hears of nothing more: what it has not acknowledged it
+		// has no use for.
+		t.d.sent = nil
+	}
 	t.state = TunnelClosing
 	t.lingerUntil = now.Add(t.cfg.linger())
 	if told {
