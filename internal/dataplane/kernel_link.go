@@ -63,9 +63,11 @@ func (s *kernelSession) createUnit(ctx context.Context, spec LinkSpec) error {
 		return err
 	}
 	fd := u.FD()
-	err = s.poller.Add(fd, func() { s.ready(u, fd) })
+	// Connected first: a unit without a channel is at its end of file for a
+	// poller, as if it were gone.
+	err = u.Connect(s.channel)
 	if err == nil {
-		err = u.Connect(s.channel)
+		err = s.poller.Add(fd, func() { s.ready(u, fd) })
 	}
 	if err != nil {
 		s.poller.Remove(fd)
