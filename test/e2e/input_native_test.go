@@ -31,7 +31,7 @@ var mistakes = []struct {
 	{"word", "tunnel profile modify profile_name=default auth_mode=maybe", `auth_mode.*maybe.*challenge`},
 	{"profile", "tunnel create tunnel_name=x dest_ipaddr=192.0.2.1 profile_name=nope", `nope`},
 	{"duplicate", "pool create pool_name=home addresses=10.1.0.0/24", `home.*exist`},
-	{"quote", `user create user_name="x user_password=y`, `quot|end`},
+	{"quote", `user create user_name="x user_password=y`, `closing "`},
 }
 
 func TestNativeMistakesInCommands(t *testing.T) {
@@ -123,7 +123,7 @@ func TestNativePortInUse(t *testing.T) {
 	conn.Close()
 
 	first := newSite(t, ns, "tun", "")
-	out, err = runCulvertd(t, ns, "tun")
+	out, err = runCulvertd(t, ns, "null")
 	checkRefusal(t, out, err, `0\.0\.0\.0:1701.*in use`)
 	first.Config("system", "show") // it still answers
 	first.stop(clean)
@@ -195,7 +195,7 @@ func TestNativeMissingModule(t *testing.T) {
 	ns := lab.NewNetNS(t, "host")
 	clean := ns.State()
 	out, err := runCulvertd(t, ns, "kernel")
-	checkRefusal(t, out, err, `l2tp_(ppp|netlink)`)
+	checkRefusal(t, out, err, `load the modules .*(ppp_generic|l2tp_ppp|l2tp_netlink)`)
 	ns.CheckLeaks(t, clean)
 
 	s := newSite(t, ns, "auto", "")

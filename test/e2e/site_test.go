@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"os"
@@ -76,12 +77,14 @@ func explain(t testing.TB, ns *lab.NetNS) {
 	if !t.Failed() {
 		return
 	}
-	for kind, lines := range ns.State() {
-		for _, line := range lines {
-			t.Logf("%s: %s: %s", ns.Name, kind, line)
-		}
+	for _, command := range []string{
+		"ip addr", "ip -4 route", "ip -6 route", "ip rule", "ip l2tp show tunnel",
+		"ip l2tp show session", "dmesg | tail -n 15",
+	} {
+		// The test's own context has ended.
+		out, _ := ns.Command(context.Background(), "sh", "-c", command).CombinedOutput()
+		t.Logf("%s: %s\n%s", ns.Name, command, out)
 	}
-	t.Logf("the kernel's last words:\n%s", ns.Run("sh", "-c", "dmesg | tail -n 15"))
 }
 
 // checkGone waits until the daemon has no tunnel, and fails the test unless

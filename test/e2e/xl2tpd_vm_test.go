@@ -65,7 +65,7 @@ func checkXL2TPDSession(t *testing.T, lns *site, s *api.Session, l peers.Link, a
 	if l.Local != peerAddr(t, s) || l.Peer != localAddr(t, s) {
 		t.Errorf("pppd has %v and %v, culvertd %v", l.Local, l.Peer, st.GetPpp())
 	}
-	words := map[peers.Auth]string{peers.PAP: "PAP", peers.CHAP: "CHAP", peers.MSCHAPv2: "MS-CHAPv2"}
+	words := map[peers.Auth]string{peers.PAP: "PAP", peers.CHAP: "CHAP-MD5", peers.MSCHAPv2: "MS-CHAPv2"}
 	if got := st.GetPpp().GetAuthOfPeer(); got != words[auth] {
 		t.Errorf("authentication = %q, want %q", got, words[auth])
 	}
