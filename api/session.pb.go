@@ -669,18 +669,17 @@ type SessionStatus struct {
 	RxConnectSpeed    uint64                 `protobuf:"varint,14,opt,name=rx_connect_speed,json=rxConnectSpeed,proto3" json:"rx_connect_speed,omitempty"`
 	User              string                 `protobuf:"bytes,15,opt,name=user,proto3" json:"user,omitempty"`
 	Interface         string                 `protobuf:"bytes,16,opt,name=interface,proto3" json:"interface,omitempty"`
-	InterfaceIndex    uint32                 `protobuf:"varint,17,opt,name=interface_index,json=interfaceIndex,proto3" json:"interface_index,omitempty"`
-	Sequencing        bool                   `protobuf:"varint,18,opt,name=sequencing,proto3" json:"sequencing,omitempty"`
-	Ppp               *PPPStatus             `protobuf:"bytes,19,opt,name=ppp,proto3" json:"ppp,omitempty"`
-	Counters          *Counters              `protobuf:"bytes,20,opt,name=counters,proto3" json:"counters,omitempty"`
-	LocalResult       *Result                `protobuf:"bytes,21,opt,name=local_result,json=localResult,proto3" json:"local_result,omitempty"`
-	PeerResult        *Result                `protobuf:"bytes,22,opt,name=peer_result,json=peerResult,proto3" json:"peer_result,omitempty"`
-	Dataplane         string                 `protobuf:"bytes,23,opt,name=dataplane,proto3" json:"dataplane,omitempty"`
-	Cause             string                 `protobuf:"bytes,24,opt,name=cause,proto3" json:"cause,omitempty"`
-	ProfileName       string                 `protobuf:"bytes,25,opt,name=profile_name,json=profileName,proto3" json:"profile_name,omitempty"`
-	PppProfileName    string                 `protobuf:"bytes,26,opt,name=ppp_profile_name,json=pppProfileName,proto3" json:"ppp_profile_name,omitempty"`
-	TunnelName        string                 `protobuf:"bytes,27,opt,name=tunnel_name,json=tunnelName,proto3" json:"tunnel_name,omitempty"`
-	Attempts          uint64                 `protobuf:"varint,28,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	Sequencing        bool                   `protobuf:"varint,17,opt,name=sequencing,proto3" json:"sequencing,omitempty"`
+	Ppp               *PPPStatus             `protobuf:"bytes,18,opt,name=ppp,proto3" json:"ppp,omitempty"`
+	Counters          *Counters              `protobuf:"bytes,19,opt,name=counters,proto3" json:"counters,omitempty"`
+	LocalResult       *Result                `protobuf:"bytes,20,opt,name=local_result,json=localResult,proto3" json:"local_result,omitempty"`
+	PeerResult        *Result                `protobuf:"bytes,21,opt,name=peer_result,json=peerResult,proto3" json:"peer_result,omitempty"`
+	Dataplane         string                 `protobuf:"bytes,22,opt,name=dataplane,proto3" json:"dataplane,omitempty"`
+	Cause             string                 `protobuf:"bytes,23,opt,name=cause,proto3" json:"cause,omitempty"`
+	ProfileName       string                 `protobuf:"bytes,24,opt,name=profile_name,json=profileName,proto3" json:"profile_name,omitempty"`
+	PppProfileName    string                 `protobuf:"bytes,25,opt,name=ppp_profile_name,json=pppProfileName,proto3" json:"ppp_profile_name,omitempty"`
+	TunnelName        string                 `protobuf:"bytes,26,opt,name=tunnel_name,json=tunnelName,proto3" json:"tunnel_name,omitempty"`
+	Attempts          uint64                 `protobuf:"varint,27,opt,name=attempts,proto3" json:"attempts,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
@@ -825,13 +824,6 @@ func (x *SessionStatus) GetInterface() string {
 		return x.Interface
 	}
 	return ""
-}
-
-func (x *SessionStatus) GetInterfaceIndex() uint32 {
-	if x != nil {
-		return x.InterfaceIndex
-	}
-	return 0
 }
 
 func (x *SessionStatus) GetSequencing() bool {
@@ -1058,7 +1050,7 @@ const file_culvert_v1_session_proto_rawDesc = "" +
 	"ipcp_state\x18\x10 \x01(\tB\x13\xca\xd7\x19\x0f\n" +
 	"\rState of IPCPR\tipcpState\x128\n" +
 	"\fipv6cp_state\x18\x11 \x01(\tB\x15\xca\xd7\x19\x11\n" +
-	"\x0fState of IPV6CPR\vipv6cpState\"\xf1\x0f\n" +
+	"\x0fState of IPV6CPR\vipv6cpState\"\xa2\x0f\n" +
 	"\rSessionStatus\x12G\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x18.culvert.v1.SessionStateB\x17\xca\xd7\x19\x13\n" +
 	"\x11State of the callR\x05state\x12@\n" +
@@ -1094,34 +1086,32 @@ const file_culvert_v1_session_proto_rawDesc = "" +
 	"\x04user\x18\x0f \x01(\tB\x1c\xca\xd7\x19\x18\n" +
 	"\x16The authenticated userR\x04user\x129\n" +
 	"\tinterface\x18\x10 \x01(\tB\x1b\xca\xd7\x19\x17\n" +
-	"\x15The network interfaceR\tinterface\x12M\n" +
-	"\x0finterface_index\x18\x11 \x01(\rB$\xca\xd7\x19 \n" +
-	"\x1eIndex of the network interfaceR\x0einterfaceIndex\x12=\n" +
+	"\x15The network interfaceR\tinterface\x12=\n" +
 	"\n" +
-	"sequencing\x18\x12 \x01(\bB\x1d\xca\xd7\x19\x19\n" +
+	"sequencing\x18\x11 \x01(\bB\x1d\xca\xd7\x19\x19\n" +
 	"\x17Sequence numbers in useR\n" +
 	"sequencing\x12;\n" +
-	"\x03ppp\x18\x13 \x01(\v2\x15.culvert.v1.PPPStatusB\x12\xca\xd7\x19\x0e\n" +
+	"\x03ppp\x18\x12 \x01(\v2\x15.culvert.v1.PPPStatusB\x12\xca\xd7\x19\x0e\n" +
 	"\fThe PPP linkR\x03ppp\x12D\n" +
-	"\bcounters\x18\x14 \x01(\v2\x14.culvert.v1.CountersB\x12\xca\xd7\x19\x0e\n" +
+	"\bcounters\x18\x13 \x01(\v2\x14.culvert.v1.CountersB\x12\xca\xd7\x19\x0e\n" +
 	"\fData packetsR\bcounters\x12T\n" +
-	"\flocal_result\x18\x15 \x01(\v2\x12.culvert.v1.ResultB\x1d\xca\xd7\x19\x19\n" +
+	"\flocal_result\x18\x14 \x01(\v2\x12.culvert.v1.ResultB\x1d\xca\xd7\x19\x19\n" +
 	"\x17The result that we sentR\vlocalResult\x12X\n" +
-	"\vpeer_result\x18\x16 \x01(\v2\x12.culvert.v1.ResultB#\xca\xd7\x19\x1f\n" +
+	"\vpeer_result\x18\x15 \x01(\v2\x12.culvert.v1.ResultB#\xca\xd7\x19\x1f\n" +
 	"\x1dThe result that the peer sentR\n" +
 	"peerResult\x129\n" +
-	"\tdataplane\x18\x17 \x01(\tB\x1b\xca\xd7\x19\x17\n" +
+	"\tdataplane\x18\x16 \x01(\tB\x1b\xca\xd7\x19\x17\n" +
 	"\x15The data plane in useR\tdataplane\x126\n" +
-	"\x05cause\x18\x18 \x01(\tB \xca\xd7\x19\x1c\n" +
+	"\x05cause\x18\x17 \x01(\tB \xca\xd7\x19\x1c\n" +
 	"\x1aWhy the session last endedR\x05cause\x12C\n" +
-	"\fprofile_name\x18\x19 \x01(\tB \xca\xd7\x19\x1c\n" +
+	"\fprofile_name\x18\x18 \x01(\tB \xca\xd7\x19\x1c\n" +
 	"\x1aThe session profile in useR\vprofileName\x12F\n" +
-	"\x10ppp_profile_name\x18\x1a \x01(\tB\x1c\xca\xd7\x19\x18\n" +
+	"\x10ppp_profile_name\x18\x19 \x01(\tB\x1c\xca\xd7\x19\x18\n" +
 	"\x16The PPP profile in useR\x0epppProfileName\x12=\n" +
-	"\vtunnel_name\x18\x1b \x01(\tB\x1c\xca\xd7\x19\x18\n" +
+	"\vtunnel_name\x18\x1a \x01(\tB\x1c\xca\xd7\x19\x18\n" +
 	"\x16The name of the tunnelR\n" +
 	"tunnelName\x12L\n" +
-	"\battempts\x18\x1c \x01(\x04B0\xca\xd7\x19,\n" +
+	"\battempts\x18\x1b \x01(\x04B0\xca\xd7\x19,\n" +
 	"*Attempts to establish a persistent sessionR\battempts*\xf7\x02\n" +
 	"\vSessionType\x12\x1c\n" +
 	"\x18SESSION_TYPE_UNSPECIFIED\x10\x00\x12P\n" +

@@ -989,11 +989,10 @@ type TunnelStatus struct {
 	LocalResult          *Result                `protobuf:"bytes,17,opt,name=local_result,json=localResult,proto3" json:"local_result,omitempty"`
 	PeerResult           *Result                `protobuf:"bytes,18,opt,name=peer_result,json=peerResult,proto3" json:"peer_result,omitempty"`
 	Control              *ControlStatus         `protobuf:"bytes,19,opt,name=control,proto3" json:"control,omitempty"`
-	Counters             *Counters              `protobuf:"bytes,20,opt,name=counters,proto3" json:"counters,omitempty"`
-	Dataplane            string                 `protobuf:"bytes,21,opt,name=dataplane,proto3" json:"dataplane,omitempty"`
-	Attempts             uint64                 `protobuf:"varint,22,opt,name=attempts,proto3" json:"attempts,omitempty"`
-	NextAttemptAt        *timestamppb.Timestamp `protobuf:"bytes,23,opt,name=next_attempt_at,json=nextAttemptAt,proto3" json:"next_attempt_at,omitempty"`
-	Cause                string                 `protobuf:"bytes,24,opt,name=cause,proto3" json:"cause,omitempty"`
+	Dataplane            string                 `protobuf:"bytes,20,opt,name=dataplane,proto3" json:"dataplane,omitempty"`
+	Attempts             uint64                 `protobuf:"varint,21,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	NextAttemptAt        *timestamppb.Timestamp `protobuf:"bytes,22,opt,name=next_attempt_at,json=nextAttemptAt,proto3" json:"next_attempt_at,omitempty"`
+	Cause                string                 `protobuf:"bytes,23,opt,name=cause,proto3" json:"cause,omitempty"`
 	unknownFields        protoimpl.UnknownFields
 	sizeCache            protoimpl.SizeCache
 }
@@ -1157,13 +1156,6 @@ func (x *TunnelStatus) GetPeerResult() *Result {
 func (x *TunnelStatus) GetControl() *ControlStatus {
 	if x != nil {
 		return x.Control
-	}
-	return nil
-}
-
-func (x *TunnelStatus) GetCounters() *Counters {
-	if x != nil {
-		return x.Counters
 	}
 	return nil
 }
@@ -1393,7 +1385,7 @@ const file_culvert_v1_tunnel_proto_rawDesc = "" +
 	"\btx_hello\x18\x11 \x01(\x04B\x11\xca\xd7\x19\r\n" +
 	"\vHellos sentR\atxHello\x120\n" +
 	"\brx_hello\x18\x12 \x01(\x04B\x15\xca\xd7\x19\x11\n" +
-	"\x0fHellos receivedR\arxHello\"\x81\x0f\n" +
+	"\x0fHellos receivedR\arxHello\"\xab\x0e\n" +
 	"\fTunnelStatus\x12T\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x17.culvert.v1.TunnelStateB%\xca\xd7\x19!\n" +
 	"\x1fState of the control connectionR\x05state\x12@\n" +
@@ -1435,16 +1427,14 @@ const file_culvert_v1_tunnel_proto_rawDesc = "" +
 	"\x1dThe result that the peer sentR\n" +
 	"peerResult\x12L\n" +
 	"\acontrol\x18\x13 \x01(\v2\x19.culvert.v1.ControlStatusB\x17\xca\xd7\x19\x13\n" +
-	"\x11Reliable deliveryR\acontrol\x12T\n" +
-	"\bcounters\x18\x14 \x01(\v2\x14.culvert.v1.CountersB\"\xca\xd7\x19\x1e\n" +
-	"\x1cData packets of all sessionsR\bcounters\x129\n" +
-	"\tdataplane\x18\x15 \x01(\tB\x1b\xca\xd7\x19\x17\n" +
+	"\x11Reliable deliveryR\acontrol\x129\n" +
+	"\tdataplane\x18\x14 \x01(\tB\x1b\xca\xd7\x19\x17\n" +
 	"\x15The data plane in useR\tdataplane\x12K\n" +
-	"\battempts\x18\x16 \x01(\x04B/\xca\xd7\x19+\n" +
+	"\battempts\x18\x15 \x01(\x04B/\xca\xd7\x19+\n" +
 	")Attempts to establish a persistent tunnelR\battempts\x12f\n" +
-	"\x0fnext_attempt_at\x18\x17 \x01(\v2\x1a.google.protobuf.TimestampB\"\xca\xd7\x19\x1e\n" +
+	"\x0fnext_attempt_at\x18\x16 \x01(\v2\x1a.google.protobuf.TimestampB\"\xca\xd7\x19\x1e\n" +
 	"\x1cWhen the next attempt is dueR\rnextAttemptAt\x125\n" +
-	"\x05cause\x18\x18 \x01(\tB\x1f\xca\xd7\x19\x1b\n" +
+	"\x05cause\x18\x17 \x01(\tB\x1f\xca\xd7\x19\x1b\n" +
 	"\x19Why the tunnel last endedR\x05cause*\x9c\x02\n" +
 	"\bAuthMode\x12\x19\n" +
 	"\x15AUTH_MODE_UNSPECIFIED\x10\x00\x126\n" +
@@ -1537,13 +1527,12 @@ var file_culvert_v1_tunnel_proto_depIdxs = []int32{
 	7,  // 11: culvert.v1.TunnelStatus.local_result:type_name -> culvert.v1.Result
 	7,  // 12: culvert.v1.TunnelStatus.peer_result:type_name -> culvert.v1.Result
 	9,  // 13: culvert.v1.TunnelStatus.control:type_name -> culvert.v1.ControlStatus
-	8,  // 14: culvert.v1.TunnelStatus.counters:type_name -> culvert.v1.Counters
-	11, // 15: culvert.v1.TunnelStatus.next_attempt_at:type_name -> google.protobuf.Timestamp
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	11, // 14: culvert.v1.TunnelStatus.next_attempt_at:type_name -> google.protobuf.Timestamp
+	15, // [15:15] is the sub-list for method output_type
+	15, // [15:15] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_culvert_v1_tunnel_proto_init() }

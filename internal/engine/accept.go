@@ -14,6 +14,10 @@ import (
 // Beyond it SCCRQs are not answered: their senders try again.
 const maxHalfOpen = 4096
 
+// maxRefused is how many refused tunnels of a shard linger at once. Beyond it
+// SCCRQs are not answered either: a flood of them is not to use up all identifiers.
+const maxRefused = 1024
+
 // receiveFirst handles a message to no tunnel: an SCCRQ, new or repeated.
 func (s *shard) receiveFirst(d dataplane.Datagram) {
 	sccrq, err := l2tp.PeekSCCRQ(d.Data)
@@ -25,7 +29,7 @@ func (s *shard) receiveFirst(d dataplane.Datagram) {
 		s.step(t, l2tp.MessageReceived{Data: d.Data})
 		return
 	}
-	if s.halfOpen >= maxHalfOpen || s.losesTie(d.Peer.Addr(), sccrq) {
+	if s.halfOpen >= maxHalfOpen || s.refused >= maxRefused || s.losesTie(d.Peer.Addr(), sccrq) {
 		return
 	}
 	s.accept(d, sccrq)
@@ -80,11 +84,15 @@ func (s *shard) accept(d dataplane.Datagram, sccrq l2tp.SCCRQ) {
 
 // refuse answers an SCCRQ with a StopCCN, from the socket by which it came.
 func (s *shard) refuse(
-	d dataplane.Datagram, sccrq l2tp.SCCRQ, settings *tunnelSettings, id l2tp.TunnelID, r l2tp.Result,
+	d dataplane.Datagram, sccrq l2tp.SCCRQ, settings *tunnelSettings,
+	id l2tp.TunnelID, r l2tp.Result,
 ) {
-	s.engine.log.Warn("tunnel refused", "peer", d.Peer, "host_name", sccrq.HostName, "cause", r.StopString())
+	s.engine.log.Warn("tunnel refused", "peer", d.Peer, "host_name", sccrq.HostName,
+		"cause", r.StopString())
 	s.engine.count.tunnelsRefused.Add(1)
+	s.refused++
 	t := s.newTunnel(l2tp.Refuse(settings.core, id, r), settings, d.Peer)
+	t.refused = true
 	t.beginBy(first{d.Peer, sccrq.AssignedTunnelID})
 	t.answer = s.engine.answerTo(d)
 	s.step(t, l2tp.MessageReceived{Data: d.Data})
@@ -112,13 +120,17 @@ func (e *Engine) refuses(sys config.System, peer config.Peer) *l2tp.Result {
 	case e.stopping.Load():
 		return &l2tp.Result{Code: l2tp.StopShutdown}
 	case sys.DenyRemoteTunnelCreates, sys.DrainTunnels:
-		return &l2tp.Result{Code: l2tp.StopError, Error: l2tp.ErrorTryAnother, Message: "administratively disabled"}
+		return stopError(l2tp.ErrorTryAnother, "administratively disabled")
 	case sys.MaxTunnels > 0 && e.count.tunnels.Load() > int64(sys.MaxTunnels):
-		return &l2tp.Result{Code: l2tp.StopError, Error: l2tp.ErrorResources, Message: "too many tunnels"}
+		return stopError(l2tp.ErrorResources, "too many tunnels")
 	case peer.Tunnel.Parameters.AuthMode == api.AuthMode_AUTH_MODE_SIMPLE && !peer.Matched:
 		return &l2tp.Result{Code: l2tp.StopNotAuthorized, Message: "unknown peer"}
 	}
 	return nil
+}
+
+func stopError(code l2tp.ErrorCode, message string) *l2tp.Result {
+	return &l2tp.Result{Code: l2tp.StopError, Error: code, Message: message}
 }
 
 // answerTo returns how to answer d from the socket by which it came.
@@ -140,12 +152,13 @@ func (e *Engine) answerTo(d dataplane.Datagram) func(b []byte) {
 func (t *tunnel) incomingCall(now time.Time, a l2tp.IncomingCall) {
 	if refusal := t.refuses(a); refusal != nil {
 		t.shard.engine.count.sessionsRefused.Add(1)
-		t.shard.engine.log.Warn("session refused", "tunnel", t.core.ID(), "peer", t.peer, "cause", refusal.Message)
+		t.log().Warn("session refused", "cause", refusal.Message)
 		t.shard.step(t, l2tp.CallRefused{Session: a.Session, Result: *refusal})
 		return
 	}
 	s := t.newSession(now, a.Session, a.Kind)
-	s.settings = t.shard.settings.incoming(t.shard.engine.store.Snapshot(), t.settings.resolved, a.Kind)
+	snapshot := t.shard.engine.store.Snapshot()
+	s.settings = t.shard.settings.incoming(snapshot, t.settings.resolved, a.Kind)
 	s.peerID = a.PeerSession
 	s.call = callInfo(a.Call)
 	s.add(func(err error) {

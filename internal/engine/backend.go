@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -66,7 +67,8 @@ func (e *Engine) CreateTunnel(ctx context.Context, asked *api.Tunnel) (*api.Tunn
 		d.shard = e.shardOf(d.id)
 	}
 	if !e.names.add(d) {
-		return nil, management.Errorf(management.ErrExists, "tunnel %s: exists already", asked.GetTunnelName())
+		return nil, management.Errorf(management.ErrExists, "tunnel %s: exists already",
+			asked.GetTunnelName())
 	}
 	created, err := ask(ctx, d.shard, func() (*api.Tunnel, error) { return d.begin(time.Now()) })
 	if err != nil {
@@ -86,7 +88,8 @@ func (e *Engine) mayCreate() error {
 	case sys.DrainTunnels:
 		return management.Errorf(management.ErrRefused, "system: drain_tunnels is yes")
 	case sys.MaxTunnels > 0 && e.count.tunnels.Load() >= int64(sys.MaxTunnels):
-		return management.Errorf(management.ErrRefused, "system: max_tunnels is %d, and so many exist", sys.MaxTunnels)
+		return management.Errorf(management.ErrRefused,
+			"system: max_tunnels is %d, and so many exist", sys.MaxTunnels)
 	}
 	return nil
 }
@@ -140,7 +143,8 @@ func onTunnel[T any](
 		}
 		if found.dialer == nil && (found.tunnel == nil || found.tunnel.end != nil) {
 			var zero T
-			return zero, management.Errorf(management.ErrNotFound, "tunnel %s: no such tunnel", either(name, id))
+			return zero, management.Errorf(management.ErrNotFound, "tunnel %s: no such tunnel",
+				either(name, id))
 		}
 		return f(found)
 	})
@@ -155,19 +159,25 @@ func either(name string, id uint32) string {
 }
 
 // ModifyTunnel changes a tunnel that was created by command.
-func (e *Engine) ModifyTunnel(ctx context.Context, t *api.Tunnel, unset []string) (*api.Tunnel, error) {
-	return onTunnel(ctx, e, t.GetTunnelName(), t.GetTunnelId(), func(found subject) (*api.Tunnel, error) {
+func (e *Engine) ModifyTunnel(
+	ctx context.Context, t *api.Tunnel, unset []string,
+) (*api.Tunnel, error) {
+	name, id := t.GetTunnelName(), t.GetTunnelId()
+	return onTunnel(ctx, e, name, id, func(found subject) (*api.Tunnel, error) {
 		if found.dialer == nil {
-			return nil, management.Errorf(management.ErrRefused, "tunnel %s: was opened by the peer: "+
-				"its parameters are those of its profiles", either(t.GetTunnelName(), t.GetTunnelId()))
+			return nil, management.Errorf(management.ErrRefused, "tunnel %s: was opened by "+
+				"the peer: its parameters are those of its profiles", either(name, id))
 		}
 		return found.dialer.modify(time.Now(), t, unset)
 	})
 }
 
 // DeleteTunnel ends a tunnel and its sessions.
-func (e *Engine) DeleteTunnel(ctx context.Context, key *api.Tunnel, reason string) (*api.Tunnel, error) {
-	return onTunnel(ctx, e, key.GetTunnelName(), key.GetTunnelId(), func(found subject) (*api.Tunnel, error) {
+func (e *Engine) DeleteTunnel(
+	ctx context.Context, key *api.Tunnel, reason string,
+) (*api.Tunnel, error) {
+	name, id := key.GetTunnelName(), key.GetTunnelId()
+	return onTunnel(ctx, e, name, id, func(found subject) (*api.Tunnel, error) {
 		now := time.Now()
 		status := found.status(now)
 		if found.dialer != nil {
@@ -181,7 +191,8 @@ func (e *Engine) DeleteTunnel(ctx context.Context, key *api.Tunnel, reason strin
 
 // ShowTunnel describes a tunnel.
 func (e *Engine) ShowTunnel(ctx context.Context, key *api.Tunnel) (*api.Tunnel, error) {
-	return onTunnel(ctx, e, key.GetTunnelName(), key.GetTunnelId(), func(found subject) (*api.Tunnel, error) {
+	name, id := key.GetTunnelName(), key.GetTunnelId()
+	return onTunnel(ctx, e, name, id, func(found subject) (*api.Tunnel, error) {
 		return found.status(time.Now()), nil
 	})
 }
@@ -196,7 +207,9 @@ func (e *Engine) ListTunnels(ctx context.Context, page management.Page) ([]*api.
 		}
 		all = append(all, some...)
 	}
-	slices.SortFunc(all, func(a, b *api.Tunnel) int { return int(a.GetTunnelId()) - int(b.GetTunnelId()) })
+	slices.SortFunc(all, func(a, b *api.Tunnel) int {
+		return cmp.Compare(a.GetTunnelId(), b.GetTunnelId())
+	})
 	return all[:min(len(all), page.Limit)], nil
 }
 

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -21,8 +22,8 @@ func (e *Engine) CreateSession(ctx context.Context, asked *api.Session) (*api.Se
 	name, id := asked.GetTunnelName(), asked.GetTunnelId()
 	return onTunnel(ctx, e, name, id, func(found subject) (*api.Session, error) {
 		if found.dialer == nil {
-			return nil, management.Errorf(management.ErrRefused,
-				"tunnel %s: was opened by the peer: only it can ask for sessions there", either(name, id))
+			return nil, management.Errorf(management.ErrRefused, "tunnel %s: was opened by "+
+				"the peer: only it can ask for sessions there", either(name, id))
 		}
 		return found.dialer.addCall(time.Now(), proto.CloneOf(asked))
 	})
@@ -35,12 +36,12 @@ func (d *dialer) addCall(now time.Time, asked *api.Session) (*api.Session, error
 		return nil, err
 	}
 	if resolved.Name != "" && d.callOf(resolved.Name, 0) != nil {
-		return nil, management.Errorf(management.ErrExists, "session %s: exists already in tunnel %s",
-			resolved.Name, either(d.asked.GetTunnelName(), uint32(d.id)))
+		return nil, management.Errorf(management.ErrExists,
+			"session %s: exists already in tunnel %s", resolved.Name, d)
 	}
-	if resolved.ID != 0 && (d.callOf("", uint32(resolved.ID)) != nil || d.sessionOf(resolved.ID) != nil) {
-		return nil, management.Errorf(management.ErrExists, "session_id %d: in use in tunnel %s",
-			resolved.ID, either(d.asked.GetTunnelName(), uint32(d.id)))
+	if id := resolved.ID; id != 0 && (d.callOf("", uint32(id)) != nil || d.sessionOf(id) != nil) {
+		return nil, management.Errorf(management.ErrExists,
+			"session_id %d: in use in tunnel %s", id, d)
 	}
 	c := &call{dialer: d, asked: asked}
 	d.calls = append(d.calls, c)
@@ -50,6 +51,9 @@ func (d *dialer) addCall(now time.Time, asked *api.Session) (*api.Session, error
 	return c.status(now), nil
 }
 
+// String names the dialer's tunnel in messages.
+func (d *dialer) String() string { return either(d.asked.GetTunnelName(), uint32(d.id)) }
+
 // callOf finds a call by its name or by the identifier that it asked for or has.
 func (d *dialer) callOf(name string, id uint32) *call {
 	for _, c := range d.calls {
@@ -58,7 +62,9 @@ func (d *dialer) callOf(name string, id uint32) *call {
 			if c.asked.GetSessionName() == name {
 				return c
 			}
-		case c.session != nil && uint32(c.session.id) == id, c.asked.GetSessionId() == id && id != 0:
+		case c.session != nil && uint32(c.session.id) == id:
+			return c
+		case id != 0 && c.asked.GetSessionId() == id:
 			return c
 		}
 	}
@@ -96,7 +102,8 @@ func onSession[T any](
 		}
 		if found.call == nil && (found.session == nil || found.session.phase == gone) {
 			var zero T
-			return zero, management.Errorf(management.ErrNotFound, "session %s: no such session in tunnel %s",
+			return zero, management.Errorf(management.ErrNotFound,
+				"session %s: no such session in tunnel %s",
 				either(name, id), either(key.GetTunnelName(), key.GetTunnelId()))
 		}
 		return f(found)
@@ -105,14 +112,18 @@ func onSession[T any](
 
 // ModifySession changes a session. None of its parameters can be changed yet
 // while it runs; the grammar offers none.
-func (e *Engine) ModifySession(ctx context.Context, s *api.Session, _ []string) (*api.Session, error) {
+func (e *Engine) ModifySession(
+	ctx context.Context, s *api.Session, _ []string,
+) (*api.Session, error) {
 	return onSession(ctx, e, s, func(found sessionSubject) (*api.Session, error) {
 		return found.status(time.Now()), nil
 	})
 }
 
 // DeleteSession ends a session.
-func (e *Engine) DeleteSession(ctx context.Context, key *api.Session, reason string) (*api.Session, error) {
+func (e *Engine) DeleteSession(
+	ctx context.Context, key *api.Session, reason string,
+) (*api.Session, error) {
 	return onSession(ctx, e, key, func(found sessionSubject) (*api.Session, error) {
 		now := time.Now()
 		status := found.status(now)
@@ -162,24 +173,24 @@ func (f sessionSubject) countInto(counted chan<- dataplane.Counters) {
 func (e *Engine) ListSessions(
 	ctx context.Context, in *api.Tunnel, page management.Page,
 ) ([]*api.Session, error) {
-	if in.GetTunnelName() != "" || in.GetTunnelId() != 0 {
-		return onTunnel(ctx, e, in.GetTunnelName(), in.GetTunnelId(), func(found subject) ([]*api.Session, error) {
+	if name, id := in.GetTunnelName(), in.GetTunnelId(); name != "" || id != 0 {
+		return onTunnel(ctx, e, name, id, func(found subject) ([]*api.Session, error) {
 			return found.sessions(time.Now(), page.AfterSession, page.Limit), nil
 		})
 	}
 	var all []*api.Session
 	for _, s := range e.shards {
-		some, err := ask(ctx, s, func() ([]*api.Session, error) { return s.listSessions(page), nil })
+		some, err := ask(ctx, s, func() ([]*api.Session, error) {
+			return s.listSessions(page), nil
+		})
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, some...)
 	}
 	slices.SortFunc(all, func(a, b *api.Session) int {
-		if d := int(a.GetTunnelId()) - int(b.GetTunnelId()); d != 0 {
-			return d
-		}
-		return int(a.GetSessionId()) - int(b.GetSessionId())
+		return cmp.Or(cmp.Compare(a.GetTunnelId(), b.GetTunnelId()),
+			cmp.Compare(a.GetSessionId(), b.GetSessionId()))
 	})
 	return all[:min(len(all), page.Limit)], nil
 }
@@ -197,7 +208,8 @@ func (s *shard) listSessions(page management.Page) []*api.Session {
 		if uint16(id) != page.AfterTunnel {
 			afterSession = 0
 		}
-		sessions = append(sessions, found[id].sessions(now, afterSession, page.Limit-len(sessions))...)
+		rest := page.Limit - len(sessions)
+		sessions = append(sessions, found[id].sessions(now, afterSession, rest)...)
 		if len(sessions) >= page.Limit {
 			break
 		}

@@ -87,7 +87,8 @@ func (d *dialer) tick(now time.Time) {
 }
 
 func (d *dialer) isUp() bool {
-	return d.tunnel != nil && !d.tunnel.establishedAt.IsZero() && d.tunnel.end == nil && !d.tunnel.closing
+	t := d.tunnel
+	return t != nil && !t.establishedAt.IsZero() && t.end == nil && !t.closing
 }
 
 // dial begins an attempt: the profiles are read anew, and so is the name.
@@ -137,12 +138,16 @@ func (d *dialer) open(snapshot *config.Snapshot, peer netip.AddrPort) {
 	if d.id == 0 {
 		d.id = d.shard.newTunnelID()
 	}
+	if d.id == 0 || d.shard.tunnels[d.id] != nil {
+		d.failed(time.Now(), fmt.Errorf("tunnel_id %d: its last tunnel still closes", d.id))
+		return
+	}
 	p := d.resolved.Parameters
 	settings := d.shard.settings.tunnel(snapshot, d.resolved,
 		netip.AddrPortFrom(p.Src, d.shard.engine.ownPort(p.OurUDPPort)))
 	t := d.shard.newTunnel(l2tp.Initiate(settings.core, d.id), settings, peer)
 	t.dialer, d.tunnel = d, t
-	d.shard.engine.log.Info("opening tunnel", "tunnel", d.id, "name", d.asked.GetTunnelName(), "peer", peer)
+	t.log().Info("opening tunnel", "name", d.asked.GetTunnelName())
 	t.open(func() { d.shard.step(t, l2tp.Open{}) })
 }
 
@@ -186,7 +191,9 @@ func (d *dialer) tunnelEnded(now time.Time, end l2tp.End) {
 func (d *dialer) failed(now time.Time, err error) {
 	p := d.resolved.Parameters
 	if d.deleted || !p.Persist || d.shard.engine.stopping.Load() {
-		d.shard.engine.log.Warn("tunnel given up", "name", d.asked.GetTunnelName(), "cause", err)
+		if !d.deleted {
+			d.shard.engine.log.Warn("tunnel given up", "name", d.asked.GetTunnelName(), "cause", err)
+		}
 		d.forget()
 		return
 	}
@@ -274,8 +281,9 @@ func (c *call) failed(now time.Time, cause string) {
 	}
 	if c.dialer.isUp() {
 		c.retry.schedule(now, p.PersistDelay, p.PersistMaxDelay)
-		c.dialer.shard.engine.log.Warn("session to be tried again", "tunnel", c.dialer.asked.GetTunnelName(),
-			"name", c.asked.GetSessionName(), "in", c.retry.delay, "cause", cause)
+		c.dialer.shard.engine.log.Warn("session to be tried again",
+			"tunnel", c.dialer.asked.GetTunnelName(), "name", c.asked.GetSessionName(),
+			"in", c.retry.delay, "cause", cause)
 		c.dialer.shard.deadlines.update(c.dialer)
 	}
 }

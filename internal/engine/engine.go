@@ -77,7 +77,8 @@ type Engine struct {
 type counts struct {
 	tunnels, tunnelsEstablished   atomic.Int64
 	sessions, sessionsEstablished atomic.Int64
-	settingUp                     atomic.Int64 // sessions between their request and their first network
+	// settingUp is how many sessions are between their request and their first network.
+	settingUp atomic.Int64
 
 	tunnelsCreated, sessionsCreated atomic.Uint64
 	tunnelsRefused, sessionsRefused atomic.Uint64

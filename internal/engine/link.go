@@ -74,7 +74,7 @@ func (s *session) perform(now time.Time, a ppp.Action) {
 	case ppp.Authenticate:
 		s.authenticate(a)
 	case ppp.LocalAuthenticated:
-		s.engine().log.Debug("authenticated to peer", "session", s, "method", a.Method)
+		s.log().Debug("authenticated to peer", "method", a.Method)
 	case ppp.GrantAddresses:
 		s.grant(a)
 	case ppp.NetworkUp:
@@ -93,7 +93,7 @@ func (s *session) send(frame []byte) {
 		return
 	}
 	if err := s.path.Send(frame); err != nil {
-		s.engine().log.Debug("sending frame", "session", s, "err", err)
+		s.log().Debug("sending frame", "err", err)
 	}
 }
 
@@ -111,15 +111,17 @@ func (s *session) linkUp(terms ppp.Terms) {
 func (s *session) authenticate(a ppp.Authenticate) {
 	c := a.Credentials
 	verdict := s.engine().verify(c)
-	answer := func() { s.shard().stepLink(s, ppp.Authenticated{Verdict: verdict, Serial: a.Serial}) }
+	answer := func() {
+		s.shard().stepLink(s, ppp.Authenticated{Verdict: verdict, Serial: a.Serial})
+	}
 	switch {
 	case !verdict.OK:
 		if !verdict.Continue {
-			s.engine().log.Warn("authentication failed", "session", s, "peer", s.tunnel.peer,
-				"user", c.Name, "method", c.Method)
+			s.log().Warn("authentication failed", "peer", s.tunnel.peer, "user", c.Name,
+				"method", c.Method)
 		}
 		answer()
-	case s.network.ready:
+	case s.network.ready && s.network.user == c.Name:
 		answer()
 	default:
 		s.network.user = c.Name
@@ -145,7 +147,6 @@ func (s *session) linkFinished(end ppp.End) {
 	if s.cause == "" {
 		s.cause = end.Detail
 	}
-	s.network.failedAuth = end.Reason == ppp.LocalAuthFailed
 	s.hangUpCall(callResult(end))
 }
 

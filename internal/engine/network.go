@@ -15,29 +15,30 @@ import (
 // A network is what a session's link carries: who the peer is, the addresses of both
 // ends and the interface.
 type network struct {
-	user       string // as authenticated
-	pool       string // where the peer's address is from, if from one
-	pooled     netip.Addr
-	chosen     bool  // addresses were chosen
-	ready      bool  // and the interface is there
-	refusal    error // why no address was found
-	open4      bool
-	open6      bool
-	failedAuth bool // the peer refused our password: no use to try at once again
-	addresses  ppp.Addresses
-	terms      ppp.Terms
-	resolving  bool // the host asks the peer's name servers
+	user      string // as authenticated
+	pool      string // where the peer's address is from, if from one
+	pooled    netip.Addr
+	chosen    bool   // addresses were chosen
+	chosenFor string // and for whom
+	ready     bool   // and the interface is there
+	refusal   error  // why no address was found
+	open4     bool
+	open6     bool
+	addresses ppp.Addresses
+	terms     ppp.Terms
+	resolving bool // the host asks the peer's name servers
 }
 
 // prepareNetwork chooses addresses and makes the interface with them, then
 // calls then.
 func (s *session) prepareNetwork(then func()) {
-	if !s.network.chosen { // LCP may have begun anew meanwhile
-		s.network.addresses, s.network.refusal = s.choose()
-		s.network.chosen = true
+	if n := &s.network; !n.chosen || n.chosenFor != n.user {
+		s.release() // LCP may have begun anew, with somebody else
+		n.addresses, n.refusal = s.choose()
+		n.chosen, n.chosenFor = true, n.user
 	}
 	if s.network.refusal != nil {
-		s.engine().log.Warn("no address for peer", "session", s, "user", s.network.user, "err", s.network.refusal)
+		s.log().Warn("no address for peer", "user", s.network.user, "err", s.network.refusal)
 		s.network.ready = true
 		then()
 		return
@@ -77,8 +78,8 @@ func (s *session) choose() (ppp.Addresses, error) {
 func (s *session) allocate(user config.User) (netip.Addr, error) {
 	name := or(user.PoolName, s.settings.PPP.PoolName)
 	if name == "" {
-		return netip.Addr{}, fmt.Errorf("ppp profile %s: neither remote_ipaddr nor ip_pool_name is set",
-			s.settings.PPP.ProfileName)
+		return netip.Addr{}, fmt.Errorf("ppp profile %s: neither remote_ipaddr nor "+
+			"ip_pool_name is set", s.settings.PPP.ProfileName)
 	}
 	addr, err := s.engine().pools.Allocate(name, s.network.user)
 	if err != nil {
@@ -125,8 +126,8 @@ func (s *session) networkUp(now time.Time, a ppp.NetworkUp) {
 		n.addresses.LocalInterfaceID = a.Addresses.LocalInterfaceID
 		n.addresses.PeerInterfaceID = a.Addresses.PeerInterfaceID
 	}
-	s.engine().log.Info("network up", "session", s, "user", n.user, "network", a.Network,
-		"local", s.addressOf(a.Network).Local, "peer_address", s.addressOf(a.Network).Peer)
+	s.log().Info("network up", "user", n.user, "network", a.Network,
+		"local", s.addressOf(a.Network).Local, "peer", s.addressOf(a.Network).Peer)
 	s.configure(func(err error) {
 		if err != nil {
 			s.networkFailed(err)
@@ -203,7 +204,7 @@ func (s *session) networkDown(network ppp.Network) {
 
 // networkFailed ends a session whose interface cannot be made as it should be.
 func (s *session) networkFailed(err error) {
-	s.engine().log.Error("configuring interface", "session", s, "err", err)
+	s.log().Error("configuring interface", "err", err)
 	s.hangUp(time.Now(), "configuring interface: "+err.Error())
 }
 
@@ -238,7 +239,8 @@ func (s *session) linkSpec() dataplane.LinkSpec {
 		MRU:          set.MRU,
 		DefaultRoute: set.DefaultRoute && (n.open4 || n.open6),
 	}
-	if n.open4 || (s.wanted == nil && !n.ready && n.addresses.Local.IsValid() && n.addresses.Peer.IsValid()) {
+	known := n.addresses.Local.IsValid() && n.addresses.Peer.IsValid()
+	if n.open4 || s.wanted == nil && !n.ready && known {
 		spec.IPv4 = s.addressOf(ppp.IPv4)
 	}
 	if n.open6 {

@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"strings"
 	"time"
 
 	"culvert/internal/config"
@@ -94,6 +96,9 @@ func (s *session) shard() *shard { return s.tunnel.shard }
 
 func (s *session) engine() *Engine { return s.tunnel.shard.engine }
 
+// log logs with the session's names.
+func (s *session) log() *slog.Logger { return s.engine().log.With("session", s) }
+
 func (s *session) key() dataplane.SessionKey {
 	return dataplane.SessionKey{Tunnel: s.tunnel.core.ID(), Session: s.id}
 }
@@ -105,6 +110,9 @@ func (s *session) String() string { return fmt.Sprintf("%d/%d", s.tunnel.core.ID
 // or OCRP is sent, so that the peer's first frame finds it.
 func (s *session) add(then func(err error)) {
 	s.tunnel.whenAttached(func() {
+		if s.phase == gone {
+			return
+		}
 		spec := s.spec()
 		var path dataplane.Session
 		s.shard().do(&s.jobs, job{
@@ -129,8 +137,10 @@ func (s *session) spec() dataplane.SessionSpec {
 		Session:     s.id,
 		PeerSession: s.peerID,
 		LNS:         s.isLNS(),
-		// "If a LAC requires sequencing", its ICCN says so and both ends number (RFC 2661, 5.4).
-		SendSequence:    set.UseSequenceNumbers || set.SequencingRequired || s.peerRequiresSequence(),
+		// A LAC that requires sequencing says so in its ICCN, and both ends
+		// number (RFC 2661, 5.4).
+		SendSequence: set.UseSequenceNumbers || set.SequencingRequired ||
+			s.peerRequiresSequence(),
 		RequireSequence: set.SequencingRequired,
 		ReorderTimeout:  set.ReorderTimeout,
 	}
@@ -142,7 +152,7 @@ func (s *session) peerRequiresSequence() bool { return s.call != nil && s.call.S
 
 // refuse refuses the call for what the data plane said.
 func (s *session) refuse(err error) {
-	s.engine().log.Error("creating data session", "session", s, "err", err)
+	s.log().Error("creating data session", "err", err)
 	s.cause = err.Error()
 	s.shard().step(s.tunnel, l2tp.CallRefused{Session: s.id, Result: l2tp.Result{
 		Code: l2tp.CDNNoFacilitiesForNow, Message: "no data session"}})
@@ -174,7 +184,7 @@ func (s *session) callUp(now time.Time, a l2tp.SessionUp) {
 	s.establishedAt = now
 	s.call = callInfo(a.Call)
 	s.engine().count.sessionsEstablished.Add(1)
-	s.engine().log.Info("session established", "session", s, "peer_session", a.PeerSession, "peer", s.tunnel.peer)
+	s.log().Info("session established", "peer_session", a.PeerSession, "peer", s.tunnel.peer)
 	if s.path != nil {
 		s.modifySequencing(a.Call.SequencingRequired)
 		s.beginLink()
@@ -183,7 +193,8 @@ func (s *session) callUp(now time.Time, a l2tp.SessionUp) {
 
 // modifySequencing turns numbering on if the LAC's ICCN or OCCN asked for it.
 func (s *session) modifySequencing(required bool) {
-	if !required || s.settings.Parameters.UseSequenceNumbers || s.settings.Parameters.SequencingRequired {
+	set := &s.settings.Parameters
+	if !required || set.UseSequenceNumbers || set.SequencingRequired {
 		return
 	}
 	spec := s.spec()
@@ -197,7 +208,7 @@ func (s *session) modifySequencing(required bool) {
 func (s *session) warn(doing string) func(error) {
 	return func(err error) {
 		if err != nil {
-			s.engine().log.Warn(doing, "session", s, "err", err)
+			s.log().Warn(doing, "err", err)
 		}
 	}
 }
@@ -228,7 +239,7 @@ func (s *session) hangUpCall(result l2tp.Result) {
 // lost ends a session that the kernel no longer has.
 func (s *session) lost(cause error) {
 	s.cause = cause.Error()
-	s.engine().log.Warn("data session lost", "session", s, "err", cause)
+	s.log().Warn("data session lost", "err", cause)
 	s.hangUpCall(l2tp.Result{Code: l2tp.CDNLossOfCarrier, Message: "data session lost"})
 }
 
@@ -247,8 +258,8 @@ func (s *session) callDown(now time.Time, end l2tp.End) {
 	if s.link != nil {
 		s.shard().stepLink(s, ppp.LowerDown{})
 	}
-	s.engine().log.Info("session ended", "session", s, "user", s.network.user,
-		"ended_by", whose(end), "cause", s.endText())
+	s.log().Info("session ended", "user", s.network.user, "ended_by", whose(end),
+		"cause", s.endText())
 	s.dropNameServers()
 	s.remove()
 	if s.wanted != nil {
@@ -306,7 +317,15 @@ func (s *session) receive(frame []byte) {
 // callInfo keeps what a call said, without the proxy values once they are used.
 func callInfo(c l2tp.Call) *l2tp.Call { return &c }
 
-// user looks a local user up.
+// user looks a local user up. Windows puts its domain before the name.
 func (e *Engine) user(name string) (config.User, bool) {
-	return e.store.Snapshot().User(name)
+	snapshot := e.store.Snapshot()
+	if user, ok := snapshot.User(name); ok {
+		return user, true
+	}
+	_, bare, ok := strings.Cut(name, `\`)
+	if !ok {
+		return config.User{}, false
+	}
+	return snapshot.User(bare)
 }

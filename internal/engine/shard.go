@@ -25,6 +25,7 @@ type shard struct {
 	tunnels   map[l2tp.TunnelID]*tunnel
 	firsts    map[first]*tunnel // tunnels that peers began, by their SCCRQ
 	halfOpen  int               // how many of those are not established yet
+	refused   int               // how many of those were refused and linger
 	dialers   []*dialer
 	deadlines deadlines
 	turns     []turn
@@ -107,14 +108,20 @@ func (s *shard) stepLink(sess *session, ev ppp.Event) {
 // drain takes the queued turns, and those that they cause, until none is left.
 func (s *shard) drain() {
 	for i := 0; i < len(s.turns); i++ {
-		if next := s.turns[i]; next.tunnel != nil {
-			next.tunnel.step(time.Now(), next.event)
-		} else {
-			next.session.stepLink(time.Now(), next.linkEvent)
-		}
+		s.take(s.turns[i])
 	}
 	clear(s.turns)
 	s.turns = s.turns[:0]
+}
+
+// take takes one turn. A fault of ours ends what it struck, and nothing else.
+func (s *shard) take(next turn) {
+	defer s.contain(next)
+	if next.tunnel != nil {
+		next.tunnel.step(time.Now(), next.event)
+	} else {
+		next.session.stepLink(time.Now(), next.linkEvent)
+	}
 }
 
 // session finds a session by its identifiers, or returns nil.
@@ -145,7 +152,8 @@ func (s *shard) newTunnelID() l2tp.TunnelID {
 func (s *shard) closeAll(done chan<- struct{}) {
 	s.gone = done
 	for _, d := range s.dialers {
-		d.deleted = true
+		d.deleted, d.retry.at = true, time.Time{}
+		s.deadlines.update(d)
 	}
 	for _, t := range s.tunnels {
 		t.close(time.Now(), l2tp.Result{Code: l2tp.StopShutdown})

@@ -142,7 +142,9 @@ func results(end *l2tp.End) (local, peer *api.Result) {
 }
 
 // status describes a call, whether an attempt runs or not.
-func (c *call) status(now time.Time) *api.Session { return sessionSubject{c, c.session}.status(now) }
+func (c *call) status(now time.Time) *api.Session {
+	return sessionSubject{c, c.session}.status(now)
+}
 
 // status describes a session: what was asked, if it was by command, and how it stands.
 func (f sessionSubject) status(now time.Time) *api.Session {
@@ -198,8 +200,11 @@ func (s *session) describe(now time.Time, st *api.SessionStatus) {
 	}
 	if c := s.call; c != nil {
 		st.CallSerialNumber = c.Serial
-		st.CallingNumber, st.CalledNumber, st.SubAddress = c.CallingNumber, c.CalledNumber, c.SubAddress
-		st.TxConnectSpeed, st.RxConnectSpeed = uint64(c.TxConnectSpeed), uint64(c.RxConnectSpeed)
+		st.CallingNumber = c.CallingNumber
+		st.CalledNumber = c.CalledNumber
+		st.SubAddress = c.SubAddress
+		st.TxConnectSpeed = uint64(c.TxConnectSpeed)
+		st.RxConnectSpeed = uint64(c.RxConnectSpeed)
 		if c.PhysicalChannelID != nil {
 			st.PhysicalChannelId = *c.PhysicalChannelID
 		}

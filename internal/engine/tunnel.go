@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"log/slog"
 	"net/netip"
 	"time"
 
@@ -21,6 +22,7 @@ type tunnel struct {
 	dialer   *dialer // who wants it; nil if the peer opened it
 	peer     netip.AddrPort
 	first    first // the SCCRQ, if the peer opened it
+	refused  bool  // with a StopCCN
 
 	path     dataplane.Tunnel // nil until open
 	answer   func(b []byte)   // for a tunnel that never gets a path: it was refused
@@ -43,7 +45,9 @@ type tunnel struct {
 // is closed.
 const closeGrace = 3 * time.Second
 
-func (s *shard) newTunnel(core *l2tp.Tunnel, settings *tunnelSettings, peer netip.AddrPort) *tunnel {
+func (s *shard) newTunnel(
+	core *l2tp.Tunnel, settings *tunnelSettings, peer netip.AddrPort,
+) *tunnel {
 	t := &tunnel{
 		shard:    s,
 		core:     core,
@@ -59,6 +63,11 @@ func (s *shard) newTunnel(core *l2tp.Tunnel, settings *tunnelSettings, peer neti
 }
 
 func (t *tunnel) slot() *slot { return &t.place }
+
+// log logs with the tunnel's names.
+func (t *tunnel) log() *slog.Logger {
+	return t.shard.engine.log.With("tunnel", t.core.ID(), "peer", t.peer)
+}
 
 func (t *tunnel) deadline() time.Time {
 	return earliest(t.core.Deadline(), t.closeBy, t.idleAt)
@@ -130,7 +139,7 @@ func (t *tunnel) send(b []byte) {
 	switch {
 	case t.path != nil:
 		if err := t.path.Send(b); err != nil {
-			t.shard.engine.log.Debug("sending control message", "tunnel", t.core.ID(), "err", err)
+			t.log().Debug("sending control message", "err", err)
 		}
 	case t.answer != nil:
 		t.answer(b)
@@ -186,7 +195,7 @@ func (t *tunnel) follow(peer netip.AddrPort, then func()) {
 		run: func(ctx context.Context) error { return t.path.Reconnect(ctx, peer) },
 		done: func(err error) {
 			if err != nil {
-				t.shard.engine.log.Warn("following the peer's port", "tunnel", t.core.ID(), "peer", peer, "err", err)
+				t.log().Warn("following the peer's port", "err", err)
 			}
 			then()
 		},
@@ -195,7 +204,7 @@ func (t *tunnel) follow(peer netip.AddrPort, then func()) {
 
 // openFailed ends a tunnel that has no socket: nothing can be told to the peer.
 func (t *tunnel) openFailed(err error) {
-	t.shard.engine.log.Error("opening tunnel socket", "tunnel", t.core.ID(), "peer", t.peer, "err", err)
+	t.log().Error("opening tunnel socket", "err", err)
 	t.answer, t.outbox = func([]byte) {}, nil
 	t.shard.step(t, l2tp.Stop{Result: l2tp.Result{Code: l2tp.StopGeneral, Message: err.Error()}})
 }
@@ -207,8 +216,7 @@ func (t *tunnel) established(now time.Time) {
 	t.noLongerHalfOpen()
 	t.shard.engine.count.tunnelsEstablished.Add(1)
 	peer := t.core.Peer()
-	t.shard.engine.log.Info("tunnel established", "tunnel", t.core.ID(), "peer_tunnel", peer.TunnelID,
-		"peer", t.peer, "host_name", peer.HostName)
+	t.log().Info("tunnel established", "peer_tunnel", peer.TunnelID, "host_name", peer.HostName)
 	t.attach(peer.TunnelID)
 	if t.dialer != nil {
 		t.dialer.established(now)
@@ -227,7 +235,7 @@ func (t *tunnel) attach(peer l2tp.TunnelID) {
 		run: func(ctx context.Context) error { return t.path.Attach(ctx, peer) },
 		done: func(err error) {
 			if err != nil {
-				t.shard.engine.log.Error("creating data tunnel", "tunnel", t.core.ID(), "peer", t.peer, "err", err)
+				t.log().Error("creating data tunnel", "err", err)
 				t.shard.step(t, l2tp.Stop{Result: l2tp.Result{Code: l2tp.StopError,
 					Error: l2tp.ErrorResources, Message: "no data tunnel"}})
 				return
@@ -312,7 +320,7 @@ func (t *tunnel) stopped(now time.Time, end l2tp.End) {
 	} else {
 		t.shard.engine.count.tunnelsEstablished.Add(-1)
 	}
-	t.shard.engine.log.Info("tunnel stopped", "tunnel", t.core.ID(), "peer", t.peer, "ended_by", whose(end), "cause", end.Result.StopString())
+	t.log().Info("tunnel stopped", "ended_by", whose(end), "cause", end.Result.StopString())
 	t.waiting = nil
 	if len(t.sessions) == 0 {
 		t.detach()
@@ -338,7 +346,7 @@ func (t *tunnel) detach() {
 		},
 		done: func(err error) {
 			if err != nil {
-				t.shard.engine.log.Warn("deleting data tunnel", "tunnel", t.core.ID(), "err", err)
+				t.log().Warn("deleting data tunnel", "err", err)
 			}
 			t.attached = false
 			t.shard.tellIfGone()
@@ -360,16 +368,24 @@ func (t *tunnel) finish() {
 		},
 		done: func(err error) {
 			if err != nil {
-				t.shard.engine.log.Warn("closing tunnel socket", "tunnel", t.core.ID(), "err", err)
+				t.log().Warn("closing tunnel socket", "err", err)
 			}
-			delete(t.shard.tunnels, t.core.ID())
-			if t.dialer == nil {
-				delete(t.shard.firsts, t.first)
-			}
-			t.shard.engine.count.tunnels.Add(-1)
+			t.forget()
 			t.shard.tellIfGone()
 		},
 	})
+}
+
+// forget takes the tunnel off the shard.
+func (t *tunnel) forget() {
+	delete(t.shard.tunnels, t.core.ID())
+	if t.dialer == nil {
+		delete(t.shard.firsts, t.first)
+	}
+	if t.refused {
+		t.shard.refused--
+	}
+	t.shard.engine.count.tunnels.Add(-1)
 }
 
 // isGone reports whether nothing of the tunnel is in the data plane any more,

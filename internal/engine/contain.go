@@ -1,0 +1,46 @@
+package engine
+
+import (
+	"runtime/debug"
+	"time"
+
+	"culvert/l2tp"
+)
+
+// contain recovers from a panic in a turn: a fault of ours must not take down
+// 50,000 others. The session or tunnel that it struck is ended without its core, whose
+// state cannot be trusted any more.
+func (s *shard) contain(struck turn) {
+	cause := recover()
+	if cause == nil {
+		return
+	}
+	s.engine.log.Error("INTERNAL FAULT, please report it", "panic", cause, "stack", string(debug.Stack()))
+	if struck.tunnel != nil {
+		struck.tunnel.abandon(time.Now())
+		return
+	}
+	struck.session.abandonLink()
+}
+
+// abandonLink ends a session whose link is not to be trusted.
+func (s *session) abandonLink() {
+	s.link = nil
+	s.cause = "internal fault"
+	s.hangUpCall(l2tp.Result{Code: l2tp.CDNError, Error: l2tp.ErrorVendorSpecific, Message: s.cause})
+}
+
+// abandon ends a tunnel whose core is not to be trusted: the peer finds out
+// by the silence.
+func (t *tunnel) abandon(now time.Time) {
+	end := l2tp.End{Result: l2tp.Result{Code: l2tp.StopError, Message: "internal fault"}, Lost: true}
+	for _, s := range t.sessions {
+		s.callDown(now, end)
+	}
+	if t.end == nil {
+		t.stopped(now, end)
+	}
+	if !t.finished {
+		t.finish()
+	}
+}
