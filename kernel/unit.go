@@ -2,8 +2,11 @@ package kernel
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strconv"
+	"time"
 	"unsafe"
 
 	"github.com/mdlayher/netlink"
@@ -50,8 +53,8 @@ func (k *Kernel) CreateUnit(ctx context.Context, name string, mtu int) (*Unit, e
 }
 
 func (u *Unit) create(ctx context.Context, k *Kernel, mtu int) error {
-	_, err := k.route.execute(ctx, newPPPLink(u.name, mtu, u.fd))
-	if e, _ := opError("", err).(*OpError); e != nil && e.Err == unix.EOPNOTSUPP {
+	err := u.createByName(ctx, k, mtu)
+	if errors.Is(err, unix.EOPNOTSUPP) {
 		err = u.createByNumber(ctx, k, mtu)
 	}
 	if err != nil {
@@ -69,6 +72,25 @@ func (u *Unit) create(ctx context.Context, k *Kernel, mtu int) error {
 		}
 	}
 	return nil
+}
+
+// createByName asks again while the kernel is busy: it holds the RTNL lock and
+// only tries for the mutex of ppp, which any call to /dev/ppp holds for a moment.
+func (u *Unit) createByName(ctx context.Context, k *Kernel, mtu int) error {
+	m := newPPPLink(u.name, mtu, u.fd)
+	for wait := 100 * time.Microsecond; ; wait *= 2 {
+		_, err := k.route.execute(ctx, m)
+		if !errors.Is(err, unix.EBUSY) || wait > time.Second {
+			return err
+		}
+		timer := time.NewTimer(wait/2 + rand.N(wait))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		case <-timer.C:
+		}
+	}
 }
 
 // newPPPLink asks for an interface of kind ppp on an open /dev/ppp. It is born
