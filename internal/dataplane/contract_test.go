@@ -121,7 +121,18 @@ func TestNullContractHosts(t *testing.T) {
 
 func TestTUNContract(t *testing.T) {
 	requireRoot(t)
-	dataplanetest.Contract(t, dataplanetest.Hosts(newTUN, true))
+	open := dataplanetest.Hosts(newTUN, true)
+	dataplanetest.Contract(t, func(t *testing.T, a, b dataplane.Handler) *dataplanetest.Pair {
+		p := open(t, a, b)
+		p.Lose = deleteDevice
+		return p
+	})
+}
+
+// deleteDevice takes away all sessions with their device.
+func deleteDevice(t testing.TB, s *dataplanetest.Side, id dataplane.SessionKey) {
+	t.Helper()
+	s.NetNS().Run("ip", "link", "del", "culvert0")
 }
 
 func newTUN(h dataplane.Handler) (dataplane.Dataplane, error) {

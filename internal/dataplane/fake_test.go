@@ -40,7 +40,8 @@ var (
 )
 
 // bubble runs f with two fakes, a at hostA and b at hostB.
-func bubble(t *testing.T, f func(t *testing.T, w *dataplane.Wire, a, b *dataplane.Fake, ra, rb *recorder)) {
+func bubble(t *testing.T, f func(t *testing.T, w *dataplane.Wire, a, b *dataplane.Fake,
+	ra, rb *recorder)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := dataplane.NewWire()
 		ra, rb := new(recorder), new(recorder)
@@ -52,7 +53,8 @@ func bubble(t *testing.T, f func(t *testing.T, w *dataplane.Wire, a, b *dataplan
 	})
 }
 
-func openTunnel(t testing.TB, f *dataplane.Fake, id l2tp.TunnelID, local, peer netip.AddrPort) dataplane.Tunnel {
+func openTunnel(t testing.TB, f *dataplane.Fake, id l2tp.TunnelID,
+	local, peer netip.AddrPort) dataplane.Tunnel {
 	t.Helper()
 	tun, err := f.OpenTunnel(t.Context(), dataplane.TunnelSpec{ID: id, Local: local, Peer: peer})
 	if err != nil {

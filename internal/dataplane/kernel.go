@@ -32,7 +32,7 @@ type kernelPlane struct {
 	pollers []*userPoller
 	watch   *kernel.Watch
 	turn    atomic.Uint32 // which poller gets the next descriptor
-	pins    kernelPins
+	pins    pins
 
 	// opening is held while sockets are opened and given up.
 	opening sync.Mutex

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"net/netip"
 	"slices"
-	"sync"
 
 	"culvert/kernel"
 )
@@ -126,7 +125,7 @@ func (s *kernelSession) apply(ctx context.Context, want linkState) error {
 	}
 	pins := &s.tunnel.plane.pins
 	if want.pinned {
-		if err := pins.acquire(ctx, s); err != nil {
+		if err := pins.acquire(ctx, s.tunnel.Peer().Addr(), s.key); err != nil {
 			return err
 		}
 	}
@@ -139,7 +138,7 @@ func (s *kernelSession) apply(ctx context.Context, want linkState) error {
 	}
 	*have = want
 	if !want.pinned {
-		return pins.release(ctx, s)
+		return pins.release(ctx, s.tunnel.Peer().Addr(), s.key)
 	}
 	return nil
 }
@@ -173,65 +172,4 @@ func (have *linkState) changes(index int, want linkState) (cs []kernel.Change) {
 		}
 	}
 	return cs
-}
-
-// kernelPins are routes that keep the way to tunnels' peers where it was before a
-// default route led into a tunnel, which would swallow itself. Sessions share
-// the pin of their peer.
-type kernelPins struct {
-	links *kernel.Links
-
-	mu     sync.Mutex // also held while the kernel is asked: this is rare
-	byPeer map[netip.Addr]*kernelPin
-}
-
-type kernelPin struct {
-	route kernel.Route
-	users map[*kernelSession]bool
-}
-
-// acquire pins the way to the session's tunnel's peer.
-func (p *kernelPins) acquire(ctx context.Context, s *kernelSession) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	peer := s.tunnel.Peer().Addr()
-	if have := p.byPeer[peer]; have != nil {
-		have.users[s] = true
-		return nil
-	}
-	r, err := p.links.RouteTo(ctx, peer)
-	if err != nil {
-		return err
-	}
-	r.Source = netip.Addr{} // as chosen without a pin
-	if !r.Local {
-		if err := p.links.Apply(ctx, kernel.AddRoute(r)); err != nil {
-			return err
-		}
-	}
-	if p.byPeer == nil {
-		p.byPeer = make(map[netip.Addr]*kernelPin)
-	}
-	p.byPeer[peer] = &kernelPin{r, map[*kernelSession]bool{s: true}}
-	return nil
-}
-
-// release ends the session's use of its pin, if it has one.
-func (p *kernelPins) release(ctx context.Context, s *kernelSession) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	peer := s.tunnel.Peer().Addr()
-	have := p.byPeer[peer]
-	if have == nil || !have.users[s] {
-		return nil
-	}
-	delete(have.users, s)
-	if len(have.users) > 0 {
-		return nil
-	}
-	delete(p.byPeer, peer)
-	if have.route.Local {
-		return nil
-	}
-	return p.links.Apply(ctx, kernel.DeleteRoute(have.route))
 }

@@ -209,5 +209,6 @@ func (s *kernelSession) closeUnit(ctx context.Context) error {
 		err = nil // somebody removed the interface
 	}
 	s.poller.Remove(s.unitFD)
-	return errors.Join(err, u.Close(), s.tunnel.plane.pins.release(ctx, s))
+	err = errors.Join(err, u.Close())
+	return errors.Join(err, s.tunnel.plane.pins.release(ctx, s.tunnel.Peer().Addr(), s.key))
 }

@@ -41,7 +41,7 @@ func NewTUN(h Handler, opts TUNOptions) (Dataplane, error) {
 	}
 	u.network = n
 	for queue := range n.device.Queues() {
-		n.readers.Go(func() { n.read(queue) })
+		n.readers.Go(func() { n.run(u, queue) })
 	}
 	return u, nil
 }
@@ -54,9 +54,11 @@ type tunNetwork struct {
 
 	readers  sync.WaitGroup
 	unrouted atomic.Uint64 // packets from the host that no session takes
+	ended    atomic.Bool   // the device is gone, by close or otherwise
 
 	lookup lookup
 	setup  tunSetup
+	pins   pins
 }
 
 // A lookup is what packets are steered by. Readers take no lock: writers, one
@@ -80,7 +82,9 @@ func openTUN(name string, queues int) (*tunNetwork, error) {
 		links.Close()
 		return nil, err
 	}
-	n := &tunNetwork{device: device, links: links, setup: newTUNSetup()}
+	n := &tunNetwork{
+		device: device, links: links, setup: newTUNSetup(), pins: pins{links: links},
+	}
 	n.lookup.peers.Store(new(sessionTable))
 	n.lookup.locals.Store(new(sessionTable))
 	n.lookup.defaults.Store(new(sessionTable))
@@ -103,6 +107,21 @@ func (n *tunNetwork) start(name string) (err error) {
 	return n.links.Apply(ctx, kernel.SetMTU(n.index, defaultMTU), kernel.SetUp(n.index, true))
 }
 
+// run reads from one queue until the device is closed. If it was deleted by
+// somebody else, that took all sessions.
+func (n *tunNetwork) run(u *userspace, queue int) {
+	err := n.read(queue)
+	if n.ended.Swap(true) {
+		return
+	}
+	cause := fmt.Errorf("read from TUN device %s: %w", n.device.Name, err)
+	for _, s := range u.all() {
+		if s.link.Load() != nil {
+			u.handler.SessionLost(s.key, cause)
+		}
+	}
+}
+
 // interfaces names the device if any session uses it.
 func (n *tunNetwork) interfaces(links []string) []string {
 	if len(links) == 0 {
@@ -116,6 +135,7 @@ func (n *tunNetwork) name(string) string { return n.device.Name }
 
 // close deletes the device and waits for its readers.
 func (n *tunNetwork) close() error {
+	n.ended.Store(true)
 	err := n.device.Close()
 	n.readers.Wait()
 	return errors.Join(err, n.links.Close())

@@ -30,7 +30,8 @@ func openTUNPair(t testing.TB) *tunPair {
 	return tp
 }
 
-func openOn(t testing.TB, s *dataplanetest.Side, spec dataplane.TunnelSpec, peer l2tp.TunnelID) dataplane.Tunnel {
+func openOn(t testing.TB, s *dataplanetest.Side, spec dataplane.TunnelSpec,
+	peer l2tp.TunnelID) dataplane.Tunnel {
 	t.Helper()
 	tun, err := s.OpenTunnel(t.Context(), spec)
 	if err != nil {
@@ -44,12 +45,15 @@ func openOn(t testing.TB, s *dataplanetest.Side, spec dataplane.TunnelSpec, peer
 
 // session opens session n with 10.9.n.1 at A and 10.9.n.2 at B; change may
 // change the two links.
-func (tp *tunPair) session(t testing.TB, n, mtu int, change func(a, b *dataplane.LinkSpec)) (a, b dataplane.Session) {
+func (tp *tunPair) session(t testing.TB, n, mtu int,
+	change func(a, b *dataplane.LinkSpec)) (a, b dataplane.Session) {
 	t.Helper()
 	spec := dataplane.SessionSpec{Session: l2tp.SessionID(n), PeerSession: l2tp.SessionID(n)}
 	one, two := v4(n, 1), v4(n, 2)
-	linkA := dataplane.LinkSpec{Name: "x", MTU: mtu, MRU: mtu, IPv4: dataplane.PointToPoint{Local: one, Peer: two}}
-	linkB := dataplane.LinkSpec{Name: "x", MTU: mtu, MRU: mtu, IPv4: dataplane.PointToPoint{Local: two, Peer: one}}
+	linkA := dataplane.LinkSpec{Name: "x", MTU: mtu, MRU: mtu}
+	linkA.IPv4 = dataplane.PointToPoint{Local: one, Peer: two}
+	linkB := dataplane.LinkSpec{Name: "x", MTU: mtu, MRU: mtu}
+	linkB.IPv4 = dataplane.PointToPoint{Local: two, Peer: one}
 	if change != nil {
 		change(&linkA, &linkB)
 	}
@@ -160,7 +164,8 @@ func TestTUNNameInUse(t *testing.T) {
 func BenchmarkTunForward(b *testing.B) {
 	tp := openTUNPair(b)
 	_, sb := tp.session(b, 1, 1400, nil)
-	f := tp.Flow(b, dataplanetest.End{Side: tp.A, Addr: v4(1, 1)}, dataplanetest.End{Side: tp.B, Addr: v4(1, 2)})
+	f := tp.Flow(b, dataplanetest.End{Side: tp.A, Addr: v4(1, 1)},
+		dataplanetest.End{Side: tp.B, Addr: v4(1, 2)})
 	const window = 64 // on the way at once, so that no queue overflows
 	start := time.Now()
 	for n := 0; b.Loop(); n++ {

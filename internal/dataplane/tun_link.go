@@ -23,15 +23,8 @@ type tunSetup struct {
 	links map[*userSession]*LinkSpec
 	users map[netip.Prefix][]*userSession // prefixes towards peers; the first has the route
 	own   map[netip.Addr][]*userSession   // our addresses
-	pins  map[netip.Addr]*pin
-	mtus  map[int]int // how many links want at least that
+	mtus  map[int]int                     // how many links want at least that
 	mtu   int
-}
-
-// A pin is a route that keeps the way to a tunnel's peer outside the tunnels.
-type pin struct {
-	route kernel.Route
-	users []*userSession
 }
 
 func newTUNSetup() tunSetup {
@@ -39,7 +32,6 @@ func newTUNSetup() tunSetup {
 		links: make(map[*userSession]*LinkSpec),
 		users: make(map[netip.Prefix][]*userSession),
 		own:   make(map[netip.Addr][]*userSession),
-		pins:  make(map[netip.Addr]*pin),
 		mtus:  make(map[int]int),
 		mtu:   defaultMTU,
 	}
@@ -70,17 +62,18 @@ func (n *tunNetwork) change(ctx context.Context, s *userSession, spec *LinkSpec)
 		n.setup.links[s] = spec
 	}
 	var errs []error
-	if spec.pins(s) && !old.pins(s) {
-		errs = append(errs, n.pin(ctx, s))
+	peer := s.socket.key.peer.Addr()
+	if spec.catches(peer) {
+		errs = append(errs, n.pins.acquire(ctx, peer, s.key))
 	}
 	changes := n.resize(old, spec)
 	changes = append(changes, n.changeOwn(s, old, spec)...)
 	changes = append(changes, n.changeRoutes(s, old, spec)...)
-	if old.pins(s) && !spec.pins(s) {
-		changes = append(changes, n.unpin(s)...)
-	}
 	if len(changes) > 0 {
 		errs = append(errs, n.links.Apply(ctx, changes...))
+	}
+	if !spec.catches(peer) {
+		errs = append(errs, n.pins.release(ctx, peer, s.key))
 	}
 	return errors.Join(errs...)
 }
@@ -131,10 +124,11 @@ func protocolOf(a netip.Addr) uint16 {
 	return protocolIPv6
 }
 
-// pins tells whether the link's default route would catch the tunnel's own datagrams.
-func (l *LinkSpec) pins(s *userSession) bool {
-	return l != nil && slices.ContainsFunc(l.prefixes(), func(p netip.Prefix) bool {
-		return p.Contains(s.socket.key.peer.Addr().WithZone(""))
+// catches tells whether the link's routes would catch datagrams to the
+// tunnel's own peer.
+func (l *LinkSpec) catches(peer netip.Addr) bool {
+	return slices.ContainsFunc(l.prefixes(), func(p netip.Prefix) bool {
+		return p.Contains(peer.WithZone(""))
 	})
 }
 
@@ -202,40 +196,6 @@ func (n *tunNetwork) route(p netip.Prefix, l *LinkSpec) kernel.Route {
 		r.Metric = 1 // ahead of routers' advertised ones, which have 1024
 	}
 	return r
-}
-
-// pin keeps the way to the tunnel's peer where it goes now.
-func (n *tunNetwork) pin(ctx context.Context, s *userSession) error {
-	peer := s.socket.key.peer.Addr().WithZone("")
-	p := n.setup.pins[peer]
-	if p == nil {
-		route, err := n.links.RouteTo(ctx, peer)
-		if err != nil {
-			return err
-		}
-		route.Source = netip.Addr{}
-		if err := n.links.Apply(ctx, kernel.AddRoute(route)); err != nil {
-			return err
-		}
-		p = &pin{route: route}
-		n.setup.pins[peer] = p
-	}
-	p.users = append(p.users, s)
-	return nil
-}
-
-// unpin ends the session's use of the pinned route.
-func (n *tunNetwork) unpin(s *userSession) []kernel.Change {
-	peer := s.socket.key.peer.Addr().WithZone("")
-	p := n.setup.pins[peer]
-	if p == nil { // it could not be pinned
-		return nil
-	}
-	if p.users = without(p.users, s); len(p.users) > 0 {
-		return nil
-	}
-	delete(n.setup.pins, peer)
-	return []kernel.Change{kernel.DeleteRoute(p.route)}
 }
 
 // resize makes the device's MTU the largest of all sessions', after one link has

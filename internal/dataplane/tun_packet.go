@@ -12,14 +12,14 @@ const (
 	headerIPv6 = 40
 )
 
-// read takes packets that the host sends, from one queue, until the device is closed.
-func (n *tunNetwork) read(queue int) {
+// read takes packets that the host sends, from one queue, until the device is gone.
+func (n *tunNetwork) read(queue int) error {
 	// Room before the packet lets a header be put there, so that nothing is copied.
 	b := make([]byte, maxDataHeader+1<<16)
 	for {
 		size, err := n.device.Read(queue, b[maxDataHeader:])
 		if err != nil {
-			return // closed, or deleted by somebody: then nothing can come any more
+			return err
 		}
 		n.send(queue, b[:maxDataHeader+size])
 	}

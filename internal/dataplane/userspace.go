@@ -118,6 +118,13 @@ func (u *userspace) Inventory(ctx context.Context) (Inventory, error) {
 	return inv, ctx.Err()
 }
 
+// all returns the sessions there are.
+func (u *userspace) all() []*userSession {
+	u.mu.RLock()
+	defer u.mu.RUnlock()
+	return slices.Collect(maps.Values(u.sessions))
+}
+
 // Close closes everything: after it the handler is not called any more, so it
 // must not be called by the handler.
 func (u *userspace) Close() error {

@@ -146,6 +146,7 @@ func testLost(t *testing.T, p *Pair) {
 		t.Skip("nothing else can take a session from this data plane")
 	}
 	c := connected(t, p).call(t, 1)
+	c.up4(t, 1400)
 	p.Lose(t, p.A, c.keyA)
 	if id := p.A.Said.Lost(t); id != c.keyA {
 		t.Errorf("lost session %s, want %s", id, c.keyA)

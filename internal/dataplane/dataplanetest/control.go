@@ -49,7 +49,8 @@ func sendControl(t testing.TB, tun dataplane.Tunnel, text string) {
 	}
 }
 
-func wantDatagram(t testing.TB, d dataplane.Datagram, id int, local, peer netip.AddrPort, text string) {
+func wantDatagram(t testing.TB, d dataplane.Datagram, id int, local, peer netip.AddrPort,
+	text string) {
 	t.Helper()
 	if int(d.Tunnel) != id || d.Local != local || d.Peer != peer || string(d.Data[2:]) != text {
 		t.Fatalf("datagram %q from %s to %s on tunnel %d, want %q from %s to %s on tunnel %d",

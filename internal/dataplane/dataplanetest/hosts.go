@@ -111,7 +111,8 @@ func (d inside) Listen(addr netip.AddrPort) (dataplane.Listener, error) {
 	return do(d.ns, func() (dataplane.Listener, error) { return d.Dataplane.Listen(addr) })
 }
 
-func (d inside) OpenTunnel(ctx context.Context, spec dataplane.TunnelSpec) (dataplane.Tunnel, error) {
+func (d inside) OpenTunnel(ctx context.Context,
+	spec dataplane.TunnelSpec) (dataplane.Tunnel, error) {
 	t, err := do(d.ns, func() (dataplane.Tunnel, error) { return d.Dataplane.OpenTunnel(ctx, spec) })
 	if err != nil {
 		return nil, err
@@ -142,7 +143,8 @@ func (t tunnelInside) Close(ctx context.Context) error {
 	return t.ns.Do(func() error { return t.Tunnel.Close(ctx) })
 }
 
-func (t tunnelInside) AddSession(ctx context.Context, spec dataplane.SessionSpec) (dataplane.Session, error) {
+func (t tunnelInside) AddSession(ctx context.Context,
+	spec dataplane.SessionSpec) (dataplane.Session, error) {
 	s, err := do(t.ns, func() (dataplane.Session, error) { return t.Tunnel.AddSession(ctx, spec) })
 	if err != nil {
 		return nil, err

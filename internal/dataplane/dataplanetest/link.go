@@ -215,13 +215,14 @@ func testConfigureErrors(t *testing.T, p *Pair) {
 		t.Errorf("the interface is %q before Configure, want none", name)
 	}
 	good, _ := c.link(1400)
+	global := netip.MustParseAddr("2001:db8::1")
 	for what, change := range map[string]func(*dataplane.LinkSpec){
 		"no name":         func(l *dataplane.LinkSpec) { l.Name = "" },
 		"a long name":     func(l *dataplane.LinkSpec) { l.Name = "sixteen-letters-" },
 		"no MTU":          func(l *dataplane.LinkSpec) { l.MTU = 0 },
 		"IPv6 as IPv4":    func(l *dataplane.LinkSpec) { l.IPv4 = l.IPv6 },
 		"IPv4 as IPv6":    func(l *dataplane.LinkSpec) { l.IPv6 = l.IPv4 },
-		"IPv6 not local":  func(l *dataplane.LinkSpec) { l.IPv6.Local = netip.MustParseAddr("2001:db8::1") },
+		"IPv6 not local":  func(l *dataplane.LinkSpec) { l.IPv6.Local = global },
 		"an enormous MTU": func(l *dataplane.LinkSpec) { l.MTU = 1 << 20 },
 	} {
 		bad := good
