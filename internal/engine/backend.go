@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -16,6 +17,9 @@ import (
 
 var _ management.Backend = (*Engine)(nil)
 
+// errFault is the answer of a shard that struck a fault of ours while it answered.
+var errFault = errors.New("internal fault, see the log")
+
 // ask runs f on a shard and returns its result.
 func ask[T any](ctx context.Context, s *shard, f func() (T, error)) (T, error) {
 	type answer struct {
@@ -24,8 +28,9 @@ func ask[T any](ctx context.Context, s *shard, f func() (T, error)) (T, error) {
 	}
 	answers := make(chan answer, 1)
 	s.mail.post(func() {
-		value, err := f()
-		answers <- answer{value, err}
+		a := answer{err: errFault}
+		defer func() { answers <- a }()
+		a.value, a.err = f()
 	})
 	select {
 	case a := <-answers:

@@ -16,11 +16,12 @@ func (s *shard) contain(struck turn) {
 		return
 	}
 	s.engine.log.Error("INTERNAL FAULT, please report it", "panic", cause, "stack", string(debug.Stack()))
-	if struck.tunnel != nil {
+	switch {
+	case struck.tunnel != nil:
 		struck.tunnel.abandon(time.Now())
-		return
+	case struck.session != nil:
+		struck.session.abandonLink()
 	}
-	struck.session.abandonLink()
 }
 
 // abandonLink ends a session whose link is not to be trusted.

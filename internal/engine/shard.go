@@ -77,12 +77,18 @@ func (s *shard) loop() {
 }
 
 func (s *shard) handle(m message) {
+	s.open(m)
+	s.drain()
+}
+
+// open carries out a message. A fault in it ends nothing.
+func (s *shard) open(m message) {
+	defer s.contain(turn{})
 	if m.run != nil {
 		m.run()
 	} else {
 		s.receive(m.pack)
 	}
-	s.drain()
 }
 
 // expire ticks every machine whose deadline has come.
