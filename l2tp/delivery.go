@@ -14,11 +14,11 @@ import (
 type delivery struct {
 	cfg *Config
 
-	ns, nr uint16 // of the next message to send; of the next to receive
-	sent   []outgoing
-	urgent []outgoing // go before those in queue: HELLO, CDN, StopCCN
-	queue  []outgoing
-	early  map[uint16]earlyMessage // received out of order, by Ns
+	ns, nr   uint16 // of the next message to send; of the next to receive
+	sent     []outgoing
+	queue    []outgoing
+	requests []outgoing              // ICRQ, OCRQ: go when queue is empty
+	early    map[uint16]earlyMessage // received out of order, by Ns
 
 	// Slow start and congestion avoidance, Appendix A. All count messages.
 	window   uint16 // that the peer offers, and no more than cfg.SendWindow
@@ -29,8 +29,13 @@ type delivery struct {
 	interval time.Duration // until the next retransmission
 	ackedAt  time.Time     // when something was last acknowledged; the interval begins anew
 	retries  int           // retransmissions since something was acknowledged
+	silence  int           // of those, since anything was heard
 	ackDue   time.Time     // zero if no acknowledgement is owed
 }
+
+// maxPatience is how many times Config.MaxRetransmits a message is sent again
+// to a peer that is heard but does not acknowledge it.
+const maxPatience = 3
 
 // An outgoing is a control message on its way to the peer.
 type outgoing struct {
@@ -69,7 +74,7 @@ func (d *delivery) setPeerWindow(size uint16) {
 
 // idle says whether nothing is outstanding and nothing waits.
 func (d *delivery) idle() bool {
-	return len(d.sent) == 0 && len(d.urgent) == 0 && len(d.queue) == 0
+	return len(d.sent) == 0 && len(d.queue) == 0 && len(d.requests) == 0
 }
 
 // An arrival is what the sequence number of a message makes of it.
@@ -141,7 +146,7 @@ func (d *delivery) acknowledge(now time.Time, nr uint16) int {
 	if len(d.sent) == 0 {
 		d.sent = nil
 	}
-	d.retries, d.ackedAt = 0, now
+	d.retries, d.silence, d.ackedAt = 0, 0, now
 	d.interval = d.cfg.retransmitInterval()
 	d.grow()
 	return n
@@ -194,10 +199,14 @@ func (d *delivery) expire(now time.Time) bool {
 	if at.IsZero() || at.After(now) {
 		return true
 	}
-	if d.retries >= d.cfg.maxRetransmits() {
+	// A peer of whom something is heard responds, even if the right
+	// acknowledgement was lost each time; but not for ever.
+	n := d.cfg.maxRetransmits()
+	if d.silence >= n || d.retries >= maxPatience*n {
 		return false
 	}
 	d.retries++
+	d.silence++
 	for i := range d.sent {
 		if !d.due(&d.sent[i]).After(now) {
 			d.sent[i].lost = true
@@ -245,7 +254,7 @@ func (d *delivery) transmit(now time.Time, send func(o *outgoing, ns uint16, aga
 
 // pop takes the next message that waits, passing over those of sessions that ended.
 func (d *delivery) pop() (outgoing, bool) {
-	for _, q := range []*[]outgoing{&d.urgent, &d.queue} {
+	for _, q := range []*[]outgoing{&d.queue, &d.requests} {
 		for len(*q) > 0 {
 			o := (*q)[0]
 			(*q)[0] = outgoing{}
@@ -260,4 +269,4 @@ func (d *delivery) pop() (outgoing, bool) {
 }
 
 // drop forgets what waits. What is outstanding stays: the peer counts on its Ns.
-func (d *delivery) drop() { d.urgent, d.queue = nil, nil }
+func (d *delivery) drop() { d.queue, d.requests = nil, nil }

@@ -24,14 +24,14 @@ func (t *Tunnel) carryOut(now time.Time, cell connCell, e End) {
 	if cell.do&sendSCCRQ != 0 {
 		t.heardAt = now
 		t.establishBy = now.Add(t.cfg.establishTimeout())
-		t.send(t.sccrq(), nil, false)
+		t.send(t.sccrq(), nil)
 	}
 	if cell.do&sendSCCRP != 0 {
 		t.establishBy = now.Add(t.cfg.establishTimeout())
-		t.send(t.sccrp(), nil, false)
+		t.send(t.sccrp(), nil)
 	}
 	if cell.do&sendSCCCN != 0 {
-		t.send(&SCCCN{ChallengeResponse: t.respond(TypeSCCCN)}, nil, false)
+		t.send(&SCCCN{ChallengeResponse: t.respond(TypeSCCCN)}, nil)
 	}
 	if cell.do&tunnelOpen != 0 {
 		t.opened(from)
@@ -82,7 +82,7 @@ func (t *Tunnel) cleanUp(now time.Time, do connActions, e End) {
 	t.state = TunnelClosing
 	t.lingerUntil = now.Add(t.cfg.linger())
 	if told {
-		t.send(&StopCCN{AssignedTunnelID: t.id, Result: e.Result}, nil, true)
+		t.send(&StopCCN{AssignedTunnelID: t.id, Result: e.Result}, nil)
 	}
 }
 

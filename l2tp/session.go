@@ -128,7 +128,7 @@ func (t *Tunnel) handleCall(now time.Time, ev Event) {
 		t.hangUp(ev.Session, End{Result: ev.Result, Cause: ev.Cause, Disconnect: ev.Disconnect})
 	case SetLinkInfo:
 		if s := t.sessions[ev.Session]; s != nil && !s.kind.ofLAC() && s.state == CallEstablished {
-			t.send(&SLI{accm{ev.SendACCM, ev.RecvACCM}}, s, false)
+			t.send(&SLI{accm{ev.SendACCM, ev.RecvACCM}}, s)
 		}
 	case NotifyErrors:
 		t.notify(now, ev)
@@ -241,7 +241,7 @@ func (t *Tunnel) notify(now time.Time, ev NotifyErrors) {
 		t.notified = make(map[SessionID]time.Time)
 	}
 	t.notified[s.id] = now
-	t.send(&WEN{ev.Errors}, s, false)
+	t.send(&WEN{ev.Errors}, s)
 }
 
 // call runs the table of the session's kind. e is its end, if the event is one.
@@ -269,22 +269,22 @@ func (t *Tunnel) call(s *session, ev callEvent, e End) {
 func (t *Tunnel) carryOutCall(s *session, do callActions) {
 	switch {
 	case do&sendICRQ != 0:
-		t.send(t.icrq(s), s, false)
+		t.send(t.icrq(s), s)
 	case do&sendOCRQ != 0:
 		if r := t.fitOutgoing(s.call); r != nil {
 			t.forget(s, End{Result: *r, Lost: true})
 			return
 		}
-		t.send(t.ocrq(s), s, false)
+		t.send(t.ocrq(s), s)
 	case do&sendICRP != 0:
-		t.send(&ICRP{AssignedSessionID: s.id}, s, false)
+		t.send(&ICRP{AssignedSessionID: s.id}, s)
 	case do&sendOCRP != 0:
-		t.send(&OCRP{s.id, s.call.PhysicalChannelID}, s, false)
+		t.send(&OCRP{s.id, s.call.PhysicalChannelID}, s)
 	case do&sendICCN != 0:
 		s.answered = false
-		t.send(t.iccn(s.call), s, false)
+		t.send(t.iccn(s.call), s)
 	case do&sendOCCN != 0:
-		t.send(t.occn(s.call), s, false)
+		t.send(t.occn(s.call), s)
 	}
 }
 
@@ -302,13 +302,13 @@ func (t *Tunnel) reportUp(s *session) {
 	s.call = nil
 }
 
-// sendCDN tells the peer that a call ended. It goes before what is queued.
+// sendCDN tells the peer that a call ended.
 //
 // "In the CDN control message, the same Assigned Session ID AVP first sent to
 // the receiving peer is used."
 // https://www.rfc-editor.org/rfc/rfc2661#section-4.4.4
 func (t *Tunnel) sendCDN(s *session, e End) {
-	t.send(&CDN{e.Result, s.id, e.Cause, e.Disconnect}, s, true)
+	t.send(&CDN{e.Result, s.id, e.Cause, e.Disconnect}, s)
 }
 
 // forget reports a session's end and frees its identifier.

@@ -42,11 +42,11 @@ type Snapshot struct {
 // A DeliverySnapshot is the state of reliable delivery.
 type DeliverySnapshot struct {
 	Ns, Nr                       uint16
-	Sent, Urgent, Queue          []OutgoingSnapshot
+	Sent, Queue, Requests        []OutgoingSnapshot
 	Early                        []EarlySnapshot
 	Window, CWND, SSThresh, Acks uint16
 	Interval                     time.Duration
-	Retries                      int
+	Retries, Silence             int
 	Acked                        bool          // something was acknowledged,
 	AckedAgo                     time.Duration // so long ago
 	AckIn                        time.Duration
@@ -154,10 +154,10 @@ func (s *session) snapshot() SessionSnapshot {
 func (d *delivery) snapshot(now time.Time) DeliverySnapshot {
 	s := DeliverySnapshot{
 		Ns: d.ns, Nr: d.nr,
-		Sent: snapshotQueue(now, d.sent), Urgent: snapshotQueue(now, d.urgent),
-		Queue:  snapshotQueue(now, d.queue),
-		Window: d.window, CWND: d.cwnd, SSThresh: d.ssthresh, Acks: d.acks,
-		Interval: d.interval, Retries: d.retries,
+		Sent: snapshotQueue(now, d.sent), Queue: snapshotQueue(now, d.queue),
+		Requests: snapshotQueue(now, d.requests),
+		Window:   d.window, CWND: d.cwnd, SSThresh: d.ssthresh, Acks: d.acks,
+		Interval: d.interval, Retries: d.retries, Silence: d.silence,
 		Acked: !d.ackedAt.IsZero(), AckIn: remaining(now, d.ackDue),
 	}
 	if s.Acked {
@@ -264,9 +264,10 @@ func (s *SessionSnapshot) restore() *session {
 func (d *delivery) restore(now time.Time, s *DeliverySnapshot, of map[SessionID]*session) {
 	d.ns, d.nr = s.Ns, s.Nr
 	d.sent = restoreQueue(now, s.Sent, of)
-	d.urgent, d.queue = restoreQueue(now, s.Urgent, of), restoreQueue(now, s.Queue, of)
+	d.queue = restoreQueue(now, s.Queue, of)
+	d.requests = restoreQueue(now, s.Requests, of)
 	d.window, d.cwnd, d.ssthresh, d.acks = s.Window, s.CWND, s.SSThresh, s.Acks
-	d.interval, d.retries = s.Interval, s.Retries
+	d.interval, d.retries, d.silence = s.Interval, s.Retries, s.Silence
 	if s.Acked {
 		d.ackedAt = now.Add(-s.AckedAgo)
 	}

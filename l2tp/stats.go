@@ -51,6 +51,6 @@ func (t *Tunnel) Stats() Stats {
 	s.Ns, s.Nr = t.d.ns, t.d.nr
 	s.SendWindow, s.CWND, s.SSThresh = t.d.window, t.d.cwnd, t.d.ssthresh
 	s.Outstanding, s.HeldEarly = len(t.d.sent), len(t.d.early)
-	s.Queued = len(t.d.urgent) + len(t.d.queue)
+	s.Queued = len(t.d.queue) + len(t.d.requests)
 	return s
 }

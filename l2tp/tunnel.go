@@ -161,7 +161,7 @@ func (t *Tunnel) expire(now time.Time) {
 	}
 	t.expireSetups(now)
 	if due(t.helloAt(), now) {
-		t.send(&HELLO{}, nil, true)
+		t.send(&HELLO{}, nil)
 	}
 }
 
@@ -218,7 +218,7 @@ func (t *Tunnel) receive(now time.Time, data []byte) {
 		t.stats.Misdirected++
 		return
 	}
-	t.heard, t.heardAt = true, now
+	t.heard, t.heardAt, t.d.silence = true, now, 0
 	if t.d.acknowledge(now, h.Nr) > 0 && t.state == TunnelClosing && t.d.idle() {
 		t.lingerUntil = now.Add(t.cfg.linger())
 	}
@@ -314,8 +314,10 @@ func (t *Tunnel) unreadable(now time.Time, sid SessionID, err *ParseError) {
 	t.stop(now, err.result())
 }
 
-// send queues a message of the tunnel, or of session s.
-func (t *Tunnel) send(m Message, s *session, urgent bool) {
+// send queues a message of the tunnel, or of session s. Requests for new calls
+// wait until all else has left: a call that has begun must not time out behind
+// those that have not.
+func (t *Tunnel) send(m Message, s *session) {
 	o := outgoing{avps: appendMessage(nil, m, t.cfg), mt: m.Type()}
 	if s != nil {
 		o.peer = s.peer
@@ -323,8 +325,8 @@ func (t *Tunnel) send(m Message, s *session, urgent bool) {
 			o.session = s
 		}
 	}
-	if urgent {
-		t.d.urgent = append(t.d.urgent, o)
+	if o.mt == TypeICRQ || o.mt == TypeOCRQ {
+		t.d.requests = append(t.d.requests, o)
 		return
 	}
 	t.d.queue = append(t.d.queue, o)
