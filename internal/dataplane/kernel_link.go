@@ -167,9 +167,15 @@ func (have *linkState) changes(index int, want linkState) (cs []kernel.Change) {
 		}
 	}
 	for _, r := range want.routes {
-		if !slices.Contains(have.routes, r) || have.unknown {
+		if !slices.Contains(have.routes, r) || have.unknown || have.loses(r, want) {
 			cs = append(cs, kernel.AddRoute(r))
 		}
 	}
 	return cs
+}
+
+// loses tells whether a route goes when the addresses change: with the last IPv4
+// address of an interface the kernel removes its IPv4 routes.
+func (have *linkState) loses(r kernel.Route, want linkState) bool {
+	return r.Prefix.Addr().Is4() && have.ipv4 != want.ipv4
 }

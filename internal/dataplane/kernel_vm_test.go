@@ -1,6 +1,9 @@
 package dataplane_test
 
 import (
+	"errors"
+	"net/netip"
+	"strings"
 	"testing"
 
 	"culvert/internal/dataplane"
@@ -36,5 +39,95 @@ func deleteSession(t testing.TB, s *dataplanetest.Side, id dataplane.SessionKey)
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestKernelDefaultRoute sends everything into the tunnel but the tunnel itself.
+// Another address keeps the routes, and closing brings the host's own default
+// route back.
+func TestKernelDefaultRoute(t *testing.T) {
+	lab.RequireKernel(t)
+	h := dataplanetest.NewRecorder()
+	p := dataplanetest.Hosts(newKernel, true)(t, h, h)
+	defer func() { errors.Join(p.A.Close(), p.B.Close()) }()
+	ns := p.A.NetNS()
+	ns.Run("ip", "route", "add", "default", "via", "192.0.2.77")
+	// A peer that is reached by the default route.
+	peer := netip.MustParseAddrPort("203.0.113.1:1701")
+	s := kernelSession(t, p.A, peer)
+	link := dataplane.LinkSpec{
+		Name: "up", MTU: 1400, MRU: 1400, DefaultRoute: true,
+		IPv4: dataplane.PointToPoint{
+			Local: netip.MustParseAddr("10.0.0.1"), Peer: netip.MustParseAddr("10.0.0.2"),
+		},
+	}
+	for _, local := range []string{"10.0.0.1", "10.0.0.9"} {
+		link.IPv4.Local = netip.MustParseAddr(local)
+		if err := s.Configure(t.Context(), link); err != nil {
+			t.Fatal(err)
+		}
+		wantRoute(t, p.A, "198.51.100.1", "dev up src "+local)
+		wantRoute(t, p.A, "203.0.113.1", "via 192.0.2.77 dev eth0")
+	}
+	if err := s.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantRoute(t, p.A, "198.51.100.1", "via 192.0.2.77 dev eth0")
+	if out := ns.Run("ip", "route", "show", "proto", "76"); out != "" {
+		t.Errorf("routes of ours are left: %s", out)
+	}
+}
+
+// kernelSession opens a tunnel and a session whose peer need not exist.
+func kernelSession(t *testing.T, s *dataplanetest.Side, peer netip.AddrPort) dataplane.Session {
+	t.Helper()
+	tun, err := s.OpenTunnel(t.Context(), dataplane.TunnelSpec{ID: 1, Peer: peer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tun.Attach(t.Context(), 2); err != nil {
+		t.Fatal(err)
+	}
+	session, err := tun.AddSession(t.Context(), dataplane.SessionSpec{Session: 3, PeerSession: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return session
+}
+
+func wantRoute(t *testing.T, s *dataplanetest.Side, to, want string) {
+	t.Helper()
+	if out := s.NetNS().Run("ip", "route", "get", to); !strings.Contains(out, want) {
+		t.Errorf("the route to %s is %q, want %q", to, out, want)
+	}
+}
+
+// TestKernelReattach attaches a tunnel again, for which it needs another socket.
+func TestKernelReattach(t *testing.T) {
+	lab.RequireKernel(t)
+	h := dataplanetest.NewRecorder()
+	p := dataplanetest.Hosts(newKernel, true)(t, h, h)
+	defer func() { errors.Join(p.A.Close(), p.B.Close()) }()
+	tun, err := p.A.OpenTunnel(t.Context(), dataplane.TunnelSpec{
+		ID: 1, Peer: netip.AddrPortFrom(p.B.Host, 1701),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	local := tun.Local()
+	for range 3 {
+		if err := tun.Attach(t.Context(), 2); err != nil {
+			t.Fatal(err)
+		}
+		_, err := tun.AddSession(t.Context(), dataplane.SessionSpec{Session: 3, PeerSession: 4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := tun.Detach(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if tun.Local() != local {
+			t.Errorf("the tunnel's address is %v, was %v", tun.Local(), local)
+		}
 	}
 }

@@ -111,14 +111,19 @@ func TestTUNSpoof(t *testing.T) {
 	}
 }
 
-// TestTUNDefaultRoute has B send everything to A but the tunnel itself.
+// TestTUNDefaultRoute has B send everything to A but the tunnel itself, which until
+// then went by the default route too, by way of A's second address.
 func TestTUNDefaultRoute(t *testing.T) {
 	tp := openTUNPair(t)
 	far := netip.MustParseAddr("10.66.0.1")
-	tp.A.NetNS().Run("ip", "address", "add", far.String(), "dev", "lo")
-	defer tp.A.NetNS().Run("ip", "address", "del", far.String()+"/32", "dev", "lo")
 	ns := tp.B.NetNS()
-	ns.Run("ip", "route", "add", "default", "via", tp.A.Host.String())
+	tp.A.NetNS().Run("ip", "address", "add", far.String(), "dev", "lo")
+	tp.A.NetNS().Run("ip", "address", "add", "198.51.100.1/24", "dev", "eth0")
+	ns.Run("ip", "address", "add", "198.51.100.2/24", "dev", "eth0")
+	ns.Run("ip", "route", "del", "192.0.2.0/24", "dev", "eth0")
+	ns.Run("ip", "route", "add", "default", "via", "198.51.100.1")
+	before := ns.Run("ip", "route")
+
 	_, b := tp.session(t, 1, 1400, func(_, b *dataplane.LinkSpec) { b.DefaultRoute = true })
 	ns.Ping(t, far, 3)
 	if c, err := b.Counters(t.Context()); err != nil || c.TxPackets != 3 || c.RxPackets != 3 {
@@ -131,10 +136,36 @@ func TestTUNDefaultRoute(t *testing.T) {
 		t.Fatal(err)
 	}
 	ns.Ping(t, far, 1)
-	ns.Run("ip", "route", "del", "default", "via", tp.A.Host.String())
-	if r := ns.Run("ip", "route"); strings.Contains(r, tp.A.Host.String()+" ") {
-		t.Errorf("the pinned route is left: %s", r)
+	if after := ns.Run("ip", "route"); after != before {
+		t.Errorf("the routes are\n%s\nand were\n%s", after, before)
 	}
+}
+
+// TestTUNSharedRoute has two sessions with a route to the same network: the
+// second takes over when the first is closed.
+func TestTUNSharedRoute(t *testing.T) {
+	tp := openTUNPair(t)
+	far := netip.MustParseAddr("10.66.0.1")
+	tp.B.NetNS().Run("ip", "address", "add", far.String(), "dev", "lo")
+	route := func(a, _ *dataplane.LinkSpec) {
+		a.Routes = []netip.Prefix{netip.MustParsePrefix("10.66.0.0/16")}
+	}
+	firstA, firstB := tp.session(t, 1, 1400, route)
+	secondA, _ := tp.session(t, 2, 1400, route)
+	want := func(s dataplane.Session, packets uint64) {
+		t.Helper()
+		tp.A.NetNS().Ping(t, far, 2)
+		if c, err := s.Counters(t.Context()); err != nil || c.TxPackets != packets {
+			t.Errorf("counters %+v, %v; want %d packets sent", c, err, packets)
+		}
+	}
+	want(firstA, 2)
+	for _, s := range []dataplane.Session{firstA, firstB} {
+		if err := s.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want(secondA, 2)
 }
 
 // TestTUNTransfer is TCP through a session, both ways, over IPv4.
