@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
+	"sync"
 	"time"
 	"unsafe"
 
@@ -60,7 +61,11 @@ func (u *Unit) create(ctx context.Context, k *Kernel, mtu int) error {
 	if err != nil {
 		return err
 	}
-	if u.number, err = unix.IoctlGetInt(u.fd, unix.PPPIOCGUNIT); err != nil {
+	err = pppIoctl(func() (err error) {
+		u.number, err = unix.IoctlGetInt(u.fd, unix.PPPIOCGUNIT)
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	if u.index, err = k.Index(u.name); err != nil {
@@ -74,12 +79,27 @@ func (u *Unit) create(ctx context.Context, k *Kernel, mtu int) error {
 	return nil
 }
 
-// createByName asks again while the kernel is busy: it holds the RTNL lock and
-// only tries for the mutex of ppp, which any call to /dev/ppp holds for a moment.
+// pppMutex stands for the kernel's mutex of that name, which every ioctl of
+// /dev/ppp takes. Creating an interface by netlink, with the RTNL lock held,
+// only tries for it, and fails when any ioctl of any thread is under way: with
+// 128 workers more time went into failing than into making interfaces. So in
+// this process the two keep out of each other's way.
+var pppMutex sync.RWMutex
+
+// pppIoctl calls f, which is one or more ioctls of /dev/ppp.
+func pppIoctl(f func() error) error {
+	pppMutex.RLock()
+	defer pppMutex.RUnlock()
+	return f()
+}
+
+// createByName asks again while another process keeps the kernel's mutex.
 func (u *Unit) createByName(ctx context.Context, k *Kernel, mtu int) error {
 	m := newPPPLink(u.name, mtu, u.fd)
 	for wait := 100 * time.Microsecond; ; wait *= 2 {
+		pppMutex.Lock()
 		_, err := k.route.execute(ctx, m)
+		pppMutex.Unlock()
 		if !errors.Is(err, unix.EBUSY) || wait > time.Second {
 			return err
 		}
@@ -143,21 +163,23 @@ func (u *Unit) Index() int { return u.index }
 // Connect joins a channel to the unit: frames of network protocols flow.
 func (u *Unit) Connect(c *Channel) error {
 	return opError("connect ppp interface "+u.name, c.use(func(fd int) error {
-		return unix.IoctlSetPointerInt(fd, unix.PPPIOCCONNECT, u.number)
+		return pppIoctl(func() error {
+			return unix.IoctlSetPointerInt(fd, unix.PPPIOCCONNECT, u.number)
+		})
 	}))
 }
 
 // Disconnect takes the channel from its unit: nothing flows any more.
 func (c *Channel) Disconnect() error {
 	return opError("disconnect ppp channel", c.use(func(fd int) error {
-		return unix.IoctlSetInt(fd, unix.PPPIOCDISCONN, 0)
+		return pppIoctl(func() error { return unix.IoctlSetInt(fd, unix.PPPIOCDISCONN, 0) })
 	}))
 }
 
 // SetMRU tells the unit how long a frame the peer may send.
 func (u *Unit) SetMRU(mru int) error {
 	return opError(fmt.Sprintf("set MRU %d of %s", mru, u.name), u.use(func(fd int) error {
-		return unix.IoctlSetPointerInt(fd, unix.PPPIOCSMRU, mru)
+		return pppIoctl(func() error { return unix.IoctlSetPointerInt(fd, unix.PPPIOCSMRU, mru) })
 	}))
 }
 
@@ -171,7 +193,7 @@ func (u *Unit) Pass(p NetworkProtocol, open bool) error {
 	}
 	op := fmt.Sprintf("set mode of protocol %#04x of %s", uint16(p), u.name)
 	return opError(op, u.use(func(fd int) error {
-		return ioctl(fd, unix.PPPIOCSNPMODE, unsafe.Pointer(&arg))
+		return pppIoctl(func() error { return ioctl(fd, unix.PPPIOCSNPMODE, unsafe.Pointer(&arg)) })
 	}))
 }
 
