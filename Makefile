@@ -37,7 +37,8 @@ demo: setup build vmrun ## show a session between two namespaces; DATAPLANE=tun 
 	@go build -trimpath -o build/culvert-demo ./test/demo
 	build/culvert-demo $(DATAPLANE)
 
-test: setup check test-unit test-native test-runner test-vm fuzz ## everything
+test: ## everything
+	@test/all.sh
 
 test-unit: ## tests without root
 	go test -short $(shell go list ./... | grep -v -e /test/lab$$ -e /test/e2e$$)
