@@ -27,10 +27,14 @@ func listen(t testing.TB, s *Side, host netip.Addr) dataplane.Listener {
 	if host.Is6() {
 		any = netip.IPv6Unspecified()
 	}
+	at := netip.AddrPortFrom(any, port)
 	if s.Exact {
-		any = host
+		at = netip.AddrPortFrom(host, port)
 	}
-	l, err := s.Listen(netip.AddrPortFrom(any, port))
+	if s.Exact && host.Is6() {
+		at = netip.AddrPortFrom(host, 0) // others may share the one address
+	}
+	l, err := s.Listen(at)
 	if err != nil {
 		t.Fatal(err)
 	}
