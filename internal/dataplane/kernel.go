@@ -259,12 +259,7 @@ func (p *kernelPlane) Inventory(ctx context.Context) (Inventory, error) {
 // Close closes everything: after it the handler is not called any more, so it
 // must not be called by the handler.
 func (p *kernelPlane) Close() error {
-	p.mu.Lock()
-	first := !p.closed
-	p.closed = true
-	tunnels := slices.Collect(maps.Values(p.tunnels))
-	listeners := slices.Collect(maps.Keys(p.listeners))
-	p.mu.Unlock()
+	tunnels, listeners, first := p.end()
 	if !first {
 		return nil
 	}
@@ -280,6 +275,17 @@ func (p *kernelPlane) Close() error {
 		errs = append(errs, poller.Close())
 	}
 	return errors.Join(append(errs, p.k.Close())...)
+}
+
+// end makes the data plane refuse what is new, and returns what there is.
+func (p *kernelPlane) end() (tunnels []*kernelTunnel, listeners []*kernelListener, first bool) {
+	p.opening.Lock()
+	defer p.opening.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	first = !p.closed
+	p.closed = true
+	return slices.Collect(maps.Values(p.tunnels)), slices.Collect(maps.Keys(p.listeners)), first
 }
 
 // parallel is how many sessions one call closes at a time. They wait for the
