@@ -30,7 +30,8 @@ func TestAttributeBytes(t *testing.T) {
 		f    func(*netlink.AttributeEncoder)
 		want []byte
 	}{
-		{"tunnel", func(ae *netlink.AttributeEncoder) { TunnelSpec{ID: 0x0102, PeerID: 0x0304}.encode(ae, 7) },
+		{"tunnel",
+			func(ae *netlink.AttributeEncoder) { TunnelSpec{ID: 0x0102, PeerID: 0x0304}.encode(ae, 7) },
 			[]byte{
 				8, 0, 9, 0, 2, 1, 0, 0, // tunnel
 				8, 0, 10, 0, 4, 3, 0, 0, // peer's

@@ -159,7 +159,8 @@ func TestErrors(t *testing.T) {
 	again.Tunnel = 999
 	want("session of no tunnel", a.CreateSession(ctx, again), fs.ErrNotExist)
 	want("modify no session", a.ModifySession(ctx, again), fs.ErrNotExist)
-	want("same tunnel", a.CreateTunnel(ctx, kernel.TunnelSpec{ID: ta.id, PeerID: 1}, ta.sock), fs.ErrExist)
+	same := kernel.TunnelSpec{ID: ta.id, PeerID: 1}
+	want("same tunnel", a.CreateTunnel(ctx, same, ta.sock), fs.ErrExist)
 	_, err := a.CreateUnit(ctx, "l1", 1400)
 	want("same interface", err, fs.ErrExist)
 	_, err = a.Session(ctx, ta.id, 99)

@@ -100,15 +100,13 @@ func (n need) fix() string {
 	if len(n.modules) == 0 {
 		return "run as root or with CAP_NET_ADMIN"
 	}
-	release := kernelRelease()
-	fix := fmt.Sprintf("load the modules %s (this kernel is %s)",
-		strings.Join(n.modules, ", "), release)
+	modules, release := strings.Join(n.modules, " "), kernelRelease()
 	if hasModules(n.modules, release) {
-		return fix
+		return "run as root: modprobe -a " + modules
 	}
-	arch := runtime.GOARCH
-	return fix + fmt.Sprintf("; where they do not exist, boot a kernel with L2TP and PPP: Debian's "+
-		"linux-image-%s has both, linux-image-cloud-%s has neither; or use --dataplane tun", arch, arch)
+	return fmt.Sprintf("kernel %s comes without the modules %s: boot Debian's linux-image-%s "+
+		"(linux-image-cloud-%[3]s has no PPP), or use --dataplane tun",
+		release, modules, runtime.GOARCH)
 }
 
 // hasModules reports whether the last of the modules is installed.
@@ -127,14 +125,18 @@ func kernelRelease() string {
 }
 
 func loadModule(name string) error {
-	path, err := exec.LookPath("modprobe")
-	if err != nil {
-		path = "/sbin/modprobe"
+	path := "/sbin/modprobe"
+	if found, err := exec.LookPath("modprobe"); err == nil {
+		path = found
 	}
-	out, err := exec.Command(path, "-q", name).CombinedOutput()
+	// Without -q: what it says is the only hint at the cause.
+	out, err := exec.Command(path, name).CombinedOutput()
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("load module %s: there is no modprobe (Debian package kmod)", name)
+	}
 	if err != nil {
-		text := strings.TrimSpace(string(out))
-		return fmt.Errorf("load module %s: %w %s", name, err, text)
+		text, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+		return fmt.Errorf("load module %s: %w: %s", name, err, text)
 	}
 	return nil
 }
@@ -154,8 +156,10 @@ func testDevice() error {
 	fd, err := openPPP()
 	if errors.Is(err, fs.ErrNotExist) {
 		// ENOENT: no node; ENXIO and ENODEV: a node, and nothing behind it.
-		unix.Mknod(pppDevice, unix.S_IFCHR|0o600, int(unix.Mkdev(108, 0)))
-		fd, err = openPPP()
+		made := unix.Mknod(pppDevice, unix.S_IFCHR|0o600, int(unix.Mkdev(108, 0)))
+		if fd, err = openPPP(); err != nil && made == nil {
+			os.Remove(pppDevice)
+		}
 	}
 	if err != nil {
 		return err

@@ -136,7 +136,8 @@ func newPPPLink(name string, mtu, fd int) netlink.Message {
 // kernel names the interface, and we rename it.
 func (u *Unit) createByNumber(ctx context.Context, k *Kernel, mtu int) error {
 	number := int32(-1) // any
-	if err := ioctl(u.fd, unix.PPPIOCNEWUNIT, unsafe.Pointer(&number)); err != nil {
+	err := pppIoctl(func() error { return ioctl(u.fd, unix.PPPIOCNEWUNIT, unsafe.Pointer(&number)) })
+	if err != nil {
 		return err
 	}
 	index, err := k.Index("ppp" + strconv.Itoa(int(number)))
