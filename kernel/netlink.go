@@ -101,7 +101,7 @@ func attributes(f func(*netlink.AttributeEncoder)) []byte {
 	return b
 }
 
-// A decoder goes through the attributes of a message.
+// eachAttribute calls f for each attribute of a message.
 func eachAttribute(b []byte, f func(*netlink.AttributeDecoder)) error {
 	ad, err := netlink.NewAttributeDecoder(b)
 	if err != nil {
@@ -113,7 +113,7 @@ func eachAttribute(b []byte, f func(*netlink.AttributeDecoder)) error {
 	return ad.Err()
 }
 
-// uint returns an unsigned number of whatever size the attribute has.
+// uintAttribute returns an unsigned number of whatever size the attribute has.
 func uintAttribute(ad *netlink.AttributeDecoder) uint64 {
 	switch len(ad.Bytes()) {
 	case 1:

@@ -60,7 +60,17 @@ func ListenUDP(addr netip.AddrPort) (*Socket, error) {
 		s.Close()
 		return nil, opError(op, err)
 	}
+	s.enlarge()
 	return s, nil
+}
+
+// enlarge asks for room for a burst of calls, some hundreds of messages. Without
+// the right to exceed the system's limit it gets what that allows.
+func (s *Socket) enlarge() {
+	const room = 1 << 20
+	if unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, room) != nil {
+		unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUF, room)
+	}
 }
 
 // DialUDP opens a socket that is bound to local and connected to peer. An
