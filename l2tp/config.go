@@ -64,12 +64,5 @@ type Config struct {
 	RefuseIncomingCalls bool // ICRQ: we are not an LNS for this peer
 	RefuseOutgoingCalls bool // OCRQ: we are not a LAC for this peer
 
-	Quirks Quirks    // what real peers need beyond the RFC
-	Rand   io.Reader // identifiers, challenges, random vectors; default crypto/rand.Reader
-}
-
-// Quirks are departures from the RFC that a peer is known to need.
-// Tolerance that harms nobody is not here: it is always on.
-type Quirks struct {
-	// ShortConnectSpeed and others are added as peers need them.
+	Rand io.Reader // identifiers, challenges, random vectors; default crypto/rand.Reader
 }

@@ -19,6 +19,11 @@ func seedMessages(f *testing.F) {
 // FuzzParse: what parses is the same when it is appended and parsed again.
 func FuzzParse(f *testing.F) {
 	seedMessages(f)
+	for _, b := range captures(f) {
+		if _, avps, err := ParseHeader(b); err == nil {
+			f.Add(avps)
+		}
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		_ = Describe(appendControl(nil, 1, 2, 3, 4, b))
 		m, err := ParseMessage(b, "s")
@@ -40,6 +45,9 @@ func FuzzParse(f *testing.F) {
 func FuzzParseHeader(f *testing.F) {
 	f.Add(unhex(f, "c802000c0001000200030004"))
 	f.Add(unhex(f, "4b0200140001000200030004 0004aaaaaaaaff03"))
+	for _, b := range captures(f) {
+		f.Add(b)
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		_ = Describe(b)
 		_, _ = PeekSCCRQ(b)

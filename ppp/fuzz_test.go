@@ -13,6 +13,9 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte{0x21, 0x45, 0, 0})
 	f.Add([]byte{0x80, 0x21, 1, 1, 0, 10, 3, 6, 0, 0, 0, 0, 0, 0})
 	f.Add([]byte{0xff, 0x03})
+	for _, b := range captures(f) {
+		f.Add(b)
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		_ = frameText(b)
 		proto, info, err := ParseFrame(b)
