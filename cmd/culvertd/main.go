@@ -67,9 +67,12 @@ const defaultConfig = "/etc/culvert/culvertd.conf"
 
 func (f *flags) register(cmd *cobra.Command) {
 	p := cmd.Flags()
-	p.StringVar(&f.config, "config", "", "configuration `FILE` (default "+defaultConfig+", if it is there)")
-	p.StringVar(&f.socket, "socket", management.DefaultSocket, "`PATH` of the socket for l2tpconfig")
-	p.StringVar(&f.dataplane, "dataplane", "auto", "what carries packets: auto, kernel, tun or null")
+	p.StringVar(&f.config, "config", "",
+		"configuration `FILE` (default "+defaultConfig+", if it is there)")
+	p.StringVar(&f.socket, "socket", management.DefaultSocket,
+		"`PATH` of the socket for l2tpconfig")
+	p.StringVar(&f.dataplane, "dataplane", "auto",
+		"what carries packets: auto, kernel, tun or null")
 	p.StringArrayVar(&f.listen, "listen", nil,
 		"`ADDR[:PORT]` on which peers are heard, repeatable (default 0.0.0.0:1701 and [::]:1701)")
 	p.BoolVar(&f.foreground, "foreground", false,

@@ -135,10 +135,7 @@ const usualPort = 1701
 // addresses are where peers are heard.
 func (f *flags) addresses() ([]netip.AddrPort, error) {
 	if len(f.listen) == 0 {
-		return []netip.AddrPort{
-			netip.AddrPortFrom(netip.IPv4Unspecified(), usualPort),
-			netip.AddrPortFrom(netip.IPv6Unspecified(), usualPort),
-		}, nil
+		return everywhere(), nil
 	}
 	var addrs []netip.AddrPort
 	for _, text := range f.listen {
@@ -149,6 +146,15 @@ func (f *flags) addresses() ([]netip.AddrPort, error) {
 		addrs = append(addrs, addr)
 	}
 	return addrs, nil
+}
+
+// everywhere is every address of the host, of the families that it has.
+func everywhere() []netip.AddrPort {
+	addrs := []netip.AddrPort{netip.AddrPortFrom(netip.IPv4Unspecified(), usualPort)}
+	if _, err := os.Stat("/proc/net/if_inet6"); err == nil {
+		addrs = append(addrs, netip.AddrPortFrom(netip.IPv6Unspecified(), usualPort))
+	}
+	return addrs
 }
 
 // parseListen reads ADDR, ADDR:PORT or [ADDR6]:PORT.
