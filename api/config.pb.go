@@ -213,6 +213,7 @@ type SystemStatus struct {
 	TunnelsRefused      uint64                 `protobuf:"varint,13,opt,name=tunnels_refused,json=tunnelsRefused,proto3" json:"tunnels_refused,omitempty"`
 	SessionsRefused     uint64                 `protobuf:"varint,14,opt,name=sessions_refused,json=sessionsRefused,proto3" json:"sessions_refused,omitempty"`
 	RxBadPackets        uint64                 `protobuf:"varint,15,opt,name=rx_bad_packets,json=rxBadPackets,proto3" json:"rx_bad_packets,omitempty"`
+	RxDroppedPackets    uint64                 `protobuf:"varint,16,opt,name=rx_dropped_packets,json=rxDroppedPackets,proto3" json:"rx_dropped_packets,omitempty"`
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
 }
@@ -348,6 +349,13 @@ func (x *SystemStatus) GetSessionsRefused() uint64 {
 func (x *SystemStatus) GetRxBadPackets() uint64 {
 	if x != nil {
 		return x.RxBadPackets
+	}
+	return 0
+}
+
+func (x *SystemStatus) GetRxDroppedPackets() uint64 {
+	if x != nil {
+		return x.RxDroppedPackets
 	}
 	return 0
 }
@@ -708,7 +716,7 @@ const file_culvert_v1_config_proto_rawDesc = "" +
 	"\n" +
 	"_log_levelB\f\n" +
 	"\n" +
-	"_host_name\"\xf7\b\n" +
+	"_host_name\"\xeb\t\n" +
 	"\fSystemStatus\x125\n" +
 	"\aversion\x18\x01 \x01(\tB\x1b\xca\xd7\x19\x17\n" +
 	"\x15Version of the daemonR\aversion\x12T\n" +
@@ -741,7 +749,9 @@ const file_culvert_v1_config_proto_rawDesc = "" +
 	"\x10sessions_refused\x18\x0e \x01(\x04B&\xca\xd7\x19\"\n" +
 	" Sessions refused since the startR\x0fsessionsRefused\x12]\n" +
 	"\x0erx_bad_packets\x18\x0f \x01(\x04B7\xca\xd7\x193\n" +
-	"1Packets that belong to no tunnel or are malformedR\frxBadPackets\"\xb2\t\n" +
+	"1Packets that belong to no tunnel or are malformedR\frxBadPackets\x12r\n" +
+	"\x12rx_dropped_packets\x18\x10 \x01(\x04BD\xca\xd7\x19@\n" +
+	">Control packets and PPP frames dropped because too many waitedR\x10rxDroppedPackets\"\xb2\t\n" +
 	"\vPeerProfile\x12r\n" +
 	"\fprofile_name\x18\x01 \x01(\tBJ\xca\xd7\x19F\n" +
 	";The name of the profile, compared with the peer's Host Name(\x010\xff\x018\x01p\n" +

@@ -678,8 +678,7 @@ type SessionStatus struct {
 	Cause             string                 `protobuf:"bytes,23,opt,name=cause,proto3" json:"cause,omitempty"`
 	ProfileName       string                 `protobuf:"bytes,24,opt,name=profile_name,json=profileName,proto3" json:"profile_name,omitempty"`
 	PppProfileName    string                 `protobuf:"bytes,25,opt,name=ppp_profile_name,json=pppProfileName,proto3" json:"ppp_profile_name,omitempty"`
-	TunnelName        string                 `protobuf:"bytes,26,opt,name=tunnel_name,json=tunnelName,proto3" json:"tunnel_name,omitempty"`
-	Attempts          uint64                 `protobuf:"varint,27,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	Attempts          uint64                 `protobuf:"varint,26,opt,name=attempts,proto3" json:"attempts,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
@@ -889,13 +888,6 @@ func (x *SessionStatus) GetPppProfileName() string {
 	return ""
 }
 
-func (x *SessionStatus) GetTunnelName() string {
-	if x != nil {
-		return x.TunnelName
-	}
-	return ""
-}
-
 func (x *SessionStatus) GetAttempts() uint64 {
 	if x != nil {
 		return x.Attempts
@@ -1050,7 +1042,7 @@ const file_culvert_v1_session_proto_rawDesc = "" +
 	"ipcp_state\x18\x10 \x01(\tB\x13\xca\xd7\x19\x0f\n" +
 	"\rState of IPCPR\tipcpState\x128\n" +
 	"\fipv6cp_state\x18\x11 \x01(\tB\x15\xca\xd7\x19\x11\n" +
-	"\x0fState of IPV6CPR\vipv6cpState\"\xa2\x0f\n" +
+	"\x0fState of IPV6CPR\vipv6cpState\"\xe3\x0e\n" +
 	"\rSessionStatus\x12G\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x18.culvert.v1.SessionStateB\x17\xca\xd7\x19\x13\n" +
 	"\x11State of the callR\x05state\x12@\n" +
@@ -1107,11 +1099,8 @@ const file_culvert_v1_session_proto_rawDesc = "" +
 	"\fprofile_name\x18\x18 \x01(\tB \xca\xd7\x19\x1c\n" +
 	"\x1aThe session profile in useR\vprofileName\x12F\n" +
 	"\x10ppp_profile_name\x18\x19 \x01(\tB\x1c\xca\xd7\x19\x18\n" +
-	"\x16The PPP profile in useR\x0epppProfileName\x12=\n" +
-	"\vtunnel_name\x18\x1a \x01(\tB\x1c\xca\xd7\x19\x18\n" +
-	"\x16The name of the tunnelR\n" +
-	"tunnelName\x12L\n" +
-	"\battempts\x18\x1b \x01(\x04B0\xca\xd7\x19,\n" +
+	"\x16The PPP profile in useR\x0epppProfileName\x12L\n" +
+	"\battempts\x18\x1a \x01(\x04B0\xca\xd7\x19,\n" +
 	"*Attempts to establish a persistent sessionR\battempts*\xf7\x02\n" +
 	"\vSessionType\x12\x1c\n" +
 	"\x18SESSION_TYPE_UNSPECIFIED\x10\x00\x12P\n" +

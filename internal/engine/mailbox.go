@@ -48,6 +48,13 @@ func (m *mailbox) postPacket(p packet) {
 	m.signal()
 }
 
+// droppedPackets is how many packets were dropped because too many waited.
+func (m *mailbox) droppedPackets() uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.dropped
+}
+
 // take returns what is queued. The slice given back is reused for the next ones.
 func (m *mailbox) take(reuse []message) []message {
 	clear(reuse)

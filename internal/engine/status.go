@@ -153,7 +153,9 @@ func (f sessionSubject) status(now time.Time) *api.Session {
 		s = proto.CloneOf(f.call.asked)
 		s.TunnelId = new(uint32(f.call.dialer.id))
 		s.Status = f.call.retryStatus()
-		s.Status.TunnelName = f.call.dialer.asked.GetTunnelName()
+		if name := f.call.dialer.asked.GetTunnelName(); name != "" {
+			s.TunnelName = &name
+		}
 		s.Status.Dataplane = f.call.dialer.shard.engine.path.Kind()
 	}
 	if f.session != nil {
@@ -341,6 +343,9 @@ func (e *Engine) systemStatus(now time.Time) *api.SystemStatus {
 		TunnelsRefused:      e.count.tunnelsRefused.Load(),
 		SessionsRefused:     e.count.sessionsRefused.Load(),
 		RxBadPackets:        e.count.badPackets.Load(),
+	}
+	for _, s := range e.shards {
+		st.RxDroppedPackets += s.mail.droppedPackets()
 	}
 	for _, addr := range e.Listening() {
 		st.Listen = append(st.Listen, addr.String())
