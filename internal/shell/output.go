@@ -41,10 +41,18 @@ func inherited(f schema.Field, m proto.Message) string {
 	switch {
 	case f.Param == nil || f.Param.Has(m):
 		return ""
-	case f.Param.Text(m) == "" && f.Param.Default != "" && plainText(f) == f.Param.Default:
+	case plainText(f) == defaultText(f.Param):
 		return "default"
 	}
 	return "inherited"
+}
+
+// defaultText is a default as it is shown.
+func defaultText(p *schema.Param) string {
+	if p.Default == "0" && p.Zero != "" {
+		return p.Zero
+	}
+	return p.Default
 }
 
 // appendRows adds a row for a field, or one for each of those that it holds.
