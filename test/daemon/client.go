@@ -144,14 +144,18 @@ func (d *Daemon) WaitUp(count int, limit time.Duration) []*api.Session {
 	return up
 }
 
-// WaitGone waits until the daemon has neither tunnels nor sessions of peers,
-// and none of its own that are up.
+// WaitGone waits until the daemon has no sessions, and no tunnels but closed
+// ones that linger.
 func (d *Daemon) WaitGone(limit time.Duration) {
 	d.t.Helper()
 	lab.Wait(d.t, limit, "tunnels and sessions to go", func() error {
-		tunnels, sessions := d.Tunnels(), d.Sessions()
-		if len(tunnels)+len(sessions) > 0 {
-			return fmt.Errorf("left: %v %v", tunnels, sessions)
+		if sessions := d.Sessions(); len(sessions) > 0 {
+			return fmt.Errorf("left: %v", sessions)
+		}
+		for _, tunnel := range d.Tunnels() {
+			if tunnel.GetStatus().GetState() != api.TunnelState_TUNNEL_STATE_CLOSING {
+				return fmt.Errorf("left: %v", tunnel)
+			}
 		}
 		return nil
 	})

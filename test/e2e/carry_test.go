@@ -25,8 +25,8 @@ func carry(t testing.TB, a, b end, size int64) {
 	t.Helper()
 	ping(t, a, b)
 	ping(t, b, a)
-	lab.Transfer(t, a.ns, b.ns, b.addr, size)
-	lab.Transfer(t, b.ns, a.ns, a.addr, size)
+	lab.TransferFrom(t, a.ns, a.addr, b.ns, b.addr, size)
+	lab.TransferFrom(t, b.ns, b.addr, a.ns, a.addr, size)
 }
 
 // ping pings, after having waited for the first answer: a pppd may configure

@@ -9,9 +9,12 @@ import (
 
 var alice = peers.User{Name: "alice", Password: "open sesame"}
 
-// tunnelSecret has what a configuration file must quote. A quotation mark in it
-// is beyond xl2tpd's.
-const tunnelSecret = "tunnel secret 1"
+// tunnelSecret has what a configuration file must quote, plainSecret what even
+// xl2tpd can read.
+const (
+	tunnelSecret = `tunnel "secret" 1`
+	plainSecret  = "tunnel-secret-1"
+)
 
 // lnsConfig is an LNS that knows alice, with addresses from a pool.
 func lnsConfig(more ...string) string {

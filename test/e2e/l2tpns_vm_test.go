@@ -28,10 +28,10 @@ func testL2TPNSAnswers(t *testing.T, auth peers.Auth) {
 	peers.StartFreeRADIUS(t, lnsNS, peers.RADIUSUser{User: alice, Addr: framed})
 	lns := peers.StartL2TPNS(t, lnsNS, peers.L2TPNSConfig{
 		Bind: lnsAddr, Local: netip.MustParseAddr("10.8.0.1"),
-		Pool: netip.MustParsePrefix("10.9.0.0/24"), Secret: tunnelSecret, Auth: auth,
+		Pool: netip.MustParsePrefix("10.9.0.0/24"), Secret: plainSecret, Auth: auth,
 	})
 	checkCapture := captureControl(t, lacNS)
-	lac := newSite(t, lacNS, "kernel", secretConfig(tunnelSecret))
+	lac := newSite(t, lacNS, "kernel", secretConfig(plainSecret))
 
 	callL2TPNS(t, lac, lnsNS, framed, transferSize)
 	lac.deleteTunnels()

@@ -12,8 +12,7 @@ import (
 	"culvert/test/lab"
 )
 
-// goneLimit is how long ended sessions and tunnels may stay: a closed tunnel
-// still acknowledges for as long as the peer may repeat itself (RFC 2661, 5.7).
+// goneLimit is how long ended sessions and tunnels may stay.
 const goneLimit = 60 * time.Second
 
 // upLimit is how long set-up may take. The machine may be emulated.
@@ -87,9 +86,11 @@ func explain(t testing.TB, ns *lab.NetNS) {
 	}
 }
 
-// checkGone waits until the daemon has no tunnel, and fails the test unless
-// the kernel then has nothing more than before: no tunnel, session, interface,
-// address, route or descriptor.
+// checkGone waits until the daemon has no session, and no tunnel but those that
+// still acknowledge, for as long as the peer may repeat itself (RFC 2661, 5.7).
+// It fails the test unless the kernel then has nothing more than before: no
+// tunnel, session, interface, address, route or descriptor, but for the
+// sockets of those tunnels.
 func (s *site) checkGone() {
 	s.t.Helper()
 	s.WaitGone(goneLimit)
@@ -102,7 +103,7 @@ func (s *site) checkFiles() {
 	lab.Wait(s.t, goneLimit, "descriptors to be closed", func() error {
 		// A connection of l2tpconfig may just be closing.
 		sockets, ppp := lab.KernelFiles(s.t, s.PID())
-		if sockets > s.sockets || ppp > s.ppp {
+		if sockets > s.sockets+len(s.Tunnels()) || ppp > s.ppp {
 			return fmt.Errorf("%d sockets and %d of /dev/ppp, before %d and %d",
 				sockets, ppp, s.sockets, s.ppp)
 		}

@@ -13,7 +13,7 @@ import (
 func TestXL2TPDCalls(t *testing.T) {
 	lab.RequireKernel(t)
 	for _, auth := range []peers.Auth{peers.PAP, peers.CHAP, peers.MSCHAPv2} {
-		for _, secret := range []string{"", tunnelSecret} {
+		for _, secret := range []string{"", plainSecret} {
 			name := string(auth)
 			if secret != "" {
 				name += "-secret"
@@ -82,7 +82,7 @@ func TestXL2TPDAnswers(t *testing.T) {
 		auth   peers.Auth
 		secret string
 	}{
-		{peers.PAP, ""}, {peers.CHAP, tunnelSecret}, {peers.MSCHAPv2, tunnelSecret},
+		{peers.PAP, ""}, {peers.CHAP, plainSecret}, {peers.MSCHAPv2, plainSecret},
 	} {
 		t.Run(string(test.auth), func(t *testing.T) { testXL2TPDAnswers(t, test.auth, test.secret) })
 	}

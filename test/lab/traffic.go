@@ -39,12 +39,20 @@ const transferLimit = 2 * time.Minute
 // other. The test ends when the checksums at both ends differ.
 func Transfer(t testing.TB, from, to *NetNS, addr netip.Addr, size int64) {
 	t.Helper()
-	if err := transfer(t.Context(), from, to, addr, size); err != nil {
+	TransferFrom(t, from, netip.Addr{}, to, addr, size)
+}
+
+// TransferFrom is Transfer from one of several addresses of the sender.
+func TransferFrom(t testing.TB, from *NetNS, local netip.Addr, to *NetNS, addr netip.Addr, size int64) {
+	t.Helper()
+	if err := transfer(t.Context(), from, local, to, addr, size); err != nil {
 		t.Fatalf("transferring %d bytes from %s to %s at %v: %v", size, from.Name, to.Name, addr, err)
 	}
 }
 
-func transfer(ctx context.Context, from, to *NetNS, addr netip.Addr, size int64) error {
+func transfer(
+	ctx context.Context, from *NetNS, local netip.Addr, to *NetNS, addr netip.Addr, size int64,
+) error {
 	ctx, cancel := context.WithTimeout(ctx, transferLimit)
 	defer cancel()
 	listener, err := listenIn(to, addr)
@@ -63,7 +71,7 @@ func transfer(ctx context.Context, from, to *NetNS, addr netip.Addr, size int64)
 		d.sum, d.size, d.err = receive(ctx, listener)
 		received <- d
 	}()
-	sent, err := send(ctx, from, listener.Addr(), size)
+	sent, err := send(ctx, from, local, listener.Addr(), size)
 	if err != nil {
 		return fmt.Errorf("sending: %w", err)
 	}
@@ -100,12 +108,18 @@ func receive(ctx context.Context, listener *net.TCPListener) (sum [sha256.Size]b
 	return [sha256.Size]byte(hash.Sum(nil)), size, err
 }
 
-func send(ctx context.Context, from *NetNS, to net.Addr, size int64) (sum [sha256.Size]byte, err error) {
+func send(
+	ctx context.Context, from *NetNS, local netip.Addr, to net.Addr, size int64,
+) (sum [sha256.Size]byte, err error) {
+	var source *net.TCPAddr // the route's choice
+	if local.IsValid() {
+		source = net.TCPAddrFromAddrPort(netip.AddrPortFrom(local, 0))
+	}
 	var conn net.Conn
 	err = from.Do(func() error {
 		// By address, in one goroutine: net.Dialer may start others, which
 		// would not be in the namespace.
-		conn, err = net.DialTCP("tcp", nil, to.(*net.TCPAddr))
+		conn, err = net.DialTCP("tcp", source, to.(*net.TCPAddr))
 		return err
 	})
 	if err != nil {
@@ -115,8 +129,8 @@ func send(ctx context.Context, from *NetNS, to net.Addr, size int64) (sum [sha25
 	deadline, _ := ctx.Deadline()
 	conn.SetDeadline(deadline)
 	hash := sha256.New()
-	source := io.LimitReader(rand.NewChaCha8(sha256.Sum256([]byte(from.Name))), size)
-	if _, err := io.Copy(io.MultiWriter(conn, hash), source); err != nil {
+	data := io.LimitReader(rand.NewChaCha8(sha256.Sum256([]byte(from.Name))), size)
+	if _, err := io.Copy(io.MultiWriter(conn, hash), data); err != nil {
 		return sum, err
 	}
 	return [sha256.Size]byte(hash.Sum(nil)), nil

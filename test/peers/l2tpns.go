@@ -46,6 +46,7 @@ func StartL2TPNS(t testing.TB, ns *lab.NetNS, cfg L2TPNSConfig) *L2TPNS {
 		}
 	})
 	l.daemon = ns.StartDaemon(t, "l2tpns")
+	t.Cleanup(l.daemon.Kill) // after HangUp it may not end by itself
 	// It serves only as a cluster's master, which it becomes when no other one
 	// was heard for cluster_hb_timeout.
 	l.WaitLog(`declaring myself the master`)

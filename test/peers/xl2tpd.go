@@ -22,7 +22,8 @@ type XL2TPDConfig struct {
 	// LNS is the server to call. When it is not valid, xl2tpd is the server.
 	LNS netip.Addr
 
-	// Secret of the tunnel, for challenges both ways. Empty means none.
+	// Secret of the tunnel, for challenges both ways. Empty means none. xl2tpd
+	// splits its file at spaces and takes quotation marks as they are.
 	Secret string
 
 	// Auth is what the server asks for, or the one that the client agrees to.
