@@ -101,7 +101,7 @@ type SessionParameters struct {
 // PPPParameters is everything that profiles say about a PPP link, resolved.
 type PPPParameters struct {
 	ProfileName string // the PPP profile
-	MTU         int    // no more than the tunnel's
+	MTU         int    // the tunnel's, which may be less, may change later
 	MRU         int    // no more than the tunnel's
 
 	AuthPeer     bool // the peer must authenticate

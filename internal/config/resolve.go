@@ -179,7 +179,6 @@ func (s *Snapshot) pppFor(name string, kind api.SessionType, mtu int) PPPParamet
 	r.LocalName = firstNonEmpty(r.LocalName, s.system.HostName)
 	r.AuthPeer = authPeer(eff, kind)
 	if mtu > 0 {
-		r.MTU = min(r.MTU, mtu)
 		r.MRU = min(r.MRU, mtu)
 	}
 	return r
