@@ -25,7 +25,7 @@ func (s *shard) receiveFirst(d dataplane.Datagram) {
 		s.engine.count.badPackets.Add(1)
 		return
 	}
-	if t := s.firsts[first{d.Peer, sccrq.AssignedTunnelID}]; t != nil {
+	if t := s.firsts[first{d.Peer, sccrq.AssignedTunnelID}]; t != nil && !t.peerKnowsItsEnd() {
 		s.step(t, l2tp.MessageReceived{Data: d.Data})
 		return
 	}
@@ -33,6 +33,13 @@ func (s *shard) receiveFirst(d dataplane.Datagram) {
 		return
 	}
 	s.accept(d, sccrq)
+}
+
+// peerKnowsItsEnd reports whether the tunnel has ended and its peer knows: what
+// comes with the same identifier is a new SCCRQ then. A peer that has just
+// started again may well choose the same.
+func (t *tunnel) peerKnowsItsEnd() bool {
+	return t.end != nil && (t.end.ByPeer || t.core.Drained())
 }
 
 // A first names the SCCRQ that began a tunnel: copies of it are recognised
@@ -45,7 +52,7 @@ type first struct {
 // losesTie settles the tie between an SCCRQ and those that we have sent to the
 // same host, and reports whether the peer's loses (RFC 2661, 4.4.3, Tie Breaker).
 func (s *shard) losesTie(peer netip.Addr, sccrq l2tp.SCCRQ) bool {
-	for _, d := range s.dialers {
+	for d := range s.dialers {
 		t := d.tunnel
 		if t == nil || t.peer.Addr() != peer.Unmap() || t.end != nil {
 			continue
@@ -77,6 +84,7 @@ func (s *shard) accept(d dataplane.Datagram, sccrq l2tp.SCCRQ) {
 		return
 	}
 	t := s.newTunnel(l2tp.Respond(settings.core, id), settings, d.Peer)
+	t.enlist()
 	t.beginBy(first{d.Peer, sccrq.AssignedTunnelID})
 	t.open(func() {})
 	s.step(t, l2tp.MessageReceived{Data: d.Data})
@@ -105,13 +113,14 @@ func (t *tunnel) beginBy(f first) {
 	t.shard.halfOpen++
 }
 
-// localOf is our end of a tunnel that a peer opens: where it found us, or an
-// ephemeral port there if the profile wants one.
+// localOf is our end of a tunnel that a peer opens: where it found us, or
+// another port there if the profile wants one. The usual port stands for the
+// daemon's own.
 func localOf(d dataplane.Datagram, p config.TunnelParameters) netip.AddrPort {
-	if p.OurUDPPort == 0 {
-		return netip.AddrPortFrom(d.Local.Addr(), 0)
+	if p.OurUDPPort == usualPort {
+		return d.Local
 	}
-	return d.Local
+	return netip.AddrPortFrom(d.Local.Addr(), p.OurUDPPort)
 }
 
 // refuses says why a peer gets no tunnel, or nil.
@@ -121,7 +130,7 @@ func (e *Engine) refuses(sys config.System, peer config.Peer) *l2tp.Result {
 		return &l2tp.Result{Code: l2tp.StopShutdown}
 	case sys.DenyRemoteTunnelCreates, sys.DrainTunnels:
 		return stopError(l2tp.ErrorTryAnother, "administratively disabled")
-	case sys.MaxTunnels > 0 && e.count.tunnels.Load() > int64(sys.MaxTunnels):
+	case sys.MaxTunnels > 0 && e.count.tunnels.Load() >= int64(sys.MaxTunnels):
 		return stopError(l2tp.ErrorResources, "too many tunnels")
 	case peer.Tunnel.Parameters.AuthMode == api.AuthMode_AUTH_MODE_SIMPLE && !peer.Matched:
 		return &l2tp.Result{Code: l2tp.StopNotAuthorized, Message: "unknown peer"}

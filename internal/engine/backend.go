@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
 
 	"culvert/api"
+	"culvert/internal/config"
 	"culvert/internal/management"
 	"culvert/l2tp"
 )
@@ -66,30 +68,37 @@ func (e *Engine) CreateTunnel(ctx context.Context, asked *api.Tunnel) (*api.Tunn
 	if err != nil {
 		return nil, err
 	}
-	d := &dialer{asked: proto.CloneOf(asked), resolved: resolved, id: l2tp.TunnelID(resolved.ID)}
-	d.shard = e.shardFor(resolved.Dest.Addr)
-	if d.id != 0 {
-		d.shard = e.shardOf(d.id)
+	d := &dialer{
+		shard:     e.shardFor(resolved.Dest.Addr),
+		asked:     proto.CloneOf(asked),
+		resolved:  resolved,
+		callNames: make(map[string]*call),
+		callIDs:   make(map[l2tp.SessionID]*call),
+	}
+	if resolved.ID != 0 {
+		d.shard = e.shardOf(l2tp.TunnelID(resolved.ID))
 	}
 	if !e.names.add(d) {
 		return nil, management.Errorf(management.ErrExists, "tunnel %s: exists already",
 			asked.GetTunnelName())
 	}
-	created, err := ask(ctx, d.shard, func() (*api.Tunnel, error) { return d.begin(time.Now()) })
-	if err != nil {
-		e.names.remove(d)
-	}
-	return created, err
+	return ask(ctx, d.shard, func() (*api.Tunnel, error) { return d.begin(time.Now()) })
 }
 
 // mayCreate says why no tunnel may be created by command, or nil.
 func (e *Engine) mayCreate() error {
 	sys := e.store.Snapshot().System()
+	if sys.DenyLocalTunnelCreates {
+		return management.Errorf(management.ErrRefused, "system: deny_local_tunnel_creates is yes")
+	}
+	return e.mayOpen(sys)
+}
+
+// mayOpen says why no tunnel of ours may be opened, or nil.
+func (e *Engine) mayOpen(sys config.System) error {
 	switch {
 	case e.stopping.Load():
 		return management.Errorf(management.ErrUnavailable, "the daemon is stopping")
-	case sys.DenyLocalTunnelCreates:
-		return management.Errorf(management.ErrRefused, "system: deny_local_tunnel_creates is yes")
 	case sys.DrainTunnels:
 		return management.Errorf(management.ErrRefused, "system: drain_tunnels is yes")
 	case sys.MaxTunnels > 0 && e.count.tunnels.Load() >= int64(sys.MaxTunnels):
@@ -99,27 +108,33 @@ func (e *Engine) mayCreate() error {
 	return nil
 }
 
-// begin enters the dialer into its shard and starts its first attempt.
-func (d *dialer) begin(now time.Time) (*api.Tunnel, error) {
-	if d.id == 0 {
-		d.id = d.shard.newTunnelID()
-	}
-	if d.id == 0 || d.shard.tunnels[d.id] != nil || d.shard.dialerOf(d.id) != nil {
-		return nil, management.Errorf(management.ErrExists, "tunnel_id %d: in use", d.id)
-	}
-	d.shard.dialers = append(d.shard.dialers, d)
-	d.dial(now)
-	return d.status(now), nil
-}
-
-// dialerOf finds the dialer whose tunnel has, or will have, an identifier.
-func (s *shard) dialerOf(id l2tp.TunnelID) *dialer {
-	for _, d := range s.dialers {
-		if d.id == id {
-			return d
-		}
+// maySetUp says why no session of ours may be set up, or nil.
+func (e *Engine) maySetUp(sys config.System) error {
+	switch {
+	case sys.DrainTunnels:
+		return management.Errorf(management.ErrRefused, "system: drain_tunnels is yes")
+	case sys.MaxSessions > 0 && e.count.sessions.Load() >= int64(sys.MaxSessions):
+		return management.Errorf(management.ErrRefused,
+			"system: max_sessions is %d, and so many exist", sys.MaxSessions)
 	}
 	return nil
+}
+
+// begin enters the dialer into its shard and starts its first attempt.
+func (d *dialer) begin(now time.Time) (*api.Tunnel, error) {
+	err := d.shard.engine.mayCreate() // again: the daemon may be stopping since
+	id := d.nextID()
+	if err == nil && (id == 0 || d.shard.tunnels[id] != nil || d.shard.wanted[id] != nil) {
+		err = management.Errorf(management.ErrExists, "tunnel_id %d: in use", id)
+	}
+	if err != nil {
+		d.shard.engine.names.remove(d)
+		return nil, err
+	}
+	d.take(id)
+	d.shard.dialers[d] = struct{}{}
+	d.dial(now)
+	return d.status(now), nil
 }
 
 // A subject is the tunnel that a key names: a dialer, a running tunnel, or both.
@@ -143,10 +158,9 @@ func onTunnel[T any](
 		case named != nil:
 			found = subject{named, named.tunnel}
 		case name == "":
-			found.tunnel = s.tunnels[l2tp.TunnelID(id)]
-			found.dialer = s.dialerOf(l2tp.TunnelID(id))
+			found = s.subject(l2tp.TunnelID(id))
 		}
-		if found.dialer == nil && (found.tunnel == nil || found.tunnel.end != nil) {
+		if !found.exists() {
 			var zero T
 			return zero, management.Errorf(management.ErrNotFound, "tunnel %s: no such tunnel",
 				either(name, id))
@@ -220,40 +234,43 @@ func (e *Engine) ListTunnels(ctx context.Context, page management.Page) ([]*api.
 
 // list describes a page of the shard's tunnels.
 func (s *shard) list(page management.Page) []*api.Tunnel {
-	found := s.subjects()
 	now := time.Now()
 	var tunnels []*api.Tunnel
-	for _, id := range after(found, l2tp.TunnelID(page.AfterTunnel), page.Limit) {
-		tunnels = append(tunnels, found[id].status(now))
+	for found := range s.from(int(page.AfterTunnel) + 1) {
+		if len(tunnels) == page.Limit {
+			break
+		}
+		tunnels = append(tunnels, found.status(now))
 	}
 	return tunnels
 }
 
-// subjects is every tunnel of the shard: those that run, and those that wait
-// for their next attempt.
-func (s *shard) subjects() map[l2tp.TunnelID]subject {
-	found := make(map[l2tp.TunnelID]subject, len(s.tunnels))
-	for id, t := range s.tunnels {
-		if t.end == nil {
-			found[id] = subject{t.dialer, t}
-		}
+// subject is the tunnel of an identifier: one that runs, or one that waits for
+// its next attempt. One that lingers is none.
+func (s *shard) subject(id l2tp.TunnelID) subject {
+	if d := s.wanted[id]; d != nil {
+		return subject{d, d.tunnel}
 	}
-	for _, d := range s.dialers {
-		found[d.id] = subject{d, d.tunnel}
+	if t := s.tunnels[id]; t != nil && t.end == nil {
+		return subject{t.dialer, t}
 	}
-	return found
+	return subject{}
 }
 
-// after returns up to limit keys greater than last, in order.
-func after[K ~uint16, V any](m map[K]V, last K, limit int) []K {
-	var keys []K
-	for k := range m {
-		if k > last {
-			keys = append(keys, k)
+func (f subject) exists() bool { return f.dialer != nil || f.tunnel != nil }
+
+// from returns the shard's tunnels whose identifiers are not less than first,
+// in order. To try them all costs less than to sort those that are there.
+func (s *shard) from(first int) iter.Seq[subject] {
+	n := len(s.engine.shards)
+	first += (s.index - first%n + n) % n
+	return func(yield func(subject) bool) {
+		for id := first; id < 1<<16; id += n {
+			if found := s.subject(l2tp.TunnelID(id)); found.exists() && !yield(found) {
+				return
+			}
 		}
 	}
-	slices.Sort(keys)
-	return keys[:min(len(keys), limit)]
 }
 
 // SystemStatus describes the daemon.

@@ -16,8 +16,8 @@ import (
 
 // CreateSession begins to place a call in a tunnel that was created by command.
 func (e *Engine) CreateSession(ctx context.Context, asked *api.Session) (*api.Session, error) {
-	if e.store.Snapshot().System().DrainTunnels {
-		return nil, management.Errorf(management.ErrRefused, "system: drain_tunnels is yes")
+	if err := e.maySetUp(e.store.Snapshot().System()); err != nil {
+		return nil, err
 	}
 	name, id := asked.GetTunnelName(), asked.GetTunnelId()
 	return onTunnel(ctx, e, name, id, func(found subject) (*api.Session, error) {
@@ -44,7 +44,7 @@ func (d *dialer) addCall(now time.Time, asked *api.Session) (*api.Session, error
 			"session_id %d: in use in tunnel %s", id, d)
 	}
 	c := &call{dialer: d, asked: asked}
-	d.calls = append(d.calls, c)
+	c.enter()
 	if d.isUp() {
 		c.placeCall(now)
 	}
@@ -53,23 +53,6 @@ func (d *dialer) addCall(now time.Time, asked *api.Session) (*api.Session, error
 
 // String names the dialer's tunnel in messages.
 func (d *dialer) String() string { return either(d.asked.GetTunnelName(), uint32(d.id)) }
-
-// callOf finds a call by its name or by the identifier that it asked for or has.
-func (d *dialer) callOf(name string, id uint32) *call {
-	for _, c := range d.calls {
-		switch {
-		case name != "":
-			if c.asked.GetSessionName() == name {
-				return c
-			}
-		case c.session != nil && uint32(c.session.id) == id:
-			return c
-		case id != 0 && c.asked.GetSessionId() == id:
-			return c
-		}
-	}
-	return nil
-}
 
 func (d *dialer) sessionOf(id uint16) *session {
 	if d.tunnel == nil {
@@ -175,7 +158,7 @@ func (e *Engine) ListSessions(
 ) ([]*api.Session, error) {
 	if name, id := in.GetTunnelName(), in.GetTunnelId(); name != "" || id != 0 {
 		return onTunnel(ctx, e, name, id, func(found subject) ([]*api.Session, error) {
-			return found.sessions(time.Now(), page.AfterSession, page.Limit), nil
+			return found.sessions(time.Now(), page), nil
 		})
 	}
 	var all []*api.Session
@@ -188,9 +171,8 @@ func (e *Engine) ListSessions(
 		}
 		all = append(all, some...)
 	}
-	slices.SortFunc(all, func(a, b *api.Session) int {
-		return cmp.Or(cmp.Compare(a.GetTunnelId(), b.GetTunnelId()),
-			cmp.Compare(a.GetSessionId(), b.GetSessionId()))
+	slices.SortStableFunc(all, func(a, b *api.Session) int {
+		return cmp.Compare(a.GetTunnelId(), b.GetTunnelId())
 	})
 	return all[:min(len(all), page.Limit)], nil
 }
@@ -198,43 +180,81 @@ func (e *Engine) ListSessions(
 // listSessions describes a page of the shard's sessions.
 func (s *shard) listSessions(page management.Page) []*api.Session {
 	var sessions []*api.Session
-	now := time.Now()
-	begin, afterSession := page.AfterTunnel, page.AfterSession
-	if begin > 0 {
-		begin-- // the tunnel of the last session may have more
-	}
-	found := s.subjects()
-	for _, id := range after(found, l2tp.TunnelID(begin), len(found)) {
-		if uint16(id) != page.AfterTunnel {
-			afterSession = 0
+	now, limit := time.Now(), page.Limit
+	for found := range s.from(max(1, int(page.AfterTunnel))) { // the last one may have more
+		if uint16(found.id()) != page.AfterTunnel {
+			page = management.Page{}
 		}
-		rest := page.Limit - len(sessions)
-		sessions = append(sessions, found[id].sessions(now, afterSession, rest)...)
-		if len(sessions) >= page.Limit {
+		page.Limit = limit - len(sessions)
+		if sessions = append(sessions, found.sessions(now, page)...); len(sessions) >= limit {
 			break
 		}
 	}
 	return sessions
 }
 
-// sessions describes the tunnel's sessions after one, and the calls that have
-// no session now if it is the first page.
-func (f subject) sessions(now time.Time, last uint16, limit int) []*api.Session {
+// id is our Tunnel ID.
+func (f subject) id() l2tp.TunnelID {
+	if f.dialer != nil {
+		return f.dialer.id
+	}
+	return f.tunnel.core.ID()
+}
+
+// sessions describes a page of the tunnel's sessions: first the calls that
+// have no session now, then the others by their identifiers.
+func (f subject) sessions(now time.Time, page management.Page) []*api.Session {
 	var sessions []*api.Session
-	if f.dialer != nil && last == 0 {
-		for _, c := range f.dialer.calls {
-			if c.session == nil {
-				sessions = append(sessions, c.status(now))
-			}
-		}
+	if page.AfterSession == 0 {
+		sessions = f.waiting(now, page)
 	}
 	if f.tunnel == nil {
 		return sessions
 	}
-	for _, id := range after(f.tunnel.sessions, l2tp.SessionID(last), limit) {
-		if s := f.tunnel.sessions[id]; s.phase != gone {
-			sessions = append(sessions, sessionSubject{s.wanted, s}.status(now))
+	limit := page.Limit - len(sessions)
+	for _, s := range f.tunnel.after(l2tp.SessionID(page.AfterSession), limit) {
+		sessions = append(sessions, sessionSubject{s.wanted, s}.status(now))
+	}
+	return sessions
+}
+
+// waiting describes calls that have no session now.
+func (f subject) waiting(now time.Time, page management.Page) []*api.Session {
+	if f.dialer == nil {
+		return nil
+	}
+	var sessions []*api.Session
+	for _, c := range f.dialer.calls {
+		switch {
+		case c.session != nil:
+		case page.Waiting > 0:
+			page.Waiting--
+		case len(sessions) < page.Limit:
+			sessions = append(sessions, c.status(now))
 		}
 	}
 	return sessions
+}
+
+// after returns up to limit sessions that have not ended, whose identifiers
+// are greater than last, in order. In a full tunnel the next ones are found at once;
+// in one that is not, there are few to sort.
+func (t *tunnel) after(last l2tp.SessionID, limit int) []*session {
+	const many = 4096
+	var found []*session
+	if len(t.sessions) < many {
+		for id, s := range t.sessions {
+			if id > last && s.phase != gone {
+				found = append(found, s)
+			}
+		}
+		slices.SortFunc(found, func(a, b *session) int { return cmp.Compare(a.id, b.id) })
+		return found[:min(len(found), limit)]
+	}
+	for id := int(last) + 1; id < 1<<16 && len(found) < limit; id++ {
+		if s := t.sessions[l2tp.SessionID(id)]; s != nil && s.phase != gone {
+			found = append(found, s)
+		}
+	}
+	return found
 }

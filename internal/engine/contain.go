@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"runtime/debug"
 	"time"
 
@@ -15,13 +16,28 @@ func (s *shard) contain(struck turn) {
 	if cause == nil {
 		return
 	}
-	s.engine.log.Error("INTERNAL FAULT, please report it", "panic", cause, "stack", string(debug.Stack()))
+	s.engine.logFault(cause)
 	switch {
 	case struck.tunnel != nil:
 		struck.tunnel.abandon(time.Now())
 	case struck.session != nil:
 		struck.session.abandonLink()
 	}
+}
+
+func (e *Engine) logFault(cause any) {
+	e.log.Error("INTERNAL FAULT, please report it", "panic", cause, "stack", string(debug.Stack()))
+}
+
+// protect runs a job. A fault in it is the job's error.
+func (e *Engine) protect(run func(ctx context.Context) error) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			e.logFault(cause)
+			err = errFault
+		}
+	}()
+	return run(e.jobContext)
 }
 
 // abandonLink ends a session whose link is not to be trusted.

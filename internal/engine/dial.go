@@ -2,9 +2,10 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -24,24 +25,16 @@ type dialer struct {
 	asked  *api.Tunnel // as the command said
 	tunnel *tunnel     // the attempt that runs, or nil
 	id     l2tp.TunnelID
-	calls  []*call
+
+	calls     []*call // in no order
+	callNames map[string]*call
+	callIDs   map[l2tp.SessionID]*call // by the identifier asked for
 
 	resolved config.Tunnel // for the attempt that runs, or the last
 	attempts uint64
 	retry    backoff
 	deleted  bool
 	cause    string // why the last attempt ended
-}
-
-// A call is a session that we were asked to have in a dialer's tunnel.
-type call struct {
-	dialer   *dialer
-	asked    *api.Session
-	session  *session // the attempt that runs, or nil
-	attempts uint64
-	retry    backoff
-	deleted  bool
-	cause    string
 }
 
 // A backoff is the wait before a next attempt, doubled each time.
@@ -67,34 +60,45 @@ func (b *backoff) take(now time.Time) bool {
 
 func (d *dialer) slot() *slot { return &d.place }
 
-func (d *dialer) deadline() time.Time {
-	at := d.retry.at
-	for _, c := range d.calls {
-		at = earliest(at, c.retry.at)
-	}
-	return at
-}
+func (d *dialer) deadline() time.Time { return d.retry.at }
 
 func (d *dialer) tick(now time.Time) {
 	if d.retry.take(now) {
 		d.dial(now)
 	}
-	for _, c := range d.calls {
-		if c.retry.take(now) && d.isUp() {
-			c.placeCall(now)
-		}
+}
+
+// isUp reports whether calls can be placed. A tunnel that is ending tells of
+// its calls first.
+func (d *dialer) isUp() bool {
+	t := d.tunnel
+	return t != nil && t.core.State() == l2tp.TunnelEstablished && !t.closing && t.end == nil
+}
+
+// take makes id the identifier of the tunnel that is there or comes next, and
+// keeps others from it.
+func (d *dialer) take(id l2tp.TunnelID) {
+	d.yield()
+	if d.id = id; id != 0 {
+		d.shard.wanted[id] = d
 	}
 }
 
-func (d *dialer) isUp() bool {
-	t := d.tunnel
-	return t != nil && !t.establishedAt.IsZero() && t.end == nil && !t.closing
+// yield gives the identifier up.
+func (d *dialer) yield() {
+	if d.shard.wanted[d.id] == d {
+		delete(d.shard.wanted, d.id)
+	}
 }
 
 // dial begins an attempt: the profiles are read anew, and so is the name.
 func (d *dialer) dial(now time.Time) {
-	snapshot := d.shard.engine.store.Snapshot()
-	resolved, err := snapshot.ResolveTunnel(d.asked)
+	e := d.shard.engine
+	snapshot := e.store.Snapshot()
+	resolved, err := d.resolve(snapshot, d.asked, netip.Addr{})
+	if err == nil {
+		err = e.mayOpen(snapshot.System())
+	}
 	if err != nil {
 		d.failed(now, err)
 		return
@@ -104,31 +108,60 @@ func (d *dialer) dial(now time.Time) {
 	var peer netip.Addr
 	d.shard.do(&d.jobs, job{
 		run: func(ctx context.Context) (err error) {
-			peer, err = lookUp(ctx, resolved.Dest)
+			peer, err = e.find(ctx, resolved)
 			return err
 		},
-		done: func(err error) {
-			if d.deleted {
-				d.forget()
-				return
-			}
-			if err != nil {
-				d.failed(time.Now(), err)
-				return
-			}
-			d.open(snapshot, netip.AddrPortFrom(peer, resolved.Parameters.PeerUDPPort))
-		},
+		done: func(err error) { d.found(snapshot, peer, err) },
 	})
 }
 
-// lookUp finds the address of a tunnel's peer.
-func lookUp(ctx context.Context, host config.Host) (netip.Addr, error) {
-	if host.Addr.IsValid() {
-		return host.Addr, nil
+// resolve says what the tunnel is to be like. What that is may depend on the
+// peer's address, which is known late if the peer has a name.
+func (d *dialer) resolve(
+	snapshot *config.Snapshot, asked *api.Tunnel, peer netip.Addr,
+) (config.Tunnel, error) {
+	if peer.IsValid() {
+		asked = proto.CloneOf(asked)
+		asked.DestIpaddr = new(peer.String())
 	}
-	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host.Name)
+	return snapshot.ResolveTunnel(asked)
+}
+
+// found goes on when the peer's address is known, or that it has none.
+func (d *dialer) found(snapshot *config.Snapshot, peer netip.Addr, err error) {
+	if d.deleted {
+		d.forget()
+		return
+	}
+	if err == nil && !d.resolved.Dest.Addr.IsValid() {
+		d.resolved, err = d.resolve(snapshot, d.asked, peer)
+	}
 	if err != nil {
-		return netip.Addr{}, fmt.Errorf("looking up %s: %w", host.Name, err)
+		d.failed(time.Now(), err)
+		return
+	}
+	d.open(snapshot, netip.AddrPortFrom(peer, d.resolved.Parameters.PeerUDPPort))
+}
+
+// find finds the address of a tunnel's peer, of the family of our own address
+// if that is given.
+func (e *Engine) find(ctx context.Context, t config.Tunnel) (netip.Addr, error) {
+	if t.Dest.Addr.IsValid() {
+		return t.Dest.Addr, nil
+	}
+	network := "ip"
+	switch src := t.Parameters.Src; {
+	case src.Is4():
+		network = "ip4"
+	case src.Is6():
+		network = "ip6"
+	}
+	addrs, err := e.lookUp(ctx, network, t.Dest.Name)
+	if err == nil && len(addrs) == 0 {
+		err = errors.New("no address")
+	}
+	if err != nil {
+		return netip.Addr{}, fmt.Errorf("looking up %s: %w", t.Dest.Name, err)
 	}
 	return addrs[0].Unmap(), nil
 }
@@ -136,7 +169,7 @@ func lookUp(ctx context.Context, host config.Host) (netip.Addr, error) {
 // open makes the tunnel and sends its SCCRQ.
 func (d *dialer) open(snapshot *config.Snapshot, peer netip.AddrPort) {
 	if d.id == 0 {
-		d.id = d.shard.newTunnelID()
+		d.take(d.shard.newTunnelID())
 	}
 	if d.id == 0 || d.shard.tunnels[d.id] != nil {
 		d.failed(time.Now(), fmt.Errorf("tunnel_id %d: its last tunnel still closes", d.id))
@@ -147,6 +180,7 @@ func (d *dialer) open(snapshot *config.Snapshot, peer netip.AddrPort) {
 		netip.AddrPortFrom(p.Src, d.shard.engine.ownPort(p.OurUDPPort)))
 	t := d.shard.newTunnel(l2tp.Initiate(settings.core, d.id), settings, peer)
 	t.dialer, d.tunnel = d, t
+	t.enlist()
 	t.log().Info("opening tunnel", "name", d.asked.GetTunnelName())
 	t.open(func() { d.shard.step(t, l2tp.Open{}) })
 }
@@ -170,21 +204,35 @@ const usualPort = 1701
 
 // established places the calls that were asked for.
 func (d *dialer) established(now time.Time) {
-	d.retry.delay = 0
-	for _, c := range d.calls {
+	for _, c := range slices.Clone(d.calls) {
 		c.placeCall(now)
 	}
 }
 
 // tunnelEnded tries again later, or forgets the dialer.
+//
+// Waits grow until an attempt leads to a network or lasts: a peer that takes
+// every tunnel and ends it at once is not to be asked every second.
 func (d *dialer) tunnelEnded(now time.Time, end l2tp.End) {
-	d.cause = end.Result.StopString()
-	d.id = l2tp.TunnelID(d.asked.GetTunnelId()) // another one if it does not matter
+	if up := d.tunnel.establishedAt; !up.IsZero() &&
+		now.Sub(up) >= d.resolved.Parameters.PersistMaxDelay {
+		d.retry.delay = 0
+	}
 	for _, c := range d.calls {
 		c.retry.at = time.Time{}
+		d.shard.deadlines.remove(c)
 	}
 	d.tunnel = nil
-	d.failed(now, fmt.Errorf("%s", d.cause))
+	d.take(d.nextID())
+	d.failed(now, errors.New(end.Result.StopString()))
+}
+
+// nextID is the next tunnel's identifier: another one if it does not matter.
+func (d *dialer) nextID() l2tp.TunnelID {
+	if id := d.asked.GetTunnelId(); id != 0 {
+		return l2tp.TunnelID(id)
+	}
+	return d.shard.newTunnelID()
 }
 
 // failed schedules the next attempt of a persistent tunnel, or forgets it.
@@ -206,107 +254,22 @@ func (d *dialer) failed(now time.Time, err error) {
 
 // forget takes the dialer off the shard; its tunnel may linger.
 func (d *dialer) forget() {
-	d.deleted = true
+	d.deleted, d.retry.at = true, time.Time{}
 	d.shard.deadlines.remove(d)
-	for i, other := range d.shard.dialers {
-		if other == d {
-			d.shard.dialers = append(d.shard.dialers[:i], d.shard.dialers[i+1:]...)
-			break
-		}
-	}
+	d.yield()
+	delete(d.shard.dialers, d)
 	d.shard.engine.names.remove(d)
 }
 
 // delete ends the tunnel for good.
 func (d *dialer) delete(now time.Time, reason string) {
-	d.deleted = true
-	d.retry.at = time.Time{}
 	if d.tunnel == nil {
-		if !d.jobs.pending() {
-			d.forget()
-		}
+		d.forget() // a look-up that runs finds it deleted
 		return
 	}
+	d.deleted = true
 	d.shard.engine.names.remove(d)
 	d.tunnel.close(now, l2tp.Result{Code: l2tp.StopGeneral, Message: reason})
-}
-
-// placeCall begins an attempt to have a session.
-func (c *call) placeCall(now time.Time) {
-	if c.session != nil || c.deleted {
-		return
-	}
-	t := c.dialer.tunnel
-	snapshot := t.shard.engine.store.Snapshot()
-	resolved, err := snapshot.ResolveSession(c.dialer.resolved, c.asked)
-	if err != nil {
-		c.failed(now, err.Error())
-		return
-	}
-	id := l2tp.SessionID(resolved.ID)
-	if id == 0 {
-		id, _ = t.core.NewSessionID()
-	}
-	if id == 0 || t.sessions[id] != nil {
-		c.failed(now, "no free Session ID")
-		return
-	}
-	kind := l2tp.LACIncoming
-	if resolved.Type == api.SessionType_SESSION_TYPE_LNOC {
-		kind = l2tp.LNSOutgoing
-	}
-	s := t.newSession(now, id, kind)
-	s.settings = t.shard.settings.session(snapshot, resolved, false)
-	s.wanted, c.session = c, s
-	c.attempts++
-	t.shard.step(t, l2tp.PlaceCall{Session: id, Kind: kind, Call: s.settings.asCall()})
-}
-
-// up is called when the session carries a network.
-func (c *call) up() { c.retry.delay = 0 }
-
-// sessionEnded tries again later if the tunnel persists, or forgets the call.
-func (c *call) sessionEnded(now time.Time) {
-	cause := c.session.endText()
-	c.session = nil
-	c.failed(now, cause)
-}
-
-func (c *call) failed(now time.Time, cause string) {
-	c.cause = cause
-	p := c.dialer.resolved.Parameters
-	if c.deleted || c.dialer.deleted || !p.Persist {
-		c.forget()
-		return
-	}
-	if c.dialer.isUp() {
-		c.retry.schedule(now, p.PersistDelay, p.PersistMaxDelay)
-		c.dialer.shard.engine.log.Warn("session to be tried again",
-			"tunnel", c.dialer.asked.GetTunnelName(), "name", c.asked.GetSessionName(),
-			"in", c.retry.delay, "cause", cause)
-		c.dialer.shard.deadlines.update(c.dialer)
-	}
-}
-
-// forget takes the call off its dialer.
-func (c *call) forget() {
-	c.deleted = true
-	for i, other := range c.dialer.calls {
-		if other == c {
-			c.dialer.calls = append(c.dialer.calls[:i:i], c.dialer.calls[i+1:]...)
-			return
-		}
-	}
-}
-
-// delete ends the session for good.
-func (c *call) delete(now time.Time, reason string) {
-	c.deleted = true
-	if c.session == nil {
-		c.forget()
-		return
-	}
-	c.session.hangUp(now, reason)
 }
 
 // modify changes what a tunnel is to be like: what can be changed while it
@@ -314,8 +277,14 @@ func (c *call) delete(now time.Time, reason string) {
 func (d *dialer) modify(now time.Time, change *api.Tunnel, unset []string) (*api.Tunnel, error) {
 	asked := proto.CloneOf(d.asked)
 	schema.Update(asked, change, unset)
+	// These say which tunnel is meant.
+	asked.TunnelName, asked.TunnelId = d.asked.TunnelName, d.asked.TunnelId
 	snapshot := d.shard.engine.store.Snapshot()
-	resolved, err := snapshot.ResolveTunnel(asked)
+	var peer netip.Addr
+	if d.tunnel != nil {
+		peer = d.tunnel.peer.Addr()
+	}
+	resolved, err := d.resolve(snapshot, asked, peer)
 	if err != nil {
 		return nil, err
 	}
@@ -323,5 +292,21 @@ func (d *dialer) modify(now time.Time, change *api.Tunnel, unset []string) (*api
 	if d.tunnel != nil {
 		d.tunnel.reconfigure(d.shard.settings.tunnel(snapshot, resolved, d.tunnel.settings.local()))
 	}
-	return d.status(now), nil
+	status := d.status(now)
+	if !resolved.Parameters.Persist {
+		d.stopWaiting(now)
+	}
+	return status, nil
+}
+
+// stopWaiting gives up what waits for its next attempt.
+func (d *dialer) stopWaiting(now time.Time) {
+	for _, c := range slices.Clone(d.calls) {
+		if !c.retry.at.IsZero() {
+			c.failed(now, c.cause)
+		}
+	}
+	if !d.retry.at.IsZero() {
+		d.failed(now, errors.New(d.cause))
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"log/slog"
+	"net"
 	"net/netip"
 	"runtime"
 	"sync"
@@ -64,6 +65,8 @@ type Engine struct {
 	credit    int64
 	seed      maphash.Seed
 	decoy     config.Secret // a password that nobody has
+	// lookUp finds the addresses of a name: of ip, ip4 or ip6.
+	lookUp func(ctx context.Context, network, name string) ([]netip.Addr, error)
 
 	ready      chan struct{} // closed when packets may be handled
 	stopping   atomic.Bool
@@ -101,6 +104,7 @@ func New(opts Options) (*Engine, error) {
 		credit:   int64(or(opts.Credit, 4096)),
 		seed:     maphash.MakeSeed(),
 		decoy:    config.Secret(rand.Text()),
+		lookUp:   net.DefaultResolver.LookupNetIP,
 		ready:    make(chan struct{}),
 	}
 	if e.log == nil {
@@ -133,6 +137,7 @@ func (e *Engine) open(opts Options) error {
 	for _, addr := range opts.Listen {
 		l, err := e.path.Listen(addr)
 		if err != nil {
+			close(e.ready) // a packet that came already is not to hold up its poller
 			e.closeListeners()
 			return errors.Join(fmt.Errorf("listening on UDP %v: %w", addr, err), e.path.Close())
 		}

@@ -33,17 +33,21 @@ func (q *jobs) pending() bool { return q.busy || len(q.queue) > 0 }
 func (s *shard) start(q *jobs, j job) {
 	q.busy = true
 	s.engine.workers.run(j.urgency, func() {
-		err := j.run(s.engine.jobContext)
+		err := s.engine.protect(j.run)
 		s.mail.post(func() { s.finish(q, j, err) })
 	})
 }
 
-// finish reports a job's end and starts the next of its subject.
+// finish reports a job's end and starts the next of its subject, whatever done does.
 func (s *shard) finish(q *jobs, j job, err error) {
 	q.busy = false
+	defer s.startNext(q)
 	if j.done != nil {
 		j.done(err)
 	}
+}
+
+func (s *shard) startNext(q *jobs) {
 	if q.busy || len(q.queue) == 0 {
 		return
 	}

@@ -82,7 +82,7 @@ func (s *session) perform(now time.Time, a ppp.Action) {
 	case ppp.NetworkDown:
 		s.networkDown(a.Network)
 	case ppp.LinkDown:
-		s.network.terms = ppp.Terms{}
+		s.forgetNegotiated()
 	case ppp.Finished:
 		s.linkFinished(a.End)
 	}
@@ -158,7 +158,7 @@ func callResult(end ppp.End) l2tp.Result {
 	case ppp.NoAddress:
 		return l2tp.Result{Code: l2tp.CDNNoFacilitiesForNow, Message: "no address"}
 	case ppp.NegotiationFailed, ppp.LoopDetected:
-		return l2tp.Result{Code: l2tp.CDNError, Message: end.Detail}
+		return l2tp.Result{Code: l2tp.CDNError, Error: l2tp.ErrorVendorSpecific, Message: end.Detail}
 	}
 	return l2tp.Result{Code: l2tp.CDNLossOfCarrier, Message: end.Detail}
 }

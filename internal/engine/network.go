@@ -33,7 +33,8 @@ type network struct {
 // calls then.
 func (s *session) prepareNetwork(then func()) {
 	if n := &s.network; !n.chosen || n.chosenFor != n.user {
-		s.release() // LCP may have begun anew, with somebody else
+		s.releaseLater() // LCP may have begun anew, with somebody else
+		n.ready = false
 		n.addresses, n.refusal = s.choose()
 		n.chosen, n.chosenFor = true, n.user
 	}
@@ -97,6 +98,30 @@ func (s *session) release() {
 	}
 }
 
+// releaseLater releases the address when the jobs that run and wait are done:
+// the interface has it until then.
+func (s *session) releaseLater() {
+	pool, addr := s.network.pool, s.network.pooled
+	if s.network.pool = ""; pool == "" {
+		return
+	}
+	s.shard().do(&s.jobs, job{
+		run:  func(context.Context) error { return nil },
+		done: func(error) { s.engine().pools.Release(pool, addr) },
+	})
+}
+
+// forgetNegotiated is called when LCP begins anew: what the peer gave us it may
+// give otherwise.
+func (s *session) forgetNegotiated() {
+	n := &s.network
+	n.terms = ppp.Terms{}
+	if s.wanted != nil {
+		n.addresses, n.refusal = s.choose()
+	}
+	n.addresses.PeerInterfaceID = 0
+}
+
 // grant answers which addresses the link gets.
 func (s *session) grant(a ppp.GrantAddresses) {
 	if !s.network.ready {
@@ -118,8 +143,8 @@ func (s *session) networkUp(now time.Time, a ppp.NetworkUp) {
 	case ppp.IPv4:
 		n.open4 = true
 		n.addresses.Local, n.addresses.Peer = a.Addresses.Local, a.Addresses.Peer
-		if s.settings.PPP.AcceptDNS {
-			n.addresses.DNS = a.Addresses.DNS
+		if s.wanted != nil { // what we would give is of no use any more
+			n.addresses.DNS, n.addresses.WINS = a.Addresses.DNS, a.Addresses.WINS
 		}
 	case ppp.IPv6:
 		n.open6 = true
@@ -134,6 +159,7 @@ func (s *session) networkUp(now time.Time, a ppp.NetworkUp) {
 			return
 		}
 		s.reachUp(now)
+		s.useNameServers()
 	})
 }
 
@@ -145,7 +171,6 @@ func (s *session) reachUp(now time.Time) {
 	s.phase = up
 	s.setupBy = time.Time{}
 	s.setUpDone()
-	s.useNameServers()
 	if s.wanted != nil {
 		s.wanted.up()
 	}
@@ -155,7 +180,10 @@ func (s *session) reachUp(now time.Time) {
 // useNameServers makes the host ask the servers that the peer gave us.
 func (s *session) useNameServers() {
 	set, servers := s.engine().resolver, validOf(s.network.addresses.DNS)
-	if !s.settings.PPP.AcceptDNS || len(servers) == 0 || set == nil || s.wanted == nil {
+	switch {
+	case !s.settings.PPP.AcceptDNS || len(servers) == 0 || set == nil || s.wanted == nil:
+		return
+	case !s.network.open4 || s.network.resolving:
 		return
 	}
 	s.network.resolving = true
@@ -194,6 +222,7 @@ func validOf(addrs [2]netip.Addr) []netip.Addr {
 func (s *session) networkDown(network ppp.Network) {
 	if network == ppp.IPv4 {
 		s.network.open4 = false
+		s.dropNameServers()
 	} else {
 		s.network.open6 = false
 	}

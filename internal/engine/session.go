@@ -23,7 +23,7 @@ type session struct {
 	peerID   l2tp.SessionID
 	kind     l2tp.CallKind
 	phase    phase
-	counted  bool // in count.settingUp
+	counted  bool // in count.settingUp: until it is up or out of the data plane
 	place    slot
 	jobs     jobs
 	settings *sessionSettings
@@ -63,7 +63,7 @@ func (t *tunnel) newSession(now time.Time, id l2tp.SessionID, kind l2tp.CallKind
 		s.setupBy = now.Add(limit)
 	}
 	t.sessions[id] = s
-	t.idleAt = time.Time{}
+	t.idleSince = time.Time{}
 	count := &t.shard.engine.count
 	count.sessions.Add(1)
 	count.sessionsCreated.Add(1)
@@ -173,7 +173,9 @@ func (t *tunnel) callAnswered(now time.Time, a l2tp.CallAnswered) {
 		if s.kind == l2tp.LACIncoming {
 			t.shard.step(t, l2tp.CallConnected{Session: s.id, Call: s.settings.asCall()})
 		} else if s.phase == linking {
-			s.beginLink() // OCCN came while the data plane was busy
+			// OCCN came while the data plane was busy.
+			s.modifySequencing(s.peerRequiresSequence())
+			s.beginLink()
 		}
 	})
 }
@@ -254,7 +256,6 @@ func (s *session) callDown(now time.Time, end l2tp.End) {
 	if !s.establishedAt.IsZero() {
 		s.engine().count.sessionsEstablished.Add(-1)
 	}
-	s.setUpDone()
 	if s.link != nil {
 		s.shard().stepLink(s, ppp.LowerDown{})
 	}
@@ -288,6 +289,7 @@ func (s *session) remove() {
 		done: func(err error) {
 			s.warn("deleting data session")(err)
 			s.release()
+			s.setUpDone()
 			s.shard().deadlines.remove(s)
 			s.engine().count.sessions.Add(-1)
 			s.tunnel.sessionGone(time.Now(), s)

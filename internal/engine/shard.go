@@ -26,7 +26,8 @@ type shard struct {
 	firsts    map[first]*tunnel // tunnels that peers began, by their SCCRQ
 	halfOpen  int               // how many of those are not established yet
 	refused   int               // how many of those were refused and linger
-	dialers   []*dialer
+	dialers   map[*dialer]struct{}
+	wanted    map[l2tp.TunnelID]*dialer // by the identifier of their tunnel, or the next one
 	deadlines deadlines
 	turns     []turn
 	settings  settingsCache
@@ -52,6 +53,8 @@ func newShard(e *Engine, index int) *shard {
 		mail:    newMailbox(),
 		tunnels: make(map[l2tp.TunnelID]*tunnel),
 		firsts:  make(map[first]*tunnel),
+		dialers: make(map[*dialer]struct{}),
+		wanted:  make(map[l2tp.TunnelID]*dialer),
 	}
 }
 
@@ -95,10 +98,17 @@ func (s *shard) open(m message) {
 func (s *shard) expire() {
 	now := time.Now()
 	for m := s.deadlines.due(now); m != nil; m = s.deadlines.due(now) {
-		m.tick(now)
+		s.tick(m, now)
 		s.drain()
 		s.deadlines.update(m)
 	}
+}
+
+// tick ticks a machine. A fault in it ends nothing; what the machine waits for
+// may not come.
+func (s *shard) tick(m machine, now time.Time) {
+	defer s.contain(turn{})
+	m.tick(now)
 }
 
 // step queues an event for a tunnel.
@@ -147,7 +157,7 @@ func (s *shard) newTunnelID() l2tp.TunnelID {
 	begin := int(binary.BigEndian.Uint16(b[:]))
 	for i := range 1 << 16 {
 		id := l2tp.TunnelID(begin + i)
-		if id != 0 && int(id)%n == s.index && s.tunnels[id] == nil {
+		if id != 0 && int(id)%n == s.index && s.tunnels[id] == nil && s.wanted[id] == nil {
 			return id
 		}
 	}
@@ -157,9 +167,11 @@ func (s *shard) newTunnelID() l2tp.TunnelID {
 // closeAll ends every tunnel politely; done is told when the last is gone.
 func (s *shard) closeAll(done chan<- struct{}) {
 	s.gone = done
-	for _, d := range s.dialers {
-		d.deleted, d.retry.at = true, time.Time{}
-		s.deadlines.update(d)
+	for d := range s.dialers {
+		if d.tunnel == nil {
+			d.forget()
+		}
+		d.deleted = true
 	}
 	for _, t := range s.tunnels {
 		t.close(time.Now(), l2tp.Result{Code: l2tp.StopShutdown})
@@ -173,7 +185,7 @@ func (s *shard) tellIfGone() {
 		return
 	}
 	for _, t := range s.tunnels {
-		if !t.isGone() {
+		if !t.isGone() && !t.refused {
 			return
 		}
 	}

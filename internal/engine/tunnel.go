@@ -36,7 +36,7 @@ type tunnel struct {
 	closing       bool
 	result        l2tp.Result // told to the peer once the sessions are gone
 	closeBy       time.Time   // when it is told at the latest
-	idleAt        time.Time   // when the tunnel is closed for having no session
+	idleSince     time.Time   // when the last session went
 	end           *l2tp.End   // why it ended, once Stopped
 	finished      bool
 }
@@ -44,6 +44,10 @@ type tunnel struct {
 // closeGrace is how long sessions may take to terminate PPP when their tunnel
 // is closed.
 const closeGrace = 3 * time.Second
+
+// maxOutbox is how many messages wait for a socket that is being opened: one,
+// and the acknowledgements of what an impatient peer repeats.
+const maxOutbox = 8
 
 func (s *shard) newTunnel(
 	core *l2tp.Tunnel, settings *tunnelSettings, peer netip.AddrPort,
@@ -57,9 +61,13 @@ func (s *shard) newTunnel(
 		created:  time.Now(),
 	}
 	s.tunnels[core.ID()] = t
-	s.engine.count.tunnels.Add(1)
-	s.engine.count.tunnelsCreated.Add(1)
 	return t
+}
+
+// enlist counts the tunnel, which one that is refused is not, until it stops.
+func (t *tunnel) enlist() {
+	t.shard.engine.count.tunnels.Add(1)
+	t.shard.engine.count.tunnelsCreated.Add(1)
 }
 
 func (t *tunnel) slot() *slot { return &t.place }
@@ -70,7 +78,18 @@ func (t *tunnel) log() *slog.Logger {
 }
 
 func (t *tunnel) deadline() time.Time {
-	return earliest(t.core.Deadline(), t.closeBy, t.idleAt)
+	if t.finished {
+		return time.Time{}
+	}
+	return earliest(t.core.Deadline(), t.closeBy, t.idleAt())
+}
+
+// idleAt is when the tunnel is closed for having no session, or zero.
+func (t *tunnel) idleAt() time.Time {
+	if t.idleSince.IsZero() || t.settings.IdleTimeout == 0 {
+		return time.Time{}
+	}
+	return t.idleSince.Add(t.settings.IdleTimeout)
 }
 
 func (t *tunnel) tick(now time.Time) {
@@ -78,8 +97,8 @@ func (t *tunnel) tick(now time.Time) {
 		t.closeBy = time.Time{}
 		t.shard.step(t, l2tp.Stop{Result: t.result})
 	}
-	if due(t.idleAt, now) {
-		t.idleAt = time.Time{}
+	if due(t.idleAt(), now) {
+		t.idleSince = time.Time{}
 		t.close(now, l2tp.Result{Code: l2tp.StopGeneral, Message: "idle"})
 	}
 	t.shard.step(t, l2tp.Tick{})
@@ -143,7 +162,7 @@ func (t *tunnel) send(b []byte) {
 		}
 	case t.answer != nil:
 		t.answer(b)
-	default:
+	case len(t.outbox) < maxOutbox:
 		t.outbox = append(t.outbox, b)
 	}
 }
@@ -301,11 +320,14 @@ func (t *tunnel) sessionGone(now time.Time, s *session) {
 	switch {
 	case t.end != nil:
 		t.detach()
+		if t.finished {
+			t.leave()
+		}
 	case t.closing:
 		t.closeBy = time.Time{}
 		t.shard.step(t, l2tp.Stop{Result: t.result})
-	case t.settings.IdleTimeout > 0:
-		t.idleAt = now.Add(t.settings.IdleTimeout)
+	default:
+		t.idleSince = now
 		t.shard.deadlines.update(t)
 	}
 }
@@ -314,7 +336,10 @@ func (t *tunnel) sessionGone(now time.Time, s *session) {
 // down already, though the kernel may still be busy with them.
 func (t *tunnel) stopped(now time.Time, end l2tp.End) {
 	t.end = &end
-	t.closeBy, t.idleAt = time.Time{}, time.Time{}
+	t.closeBy, t.idleSince = time.Time{}, time.Time{}
+	if !t.refused {
+		t.shard.engine.count.tunnels.Add(-1)
+	}
 	if t.establishedAt.IsZero() {
 		t.noLongerHalfOpen()
 	} else {
@@ -354,10 +379,17 @@ func (t *tunnel) detach() {
 	})
 }
 
-// finish forgets the tunnel.
+// finish ends the core's life. The tunnel goes once its sessions are gone.
 func (t *tunnel) finish() {
 	t.finished = true
 	t.shard.deadlines.remove(t)
+	if len(t.sessions) == 0 {
+		t.leave()
+	}
+}
+
+// leave closes the socket and forgets the tunnel.
+func (t *tunnel) leave() {
 	t.shard.do(&t.jobs, job{
 		urgency: forTeardown,
 		run: func(ctx context.Context) error {
@@ -379,13 +411,12 @@ func (t *tunnel) finish() {
 // forget takes the tunnel off the shard.
 func (t *tunnel) forget() {
 	delete(t.shard.tunnels, t.core.ID())
-	if t.dialer == nil {
+	if t.shard.firsts[t.first] == t {
 		delete(t.shard.firsts, t.first)
 	}
 	if t.refused {
 		t.shard.refused--
 	}
-	t.shard.engine.count.tunnels.Add(-1)
 }
 
 // isGone reports whether nothing of the tunnel is in the data plane any more,

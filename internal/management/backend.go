@@ -33,8 +33,9 @@ type Backend interface {
 	ModifySession(ctx context.Context, s *api.Session, unset []string) (*api.Session, error)
 	DeleteSession(ctx context.Context, key *api.Session, reason string) (*api.Session, error)
 	ShowSession(ctx context.Context, key *api.Session) (*api.Session, error)
-	// ListSessions returns a page, ordered by tunnel_id and session_id, of one
-	// tunnel's sessions if tunnel names one, else of all.
+	// ListSessions returns a page of one tunnel's sessions if tunnel names one,
+	// else of all. They are ordered by tunnel_id; within a tunnel those that wait
+	// for a call, which have no created_at, come first, then the others by session_id.
 	ListSessions(ctx context.Context, tunnel *api.Tunnel, page Page) ([]*api.Session, error)
 
 	// SystemStatus is what system show adds to the configuration.
@@ -47,7 +48,36 @@ type Backend interface {
 type Page struct {
 	// The page begins after this tunnel and session; zeros for the first page.
 	AfterTunnel, AfterSession uint16
+	// Waiting is how many of AfterTunnel's sessions that wait for a call, which
+	// come before those that have one, are on earlier pages.
+	Waiting int
 	// Limit is how many objects to return at most. Fewer mean that there are
 	// no more.
 	Limit int
+}
+
+// AfterSessions returns the page that follows one of sessions.
+func (p Page) AfterSessions(list []*api.Session) Page {
+	last := list[len(list)-1]
+	next := Page{AfterTunnel: uint16(last.GetTunnelId()), Limit: p.Limit}
+	if !waits(last.GetStatus()) {
+		next.AfterSession = uint16(last.GetSessionId())
+		return next
+	}
+	if next.AfterTunnel == p.AfterTunnel {
+		next.Waiting = p.Waiting
+	}
+	for _, s := range list {
+		if s.GetTunnelId() == last.GetTunnelId() {
+			next.Waiting++
+		}
+	}
+	return next
+}
+
+// waits reports whether a session is one that waits for its call.
+func waits(s *api.SessionStatus) bool {
+	waiting := s.GetState() == api.SessionState_SESSION_STATE_WAIT_TUNNEL ||
+		s.GetState() == api.SessionState_SESSION_STATE_RETRY
+	return waiting && s.GetCreatedAt() == nil
 }

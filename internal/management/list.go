@@ -2,6 +2,7 @@ package management
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -99,7 +100,7 @@ func (s *Server) listLive(ctx context.Context, filter proto.Message, size int,
 		}
 	}
 	if len(objects) >= size {
-		res.NextPageToken = tokenAfter(objects[len(objects)-1])
+		res.NextPageToken = tokenOf(page.after(objects))
 	}
 	return res, nil
 }
@@ -129,25 +130,37 @@ func (s *Server) livePage(ctx context.Context, filter proto.Message, page Page) 
 	return nil, Errorf(ErrInvalid, "list: %s is not live", schema.KindOf(filter).Words)
 }
 
-func tokenAfter(m proto.Message) string {
-	switch m := m.(type) {
-	case *api.Tunnel:
-		return strconv.Itoa(int(m.GetTunnelId())) + ".0"
-	case *api.Session:
-		return strconv.Itoa(int(m.GetTunnelId())) + "." + strconv.Itoa(int(m.GetSessionId()))
+// after returns the page that follows one of objects.
+func (p Page) after(objects []proto.Message) Page {
+	if t, ok := objects[len(objects)-1].(*api.Tunnel); ok {
+		return Page{AfterTunnel: uint16(t.GetTunnelId())}
 	}
-	return ""
+	var sessions []*api.Session
+	for _, m := range objects {
+		sessions = append(sessions, m.(*api.Session))
+	}
+	return p.AfterSessions(sessions)
+}
+
+func tokenOf(p Page) string {
+	return fmt.Sprintf("%d.%d.%d", p.AfterTunnel, p.AfterSession, p.Waiting)
 }
 
 func parseToken(token string) (Page, error) {
 	if token == "" {
 		return Page{}, nil
 	}
-	first, second, _ := strings.Cut(token, ".")
-	t, err1 := strconv.ParseUint(first, 10, 16)
-	n, err2 := strconv.ParseUint(second, 10, 16)
-	if err1 != nil || err2 != nil {
+	var numbers [3]uint16
+	parts := strings.Split(token, ".")
+	if len(parts) != len(numbers) {
 		return Page{}, errToken
 	}
-	return Page{AfterTunnel: uint16(t), AfterSession: uint16(n)}, nil
+	for i, part := range parts {
+		n, err := strconv.ParseUint(part, 10, 16)
+		if err != nil {
+			return Page{}, errToken
+		}
+		numbers[i] = uint16(n)
+	}
+	return Page{AfterTunnel: numbers[0], AfterSession: numbers[1], Waiting: int(numbers[2])}, nil
 }

@@ -1,0 +1,161 @@
+package engine
+
+import (
+	"fmt"
+	"time"
+
+	"culvert/api"
+	"culvert/l2tp"
+)
+
+// A call is a session that we were asked to have in a dialer's tunnel.
+type call struct {
+	dialer   *dialer
+	place    slot
+	index    int // in dialer.calls
+	asked    *api.Session
+	session  *session // the attempt that runs, or nil
+	attempts uint64
+	retry    backoff
+	deleted  bool
+	cause    string
+}
+
+func (c *call) slot() *slot { return &c.place }
+
+func (c *call) deadline() time.Time { return c.retry.at }
+
+func (c *call) tick(now time.Time) {
+	if c.retry.take(now) && c.dialer.isUp() {
+		c.placeCall(now)
+	}
+}
+
+// enter puts the call on its dialer's lists.
+func (c *call) enter() {
+	d := c.dialer
+	c.index = len(d.calls)
+	d.calls = append(d.calls, c)
+	if name := c.asked.GetSessionName(); name != "" {
+		d.callNames[name] = c
+	}
+	if id := c.asked.GetSessionId(); id != 0 {
+		d.callIDs[l2tp.SessionID(id)] = c
+	}
+}
+
+// forget takes the call off its dialer's lists.
+func (c *call) forget() {
+	d := c.dialer
+	c.retry.at = time.Time{}
+	d.shard.deadlines.remove(c)
+	if c.deleted = true; c.index < 0 {
+		return
+	}
+	last := len(d.calls) - 1
+	d.calls[c.index] = d.calls[last]
+	d.calls[c.index].index = c.index
+	d.calls[last] = nil
+	d.calls, c.index = d.calls[:last], -1
+	delete(d.callNames, c.asked.GetSessionName())
+	delete(d.callIDs, l2tp.SessionID(c.asked.GetSessionId()))
+}
+
+// callOf finds a call by its name or by the identifier that it asked for or has.
+func (d *dialer) callOf(name string, id uint32) *call {
+	if name != "" {
+		return d.callNames[name]
+	}
+	if d.tunnel != nil {
+		if s := d.tunnel.sessions[l2tp.SessionID(id)]; s != nil && s.wanted != nil && s.phase != gone {
+			return s.wanted
+		}
+	}
+	return d.callIDs[l2tp.SessionID(id)]
+}
+
+// placeCall begins an attempt to have a session.
+func (c *call) placeCall(now time.Time) {
+	if c.session != nil || c.deleted {
+		return
+	}
+	t := c.dialer.tunnel
+	snapshot := t.shard.engine.store.Snapshot()
+	resolved, err := snapshot.ResolveSession(c.dialer.resolved, c.asked)
+	if err == nil {
+		err = t.shard.engine.maySetUp(snapshot.System())
+	}
+	var id l2tp.SessionID
+	if err == nil {
+		id, err = t.sessionID(resolved.ID)
+	}
+	if err != nil {
+		c.log("session not placed", err)
+		c.failed(now, err.Error())
+		return
+	}
+	kind := l2tp.LACIncoming
+	if resolved.Type == api.SessionType_SESSION_TYPE_LNOC {
+		kind = l2tp.LNSOutgoing
+	}
+	s := t.newSession(now, id, kind)
+	s.settings = t.shard.settings.session(snapshot, resolved, false)
+	s.wanted, c.session = c, s
+	c.attempts++
+	t.shard.step(t, l2tp.PlaceCall{Session: id, Kind: kind, Call: s.settings.asCall()})
+}
+
+// sessionID returns an identifier for a call of ours, the one that is asked
+// for unless that is zero.
+func (t *tunnel) sessionID(asked uint16) (l2tp.SessionID, error) {
+	id := l2tp.SessionID(asked)
+	if id == 0 {
+		if id, _ = t.core.NewSessionID(); id == 0 {
+			return 0, fmt.Errorf("max_sessions of the tunnel is reached")
+		}
+		return id, nil
+	}
+	if _, taken := t.core.Session(id); taken || t.sessions[id] != nil {
+		return 0, fmt.Errorf("session_id %d: in use", id)
+	}
+	return id, nil
+}
+
+func (c *call) log(message string, cause any) {
+	c.dialer.shard.engine.log.Warn(message, "tunnel", c.dialer,
+		"name", c.asked.GetSessionName(), "again_in", c.retry.delay, "cause", cause)
+}
+
+// up is called when the session carries a network: later attempts begin anew.
+func (c *call) up() { c.retry.delay, c.dialer.retry.delay = 0, 0 }
+
+// sessionEnded tries again later if the tunnel persists, or forgets the call.
+func (c *call) sessionEnded(now time.Time) {
+	cause := c.session.endText()
+	c.session = nil
+	c.failed(now, cause)
+}
+
+func (c *call) failed(now time.Time, cause string) {
+	c.cause = cause
+	p := c.dialer.resolved.Parameters
+	if c.deleted || c.dialer.deleted || !p.Persist {
+		c.forget()
+		return
+	}
+	if c.dialer.isUp() {
+		c.retry.schedule(now, p.PersistDelay, p.PersistMaxDelay)
+		c.log("session to be tried again", cause)
+		c.dialer.shard.deadlines.update(c)
+	}
+}
+
+// delete ends the session for good.
+func (c *call) delete(now time.Time, reason string) {
+	c.deleted = true
+	if c.session == nil {
+		c.forget()
+		return
+	}
+	c.session.hangUp(now, reason)
+}
