@@ -144,18 +144,12 @@ func (d *Daemon) WaitUp(count int, limit time.Duration) []*api.Session {
 	return up
 }
 
-// WaitGone waits until the daemon has no sessions, and no tunnels but closed
-// ones that linger.
+// WaitGone waits until the daemon has neither tunnels nor sessions.
 func (d *Daemon) WaitGone(limit time.Duration) {
 	d.t.Helper()
 	lab.Wait(d.t, limit, "tunnels and sessions to go", func() error {
-		if sessions := d.Sessions(); len(sessions) > 0 {
-			return fmt.Errorf("left: %v", sessions)
-		}
-		for _, tunnel := range d.Tunnels() {
-			if tunnel.GetStatus().GetState() != api.TunnelState_TUNNEL_STATE_CLOSING {
-				return fmt.Errorf("left: %v", tunnel)
-			}
+		if sessions, tunnels := d.Sessions(), d.Tunnels(); len(sessions)+len(tunnels) > 0 {
+			return fmt.Errorf("left: %v %v", sessions, tunnels)
 		}
 		return nil
 	})

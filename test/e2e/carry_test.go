@@ -36,7 +36,7 @@ func ping(t testing.TB, from, to end) {
 	lab.Wait(t, upLimit, fmt.Sprintf("a ping from %v to %v", from.addr, to.addr), func() error {
 		return from.ns.TryPing(t.Context(), to.addr, 1, "-I", from.addr.String())
 	})
-	from.ns.Ping(t, to.addr, 5, "-I", from.addr.String())
+	from.ns.Ping(t, to.addr, 5, "-I", from.addr.String(), "-i", "0.02")
 }
 
 // localAddr and peerAddr are the addresses that IPCP gave a session.

@@ -66,7 +66,7 @@ func tunnelsConfig(dest netip.Addr, tunnels, sessions int) string {
 
 // testTunnels: several tunnels between the same hosts, several sessions in
 // each; each session carries its own traffic; they are ended one by one, by
-// either end, and the last ones by SIGTERM.
+// either end. No descriptor is left when the last tunnel has lingered.
 func (p plane) testTunnels(t *testing.T, dest netip.Addr) {
 	const tunnels, sessions = 3, 2
 	c := p.newPair(t, lnsConfig(secretConfig(tunnelSecret)),
@@ -84,6 +84,11 @@ func (p plane) testTunnels(t *testing.T, dest netip.Addr) {
 		p.carrySession(t, c, session, size)
 	}
 	c.endOneByOne(t, near)
+	c.lac.deleteTunnels()
+	c.lac.checkGone()
+	c.lac.checkFiles(0)
+	c.lns.checkGone()
+	c.lns.checkFiles(0)
 	c.end()
 }
 

@@ -10,10 +10,10 @@ import (
 var alice = peers.User{Name: "alice", Password: "open sesame"}
 
 // tunnelSecret has what a configuration file must quote, plainSecret what even
-// xl2tpd can read.
+// xl2tpd and l2tpns can read.
 const (
 	tunnelSecret = `tunnel "secret" 1`
-	plainSecret  = "tunnel-secret-1"
+	plainSecret  = "tunnel secret 1"
 )
 
 // lnsConfig is an LNS that knows alice, with addresses from a pool.

@@ -24,6 +24,7 @@ func TestXL2TPDCalls(t *testing.T) {
 }
 
 func testXL2TPDCalls(t *testing.T, auth peers.Auth, secret string) {
+	step := newClock(t)
 	lnsNS, lacNS := newHosts(t)
 	clean := lnsNS.State()
 	checkCapture := captureControl(t, lnsNS)
@@ -31,17 +32,21 @@ func testXL2TPDCalls(t *testing.T, auth peers.Auth, secret string) {
 	lac := peers.StartXL2TPD(t, lacNS, peers.XL2TPDConfig{
 		LNS: lnsAddr, Secret: secret, Auth: auth, User: alice,
 	})
+	step("started")
 
 	lac.Dial()
 	link := lac.WaitUp(1)
 	session := lns.WaitUp(1, upLimit)[0]
+	step("up")
 	checkXL2TPDSession(t, lns, session, link, auth, secret)
 	near, far := end{lnsNS, localAddr(t, session)}, end{lacNS, link.Local}
 	carry(t, near, far, transferSize)
 	lns.checkCounters(session, transferSize)
+	step("carried")
 	lns.deleteTunnels()
 	lac.WaitDown()
 	lns.checkGone()
+	step("ended by culvertd")
 
 	lac.Dial()
 	lac.WaitUp(2)
@@ -50,10 +55,13 @@ func testXL2TPDCalls(t *testing.T, auth peers.Auth, secret string) {
 	lac.HangUp()
 	lac.WaitDown()
 	lns.checkGone()
+	step("ended by xl2tpd")
 
 	lac.Stop()
 	lns.stop(clean)
+	step("stopped")
 	checkCapture()
+	step("capture checked")
 }
 
 func checkXL2TPDSession(t *testing.T, lns *site, s *api.Session, l peers.Link, auth peers.Auth, secret string) {

@@ -30,11 +30,11 @@ func TestXL2TPDWithXL2TPD(t *testing.T) {
 			before := lnsNS.State()
 			capture := lnsNS.Capture(t, "eth0", "udp port 1701")
 			lns := StartXL2TPD(t, lnsNS, XL2TPDConfig{
-				Secret: "tunnel-secret", Auth: auth, User: alice,
+				Secret: "tunnel secret", Auth: auth, User: alice,
 				Local: netip.MustParseAddr("10.9.0.1"), Pool: "10.9.0.10-10.9.0.20",
 			})
 			lac := StartXL2TPD(t, lacNS, XL2TPDConfig{
-				LNS: lnsAddr, Secret: "tunnel-secret", Auth: auth, User: alice,
+				LNS: lnsAddr, Secret: "tunnel secret", Auth: auth, User: alice,
 			})
 			lac.Dial()
 			link := lac.WaitUp(1)
@@ -57,11 +57,11 @@ func TestXL2TPDWithL2TPNS(t *testing.T) {
 	StartFreeRADIUS(t, lnsNS, RADIUSUser{User: alice, Addr: want})
 	StartL2TPNS(t, lnsNS, L2TPNSConfig{
 		Bind: lnsAddr, Local: netip.MustParseAddr("10.8.0.1"),
-		Pool: netip.MustParsePrefix("10.9.0.0/24"), Auth: CHAP,
+		Pool: netip.MustParsePrefix("10.9.0.0/24"), Secret: "tunnel secret", Auth: CHAP,
 	})
-	// No secret: xl2tpd takes the right answer of l2tpns for a wrong one, since
-	// l2tpns does not challenge in turn.
-	lac := StartXL2TPD(t, lacNS, XL2TPDConfig{LNS: lnsAddr, Auth: CHAP, User: alice})
+	lac := StartXL2TPD(t, lacNS, XL2TPDConfig{
+		LNS: lnsAddr, Secret: "tunnel secret", Auth: CHAP, User: alice,
+	})
 	lac.Dial()
 	link := lac.WaitUp(1)
 	if link.Local != want {

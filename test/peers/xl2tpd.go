@@ -23,7 +23,7 @@ type XL2TPDConfig struct {
 	LNS netip.Addr
 
 	// Secret of the tunnel, for challenges both ways. Empty means none. xl2tpd
-	// splits its file at spaces and takes quotation marks as they are.
+	// takes the rest of its file's line, but for what follows # or ;.
 	Secret string
 
 	// Auth is what the server asks for, or the one that the client agrees to.

@@ -25,7 +25,7 @@ func (c XL2TPDConfig) files(dir string) map[string]string {
 	}
 	return map[string]string{
 		confFile:    conf,
-		secretsFile: fmt.Sprintf("* * %s *\n", c.Secret),
+		secretsFile: fmt.Sprintf("* * %s\n", c.Secret),
 		optionsFile: c.options(dir),
 	}
 }
