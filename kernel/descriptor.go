@@ -41,14 +41,17 @@ func (d *descriptor) FD() int {
 }
 
 // Close closes the descriptor after waiting for the uses under way. Closing it
-// again does nothing.
+// again does nothing, and does not wait for the one who closes it.
 func (d *descriptor) Close() error {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed {
+	first := !d.closed
+	d.closed = true
+	d.mu.Unlock()
+	if !first {
 		return nil
 	}
-	d.closed = true
+	// With no lock held: the kernel may wait for grace periods in here, and
+	// uses that begin now are to fail at once.
 	return unix.Close(d.fd)
 }
 

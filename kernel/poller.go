@@ -146,7 +146,7 @@ func (p *Poller) run() {
 	for {
 		n := 0
 		err := raw.Read(func(epfd uintptr) bool {
-			n, _ = unix.EpollWait(int(epfd), events, 0)
+			retry(func() (err error) { n, err = unix.EpollWait(int(epfd), events, 0); return err })
 			return n > 0
 		})
 		if err != nil {

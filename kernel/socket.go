@@ -211,8 +211,8 @@ func (s *Socket) connect(peer netip.AddrPort) error {
 	return s.readLocal()
 }
 
-// setNoChecksum is for the socket's own datagrams; the kernel's tunnel takes
-// the same option from its attributes.
+// setNoChecksum is for the socket's own datagrams and for the data of a kernel's
+// tunnel on it: what is given to CreateTunnel would be for sockets of the kernel's own.
 func (s *Socket) setNoChecksum() error {
 	if s.family == unix.AF_INET {
 		return unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_NO_CHECK, 1)
