@@ -111,11 +111,8 @@ func (p *kernelPlane) Listen(addr netip.AddrPort) (Listener, error) {
 	}
 	l := &kernelListener{plane: p, poller: p.nextPoller(), sock: sock, fd: sock.FD()}
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	err = p.alive()
-	if err == nil {
-		p.listeners[l] = struct{}{}
-	}
-	p.mu.Unlock()
 	if err == nil {
 		err = l.poller.Add(l.fd, func() { p.receive(l.poller, sock, l.fd, 0) })
 	}
@@ -123,6 +120,7 @@ func (p *kernelPlane) Listen(addr netip.AddrPort) (Listener, error) {
 		sock.Close()
 		return nil, fmt.Errorf("listen on %s: %w", addr, err)
 	}
+	p.listeners[l] = struct{}{}
 	return l, nil
 }
 
@@ -183,8 +181,12 @@ func (l *kernelListener) Close() error {
 	l.plane.opening.Lock()
 	defer l.plane.opening.Unlock()
 	l.plane.mu.Lock()
+	_, open := l.plane.listeners[l]
 	delete(l.plane.listeners, l)
 	l.plane.mu.Unlock()
+	if !open {
+		return nil // the descriptor's number may be another one's by now
+	}
 	l.poller.Remove(l.fd)
 	return l.sock.Close()
 }
@@ -199,6 +201,9 @@ func (p *kernelPlane) alive() error {
 
 // hasPort tells whether a socket of ours has the port. p.opening is held.
 func (p *kernelPlane) hasPort(port uint16) bool {
+	if port == 0 {
+		return false
+	}
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	for l := range p.listeners {

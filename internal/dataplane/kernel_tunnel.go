@@ -24,6 +24,7 @@ type kernelTunnel struct {
 	// changing is held while the kernel's tunnel is made and removed.
 	changing sync.Mutex
 	used     bool // the socket has served a kernel's tunnel; guarded by changing
+	made     bool // the kernel has the tunnel; guarded by changing
 
 	mu       sync.RWMutex // guards what follows
 	poller   *userPoller
@@ -78,13 +79,13 @@ func (p *kernelPlane) openTunnel(t *kernelTunnel) error {
 	if err != nil {
 		return err
 	}
-	p.mu.Lock()
-	p.tunnels[t.id] = t
-	p.mu.Unlock()
 	if err := t.adopt(sock); err != nil {
-		p.forget(t)
 		return err
 	}
+	// Only now: pollers look tunnels up, and use their sockets.
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.tunnels[t.id] = t
 	return nil
 }
 
@@ -122,15 +123,15 @@ func (t *kernelTunnel) adopt(sock *kernel.Socket) error {
 	p := t.plane
 	fd, poller := sock.FD(), p.nextPoller()
 	t.mu.Lock()
-	t.sock, t.fd, t.poller = sock, fd, poller
-	t.mu.Unlock()
-	t.take(sockKey{sock.Local(), sock.Peer()})
+	defer t.mu.Unlock() // held over Add, so that a handler that answers at once has the socket
 	// What others sent before the socket was connected is in its queue, and read now.
-	err := poller.Add(fd, func() { p.receive(poller, sock, fd, t.id) })
-	if err != nil {
+	if err := poller.Add(fd, func() { p.receive(poller, sock, fd, t.id) }); err != nil {
 		sock.Close()
+		return err
 	}
-	return err
+	t.sock, t.fd, t.poller = sock, fd, poller
+	t.take(sockKey{sock.Local(), sock.Peer()})
+	return nil
 }
 
 // take notes which addresses and ports the tunnel has.
@@ -221,7 +222,7 @@ func (t *kernelTunnel) attach(ctx context.Context, peer l2tp.TunnelID) error {
 	if err := t.plane.k.CreateTunnel(ctx, spec, t.socket()); err != nil {
 		return err
 	}
-	t.used = true
+	t.used, t.made = true, true
 	t.mu.Lock()
 	t.attached, t.peer = true, peer
 	t.mu.Unlock()
@@ -268,14 +269,15 @@ func (t *kernelTunnel) Detach(ctx context.Context) error {
 
 func (t *kernelTunnel) detach(ctx context.Context) error {
 	t.mu.Lock()
-	attached := t.attached
 	t.attached = false
 	t.mu.Unlock()
 	sessions := t.sessionList()
 	errs := make([]error, len(sessions))
 	inParallel(len(sessions), func(i int) { errs[i] = sessions[i].Close(ctx) })
-	if attached {
-		errs = append(errs, t.plane.k.DeleteTunnel(ctx, uint16(t.id)))
+	if t.made {
+		err := t.plane.k.DeleteTunnel(ctx, uint16(t.id))
+		t.made = err != nil // then the next Detach or Close tries again
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }

@@ -22,6 +22,7 @@ type userSocket struct {
 	key   sockKey
 	fd    int
 	users int           // how many tunnels; guarded by plane.opening
+	ended atomic.Bool   // closed: the descriptor's number may be another one's
 	owner atomic.Uint32 // the first tunnel's identifier, zero for a listener's
 	// clean: all that came before the socket was connected has been read. It
 	// belongs to the poller's goroutine.
@@ -129,6 +130,9 @@ func (u *userspace) lookup(k sockKey) *userSocket {
 
 // hasPort tells whether a socket of ours has the port.
 func (u *userspace) hasPort(port uint16) bool {
+	if port == 0 {
+		return false
+	}
 	u.mu.RLock()
 	defer u.mu.RUnlock()
 	for k := range u.sockets {
@@ -167,6 +171,9 @@ func (s *userSocket) drain() {
 
 // Close closes the socket.
 func (s *userSocket) Close() error {
+	if s.ended.Swap(true) {
+		return nil
+	}
 	s.plane.mu.Lock()
 	if s.plane.sockets[s.key] == s {
 		delete(s.plane.sockets, s.key)

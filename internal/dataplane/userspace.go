@@ -128,11 +128,7 @@ func (u *userspace) all() []*userSession {
 // Close closes everything: after it the handler is not called any more, so it
 // must not be called by the handler.
 func (u *userspace) Close() error {
-	u.mu.Lock()
-	first := !u.closed
-	u.closed = true
-	tunnels := slices.Collect(maps.Values(u.tunnels))
-	u.mu.Unlock()
+	tunnels, first := u.end()
 	if !first {
 		return nil
 	}
@@ -147,6 +143,18 @@ func (u *userspace) Close() error {
 	}
 	u.closePollers()
 	return u.network.close()
+}
+
+// end makes the data plane refuse what is new, and returns the tunnels there are.
+// It waits for those being opened.
+func (u *userspace) end() (tunnels []*userTunnel, first bool) {
+	u.opening.Lock()
+	defer u.opening.Unlock()
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	first = !u.closed
+	u.closed = true
+	return slices.Collect(maps.Values(u.tunnels)), first
 }
 
 func (u *userspace) closePollers() {

@@ -89,12 +89,28 @@ func (t *userTunnel) connect() error {
 	t.spec.Local, t.spec.AnyPort = s.Local(), false
 	t.plane.mu.Unlock()
 	if old != nil && !listener {
-		// What was queued on it before the new one took over is not lost.
-		old.poller.Remove(old.fd)
-		old.drain()
-		old.release()
+		old.quit(t)
 	}
 	return nil
+}
+
+// quit ends the use of the socket by a tunnel that has another one now.
+// plane.opening is held.
+func (s *userSocket) quit(t *userTunnel) {
+	if s.users == 1 {
+		// What was queued on it before the new one took over is not lost.
+		s.poller.Remove(s.fd)
+		s.drain()
+	}
+	s.disown(t)
+	s.release()
+}
+
+// disown finds the socket another owner. plane.opening is held.
+func (s *userSocket) disown(t *userTunnel) {
+	if s.users > 1 && s.owner.Load() == uint32(t.spec.ID) {
+		s.owner.Store(uint32(s.plane.otherOn(s)))
+	}
 }
 
 // state returns a copy of what a call needs.
@@ -222,11 +238,8 @@ func (t *userTunnel) leave() {
 	if t.listener {
 		return
 	}
-	s := t.socket
-	if s.owner.Load() == uint32(t.spec.ID) {
-		s.owner.Store(uint32(t.plane.otherOn(s)))
-	}
-	s.release()
+	t.socket.disown(t)
+	t.socket.release()
 }
 
 // otherOn returns a tunnel that uses the socket, zero for none.

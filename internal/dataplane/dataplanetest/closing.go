@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"culvert/internal/dataplane"
+	"culvert/l2tp"
 )
 
 // wantEmpty wants that a side holds nothing.
@@ -65,6 +66,37 @@ func testCloseOrders(t *testing.T, p *Pair) {
 			t.Errorf("order %s: %d descriptors, %d after the first round", order, n, atFirst)
 		}
 	}
+}
+
+// testClosedListener closes a listener again when its descriptor's number is another
+// one's already, which must not notice.
+func testClosedListener(t *testing.T, p *Pair) {
+	at := netip.AddrPortFrom(p.A.Host, 0)
+	for spare := range 4 { // whichever poller the number was at, the new one gets there too
+		first := listenAt(t, p.A, at)
+		for range spare {
+			listenAt(t, p.A, at)
+		}
+		if err := first.Close(); err != nil {
+			t.Fatal(err)
+		}
+		second := listenAt(t, p.A, at)
+		if err := first.Close(); err != nil {
+			t.Errorf("closing again: %v", err)
+		}
+		tun := open(t, p.B, l2tp.TunnelID(1+spare), netip.AddrPortFrom(p.B.Host, 0), second.Addr())
+		sendControl(t, tun, "hello")
+		p.A.Said.Datagram(t)
+	}
+}
+
+func listenAt(t testing.TB, s *Side, at netip.AddrPort) dataplane.Listener {
+	t.Helper()
+	l, err := s.Listen(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
 }
 
 // testAfterClose wants errors, and no more than that, from what is closed.

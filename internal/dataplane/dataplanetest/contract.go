@@ -99,6 +99,7 @@ func Contract(t *testing.T, open Open) {
 		{"TwoSessions", testTwoSessions},
 		{"ConfigureErrors", testConfigureErrors},
 		{"CloseOrders", testCloseOrders},
+		{"ClosedListener", testClosedListener},
 		{"AfterClose", testAfterClose},
 		{"Detach", testDetach},
 		{"Lost", testLost},
