@@ -1,16 +1,27 @@
 package lab
 
 import (
+	"fmt"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 )
+
+var linkIndexes atomic.Int64
+
+func init() { linkIndexes.Store(1000) }
 
 // Veth joins two namespaces by a pair of interfaces with the given names and
 // addresses, both up. IPv6 addresses are usable at once (no duplicate
 // address detection). The pair goes when either namespace goes.
 func Veth(t testing.TB, a *NetNS, aName string, aAddrs []string, b *NetNS, bName string, bAddrs []string) {
 	t.Helper()
-	a.Run("ip", "link", "add", aName, "type", "veth", "peer", "name", bName, "netns", b.Name)
+	// An index that the other end has not: the kernel announces the carrier of a
+	// virtual link at once, that of a real one within a second, and takes a link
+	// for real whose index is its peer's.
+	index := fmt.Sprint(linkIndexes.Add(1))
+	a.Run("ip", "link", "add", "index", index, "name", aName, "type", "veth",
+		"peer", "name", bName, "netns", b.Name)
 	a.addAddresses(aName, aAddrs)
 	b.addAddresses(bName, bAddrs)
 	a.Run("ip", "link", "set", aName, "up")
