@@ -3,7 +3,9 @@
 //
 // Usage:
 //
-//	runtests [-bin DIR] [-run RE] [-timeout D] package-directory...
+//	runtests [-bin DIR] [-run RE] [-timeout D] package-directory[:RE]...
+//
+// RE after a directory is which tests of the package to run.
 //
 // The binary of ./internal/engine is DIR/engine.test, as "go test -c -o DIR/"
 // names it. A package without a binary has no tests. With CULVERT_TEST_KERNEL=1
@@ -71,6 +73,10 @@ func runAll(w io.Writer, o options, dirs []string) (ok bool, err error) {
 	o.bin = bin
 	var results []*result
 	for _, dir := range dirs {
+		o := o
+		if path, run, ok := strings.Cut(dir, ":"); ok {
+			dir, o.run = path, run
+		}
 		binary := filepath.Join(o.bin, filepath.Base(dir)+".test")
 		if _, err := os.Stat(binary); err != nil {
 			fmt.Fprintf(w, "=== %s has no tests\n", dir)

@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -44,5 +46,31 @@ func TestVerdict(t *testing.T) {
 				t.Errorf("ok = %v, want %v", got, c.want)
 			}
 		})
+	}
+}
+
+// TestRunOfPackage gives one package an expression of its own.
+func TestRunOfPackage(t *testing.T) {
+	bin := t.TempDir()
+	script := "#!/bin/sh\necho $PWD \"$@\"\n"
+	for _, name := range []string{"one", "two"} {
+		if err := os.WriteFile(filepath.Join(bin, name+".test"), []byte(script), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Mkdir(filepath.Join(bin, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(bin)
+	var out strings.Builder
+	ok, err := runAll(&out, options{bin: bin, run: "A"}, []string{"./one:^TestB", "./two"})
+	if err != nil || !ok {
+		t.Errorf("runAll = %v, %v\n%s", ok, err, &out)
+	}
+	for _, want := range []string{"/one -test.v -test.timeout=0s -test.run=^TestB\n",
+		"/two -test.v -test.timeout=0s -test.run=A\n"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, &out)
+		}
 	}
 }
