@@ -16,7 +16,7 @@ import (
 
 func TestFakeContract(t *testing.T) {
 	for name, split := range map[string]bool{"shared": false, "split": true} {
-		t.Run(name, func(t *testing.T) { dataplanetest.Contract(t, openFakes(split)) })
+		t.Run(name, func(t *testing.T) { dataplanetest.Contract(t, openFakes(split), 0) })
 	}
 }
 
@@ -114,12 +114,13 @@ func TestNullContract(t *testing.T) {
 			}
 		}
 		return &dataplanetest.Pair{A: side(a, host(1)), B: side(b, host(2))}
-	})
+	}, dataplanetest.NoPackets|dataplanetest.NoLoss|dataplanetest.OneHost6|dataplanetest.Shared)
 }
 
 func TestNullContractHosts(t *testing.T) {
 	requireRoot(t)
-	dataplanetest.Contract(t, dataplanetest.Hosts(dataplane.NewNull, false))
+	dataplanetest.Contract(t, dataplanetest.Hosts(dataplane.NewNull, false),
+		dataplanetest.NoPackets|dataplanetest.NoLoss)
 }
 
 func TestTUNContract(t *testing.T) {
@@ -129,7 +130,7 @@ func TestTUNContract(t *testing.T) {
 		p := open(t, a, b)
 		p.Lose = deleteDevice
 		return p
-	})
+	}, 0)
 }
 
 // deleteDevice takes away all sessions with their device.

@@ -23,7 +23,7 @@ func TestKernelContract(t *testing.T) {
 		p := open(t, a, b)
 		p.Lose = deleteSession
 		return p
-	})
+	}, 0)
 }
 
 // deleteSession does what `ip l2tp del session` does.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -197,11 +198,18 @@ func newHostFlow(t testing.TB, from, to End) Flow {
 	return f
 }
 
+// zoned returns a with the interface as its zone if it needs one: as a number,
+// because package net keeps names for a while, and knows of one namespace only.
+// It is called in the namespace.
 func zoned(a netip.Addr, ifc string) netip.Addr {
-	if a.IsLinkLocalUnicast() && a.Is6() {
-		return a.WithZone(ifc)
+	if !a.IsLinkLocalUnicast() || !a.Is6() {
+		return a
 	}
-	return a
+	i, err := net.InterfaceByName(ifc)
+	if err != nil {
+		return a
+	}
+	return a.WithZone(strconv.Itoa(i.Index))
 }
 
 func listenUDP(ctx context.Context, e End) (*net.UDPConn, error) {
