@@ -9,6 +9,7 @@ import (
 
 	"culvert/internal/config"
 	"culvert/internal/dataplane"
+	"culvert/l2tp"
 	"culvert/ppp"
 )
 
@@ -67,12 +68,26 @@ func (s *session) choose() (ppp.Addresses, error) {
 	case !a.Local.IsValid():
 		return a, fmt.Errorf("ppp profile %s: local_ipaddr is not set", set.ProfileName)
 	case known && user.Addr.IsValid():
-		a.Peer = user.Addr
+		a.Peer, err = s.claim(user)
 	case a.Peer.IsValid():
 	default:
 		a.Peer, err = s.allocate(user)
 	}
 	return a, err
+}
+
+// claim takes the user's own address. If it is of the pool, nobody else gets
+// it meanwhile.
+func (s *session) claim(user config.User) (netip.Addr, error) {
+	name, pools := or(user.PoolName, s.settings.PPP.PoolName), s.engine().pools
+	if !pools.Contains(name, user.Addr) {
+		return user.Addr, nil
+	}
+	if err := pools.Claim(name, user.Addr, s.network.user); err != nil {
+		return netip.Addr{}, err
+	}
+	s.network.pool, s.network.pooled = name, user.Addr
+	return user.Addr, nil
 }
 
 // allocate takes the peer's address from a pool.
@@ -234,7 +249,8 @@ func (s *session) networkDown(network ppp.Network) {
 // networkFailed ends a session whose interface cannot be made as it should be.
 func (s *session) networkFailed(err error) {
 	s.log().Error("configuring interface", "err", err)
-	s.hangUp(time.Now(), "configuring interface: "+err.Error())
+	s.cause = "configuring interface: " + err.Error()
+	s.hangUpCall(l2tp.Result{Code: l2tp.CDNNoFacilitiesForNow, Message: "no interface"})
 }
 
 // errGone stops what waits for a job of a session that has ended meanwhile.

@@ -99,9 +99,6 @@ func (s *session) engine() *Engine { return s.tunnel.shard.engine }
 // log logs with the session's names.
 func (s *session) log() *slog.Logger { return s.engine().log.With("session", s) }
 
-func (s *session) key() dataplane.SessionKey {
-	return dataplane.SessionKey{Tunnel: s.tunnel.core.ID(), Session: s.id}
-}
 
 // String names the session in logs: tunnel and session identifier.
 func (s *session) String() string { return fmt.Sprintf("%d/%d", s.tunnel.core.ID(), s.id) }
