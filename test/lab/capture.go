@@ -1,10 +1,14 @@
 package lab
 
 import (
+	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -37,14 +41,53 @@ func (n *NetNS) Capture(t testing.TB, dev, filter string) *Capture {
 // packets were lost on the way to the file.
 func (c *Capture) Stop() string {
 	c.t.Helper()
+	c.settle()
 	if err := c.daemon.Stop(); err != nil {
 		c.t.Errorf("stopping tcpdump: %v", err)
 	}
-	match := c.daemon.WaitOutput(time.Second, `(\d+) packets? dropped by kernel`)
+	match := c.daemon.WaitOutput(time.Second, `(\d+) packets? dropped by kernel\s*$`)
 	if match[1] != "0" {
 		c.t.Errorf("capturing to %s: %s packets dropped by the kernel", c.File, match[1])
 	}
 	return c.File
+}
+
+// settleLimit is how long tcpdump may take to catch up.
+const settleLimit = 5 * time.Second
+
+// progress is what tcpdump says when asked.
+var progress = regexp.MustCompile(
+	`(\d+) packets? captured, (\d+) packets? received by filter, (\d+) packets? dropped`)
+
+// settle waits until tcpdump has written what it has received, which it would
+// leave where it is when it is told to end. On a busy link that never is so.
+func (c *Capture) settle() {
+	c.t.Helper()
+	for end := time.Now().Add(settleLimit); time.Now().Before(end) && !c.settled(); {
+		time.Sleep(pollInterval)
+	}
+}
+
+// settled asks tcpdump how far it is.
+func (c *Capture) settled() bool {
+	c.t.Helper()
+	said := func() [][]string { return progress.FindAllStringSubmatch(c.daemon.Output(), -1) }
+	before := len(said())
+	c.daemon.Signal(syscall.SIGUSR1)
+	Wait(c.t, settleLimit, "tcpdump to say how far it is", func() error {
+		if len(said()) == before && !c.daemon.hasEnded() {
+			return errors.New("it says nothing")
+		}
+		return nil
+	})
+	if c.daemon.hasEnded() {
+		return true
+	}
+	last := said()[len(said())-1]
+	captured, _ := strconv.Atoi(last[1])
+	received, _ := strconv.Atoi(last[2])
+	dropped, _ := strconv.Atoi(last[3])
+	return captured+dropped >= received
 }
 
 // expert is what tshark must not find: packets that its dissectors cannot
