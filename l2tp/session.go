@@ -88,7 +88,7 @@ func (t *Tunnel) full() bool { return len(t.sessions) >= t.cfg.maxSessions() }
 // as an Assigned Session ID or Assigned Tunnel ID", 5.3.
 func (t *Tunnel) freeSessionID() SessionID {
 	id := SessionID(t.cfg.random16())
-	for tries := 0; (id == 0 || t.taken(id)) && tries < 1<<16; tries++ {
+	for tries := 0; !t.free(id) && tries < 1<<16; tries++ {
 		if tries < 8 {
 			id = SessionID(t.cfg.random16())
 		} else {
@@ -101,6 +101,29 @@ func (t *Tunnel) freeSessionID() SessionID {
 func (t *Tunnel) taken(id SessionID) bool {
 	_, ok := t.sessions[id]
 	return ok
+}
+
+// Withhold keeps an identifier from being given to a new call until Allow:
+// its last session is still being taken out of the kernel, say. It may be
+// called between any two Steps.
+func (t *Tunnel) Withhold(id SessionID) {
+	if t.withheld == nil {
+		t.withheld = make(map[SessionID]struct{})
+	}
+	t.withheld[id] = struct{}{}
+}
+
+// Allow undoes Withhold.
+func (t *Tunnel) Allow(id SessionID) {
+	if delete(t.withheld, id); len(t.withheld) == 0 {
+		t.withheld = nil
+	}
+}
+
+// free says whether a new call can have an identifier.
+func (t *Tunnel) free(id SessionID) bool {
+	_, withheld := t.withheld[id]
+	return id != 0 && !withheld && !t.taken(id)
 }
 
 // release gives a reserved identifier back.

@@ -28,6 +28,7 @@ type Tunnel struct {
 	heardAt  time.Time // when last; of Open before that
 	sessions map[SessionID]*session
 	reserved int                     // sessions that are nil: identifiers given out by NewSessionID
+	withheld map[SessionID]struct{}  // identifiers that no new call may have
 	setups   []setup                 // calls being set up, the oldest first
 	notified map[SessionID]time.Time // of the last WEN, where there was one
 	serial   uint32                  // of the last call to which we had to give one
