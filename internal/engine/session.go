@@ -99,7 +99,6 @@ func (s *session) engine() *Engine { return s.tunnel.shard.engine }
 // log logs with the session's names.
 func (s *session) log() *slog.Logger { return s.engine().log.With("session", s) }
 
-
 // String names the session in logs: tunnel and session identifier.
 func (s *session) String() string { return fmt.Sprintf("%d/%d", s.tunnel.core.ID(), s.id) }
 
@@ -249,6 +248,7 @@ func (s *session) callDown(now time.Time, end l2tp.End) {
 	}
 	s.phase = gone
 	s.end = &end
+	s.tunnel.core.Withhold(s.id) // the data plane still has it
 	s.setupBy = time.Time{}
 	if !s.establishedAt.IsZero() {
 		s.engine().count.sessionsEstablished.Add(-1)

@@ -314,6 +314,7 @@ func (t *tunnel) close(now time.Time, result l2tp.Result) {
 // sessionGone forgets a session whose kernel objects are gone too.
 func (t *tunnel) sessionGone(now time.Time, s *session) {
 	delete(t.sessions, s.id)
+	t.core.Allow(s.id)
 	if len(t.sessions) > 0 {
 		return
 	}
