@@ -2,8 +2,11 @@ package kernel
 
 import (
 	"context"
+	"errors"
 	"io/fs"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
@@ -48,8 +51,40 @@ func (p *pool) do(ctx context.Context, f func(*netlink.Conn) error) error {
 		return ctx.Err()
 	case c := <-p.free:
 		defer func() { p.free <- c }()
-		return f(c)
+		err := f(c)
+		if mayBeAnswers(err) {
+			drain(c)
+		}
+		return err
 	}
+}
+
+// mayBeAnswers tells whether after err answers may still come, which the next
+// request would take for its own: anything but what the kernel answered.
+func mayBeAnswers(err error) bool {
+	if err == nil {
+		return false
+	}
+	errno, ok := errors.AsType[unix.Errno](err)
+	return !ok || errno == unix.ENOBUFS
+}
+
+// drainTime is how long answers may keep coming: the kernel gives them, all but
+// dumps, before it returns from taking the request.
+const drainTime = 100 * time.Millisecond
+
+// drain throws away what a socket has received.
+func drain(c *netlink.Conn) {
+	if c.SetReadDeadline(time.Now().Add(drainTime)) != nil {
+		return
+	}
+	for range 10 * maxBatch {
+		_, err := c.Receive()
+		if _, isErrno := errors.AsType[unix.Errno](err); err != nil && !isErrno {
+			break // the time is up, or the socket is closed
+		}
+	}
+	c.SetReadDeadline(time.Time{})
 }
 
 func (p *pool) close() {
@@ -70,6 +105,11 @@ func (p *pool) execute(ctx context.Context, m netlink.Message) (got []netlink.Me
 	return got, err
 }
 
+// maxBatch is how many requests go at once: their acknowledgements wait in the
+// socket, whose room the system sets to that for some 200. What has no room is
+// lost, and would be waited for in vain.
+const maxBatch = 64
+
 // batch sends requests in one go, so that the kernel works on them back to back,
 // and calls done with the outcome of each. Each is acknowledged apart.
 func (p *pool) batch(ctx context.Context, ms []netlink.Message, done func(i int, err error)) error {
@@ -77,13 +117,17 @@ func (p *pool) batch(ctx context.Context, ms []netlink.Message, done func(i int,
 		return nil
 	}
 	return p.do(ctx, func(c *netlink.Conn) error {
-		sent, err := c.SendMessages(ms)
-		if err != nil {
-			return err
-		}
-		for i := range sent {
-			_, err := c.Receive()
-			done(i, err)
+		i := 0
+		for chunk := range slices.Chunk(ms, maxBatch) {
+			sent, err := c.SendMessages(chunk)
+			if err != nil {
+				return err
+			}
+			for range sent {
+				_, err := c.Receive()
+				done(i, err)
+				i++
+			}
 		}
 		return nil
 	})
