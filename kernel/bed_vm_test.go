@@ -132,7 +132,7 @@ func (s *sessionEnd) up(ctx context.Context, name string, local, peer string) (e
 		protocol = kernel.IPv6
 	}
 	return errors.Join(s.unit.SetMRU(1400), s.unit.Pass(protocol, true),
-		s.t.h.Apply(ctx, kernel.NoLinkLocal(s.unit.Index()), kernel.SetUp(s.unit.Index(), true),
+		s.t.h.Apply(ctx, kernel.SetUp(s.unit.Index(), true),
 			kernel.AddAddress(s.unit.Index(), a, b)))
 }
 

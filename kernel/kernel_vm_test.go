@@ -38,6 +38,10 @@ func TestTraffic(t *testing.T) {
 		sessionUp(t, tb, 7, name, there, here)
 		a.ns.Ping(t, netip.MustParseAddr(there), 5)
 		wantCounters(t, sa, name)
+		// By then it would have invented one.
+		if out := a.ns.Run("ip", "-6", "-o", "addr", "show", "dev", name); out != "" {
+			t.Errorf("the kernel gave %s an address of its own: %s", name, out)
+		}
 	}
 	ta, tb := tunnel(t, a, b, 2, false)
 	sessionUp(t, ta, 8, "lt6", "fe80::a", "fe80::b")

@@ -97,9 +97,12 @@ func pppIoctl(f func() error) error {
 func (u *Unit) createByName(ctx context.Context, k *Kernel, mtu int) error {
 	m := newPPPLink(u.name, mtu, u.fd)
 	for wait := 100 * time.Microsecond; ; wait *= 2 {
-		pppMutex.Lock()
-		_, err := k.route.execute(ctx, m)
-		pppMutex.Unlock()
+		err := k.route.do(ctx, func(c *netlink.Conn) error {
+			pppMutex.Lock() // not while waiting for a socket: that would stop all ioctls
+			defer pppMutex.Unlock()
+			_, err := c.Execute(m)
+			return err
+		})
 		if !errors.Is(err, unix.EBUSY) || wait > time.Second {
 			return err
 		}

@@ -159,7 +159,8 @@ func (have *linkState) changes(index int, want linkState) (cs []kernel.Change) {
 		cs = append(cs, kernel.SetMTU(index, want.mtu))
 	}
 	if !have.up || have.unknown {
-		cs = append(cs, kernel.NoLinkLocal(index), kernel.SetUp(index, true))
+		// Without NoLinkLocal: for ppp interfaces the kernel invents no address.
+		cs = append(cs, kernel.SetUp(index, true))
 	}
 	for _, a := range [][2]PointToPoint{{have.ipv4, want.ipv4}, {have.ipv6, want.ipv6}} {
 		if a[1].isOpen() && (a[0] != a[1] || have.unknown) {

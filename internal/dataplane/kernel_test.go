@@ -13,7 +13,7 @@ func TestLinkChanges(t *testing.T) {
 	other := PointToPoint{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.3")}
 	v6 := PointToPoint{netip.MustParseAddr("fe80::1"), netip.MustParseAddr("fe80::2")}
 	r := kernel.Route{Prefix: netip.MustParsePrefix("10.1.0.0/16"), Index: 7}
-	up := []kernel.Change{kernel.NoLinkLocal(7), kernel.SetUp(7, true)}
+	up := []kernel.Change{kernel.SetUp(7, true)}
 	add := func(p PointToPoint) kernel.Change { return kernel.AddAddress(7, p.Local, p.Peer) }
 	del := func(p PointToPoint) kernel.Change { return kernel.DeleteAddress(7, p.Local, p.Peer) }
 	full := linkState{mtu: 1400, up: true, ipv4: v4, ipv6: v6, routes: []kernel.Route{r}}
@@ -24,7 +24,7 @@ func TestLinkChanges(t *testing.T) {
 		changes    []kernel.Change
 	}{
 		"first": {linkState{mtu: 1400}, full,
-			append(up[:2:2], add(v4), add(v6), kernel.AddRoute(r))},
+			append(up[:1:1], add(v4), add(v6), kernel.AddRoute(r))},
 		"nothing new": {full, full, nil},
 		"MTU": {full, linkState{mtu: 1300, up: true, ipv4: v4, ipv6: v6, routes: full.routes},
 			[]kernel.Change{kernel.SetMTU(7, 1300)}},
@@ -33,7 +33,7 @@ func TestLinkChanges(t *testing.T) {
 		"another peer": {full, linkState{mtu: 1400, up: true, ipv4: other, ipv6: v6, routes: full.routes},
 			[]kernel.Change{del(v4), add(other), kernel.AddRoute(r)}},
 		"after an error": {failed, full, append([]kernel.Change{kernel.SetMTU(7, 1400)},
-			append(up[:2:2], add(v4), add(v6), kernel.AddRoute(r))...)},
+			append(up[:1:1], add(v4), add(v6), kernel.AddRoute(r))...)},
 	} {
 		got := c.have.changes(7, c.want)
 		if fmt.Sprint(got) != fmt.Sprint(c.changes) {
