@@ -45,10 +45,11 @@ func (r *Resolver) Set(ctx context.Context, iface string, servers []netip.Addr) 
 	return r.replace(iface, servers)
 }
 
-// Unset takes back what Set did for an interface. What resolved had is gone
-// with the interface itself.
+// Unset takes back what Set did for an interface.
 func (r *Resolver) Unset(ctx context.Context, iface string) error {
-	if _, err := r.lookPath("resolvectl"); err == nil && resolvedRuns() {
+	if path, err := r.lookPath("resolvectl"); err == nil && resolvedRuns() {
+		// What resolved had is gone if the interface is, which is no error.
+		_ = run(exec.CommandContext(ctx, path, "revert", iface))
 		return nil
 	}
 	if path, err := r.lookPath("resolvconf"); err == nil {
@@ -91,6 +92,10 @@ func (r *Resolver) replace(iface string, servers []netip.Addr) error {
 	}
 	if r.saved == nil {
 		r.saved = make(map[string]replaced)
+	}
+	// Sessions of the userspace data plane share one interface.
+	if first, ok := r.saved[iface]; ok && bytes.Equal(before, first.after) {
+		before = first.before
 	}
 	r.saved[iface] = replaced{before, after}
 	return nil

@@ -72,3 +72,14 @@ func TestFileWrittenBySomebodyElseStays(t *testing.T) {
 	unset(t, r, "a")
 	wantFile(t, file, "theirs\n")
 }
+
+// TestOneInterfaceSetTwice: the userspace data plane has one for all sessions.
+func TestOneInterfaceSetTwice(t *testing.T) {
+	r, file := newTestResolver(t, "before\n")
+	set(t, r, "culvert0", "10.0.0.1")
+	set(t, r, "culvert0", "10.0.0.2")
+	wantFile(t, file, "# set for culvert0\nnameserver 10.0.0.2\n")
+	unset(t, r, "culvert0")
+	unset(t, r, "culvert0")
+	wantFile(t, file, "before\n")
+}
