@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -47,7 +48,7 @@ func (f *flags) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	level := new(slog.LevelVar)
 	level.Set(store.Snapshot().System().LogLevel)
 	log := newLog(stderr, level, f.foreground)
-	store.Subscribe(func(_, now *config.Snapshot) { apply(now, level, pools, log) })
+	store.Subscribe(func(old, now *config.Snapshot) { apply(old, now, level, pools, log) })
 
 	socket, err := management.Listen(f.socket)
 	if err != nil {
@@ -112,9 +113,16 @@ func (f *flags) load() (*config.Store, error) {
 	return store, store.LoadFile(path)
 }
 
-// apply carries out what of a changed configuration is not the engine's.
-func apply(now *config.Snapshot, level *slog.LevelVar, pools *pool.Pools, log *slog.Logger) {
+// apply carries out what of a changed configuration is not the engine's. Most
+// changes record a tunnel or session, and pools can be large: those that did not
+// change are left alone.
+func apply(
+	old, now *config.Snapshot, level *slog.LevelVar, pools *pool.Pools, log *slog.Logger,
+) {
 	level.Set(now.System().LogLevel)
+	if reflect.DeepEqual(old.Pools(), now.Pools()) {
+		return
+	}
 	if err := pools.Configure(poolConfigs(now)); err != nil {
 		log.Error("changing pools", "err", err)
 	}
