@@ -145,11 +145,17 @@ func (f sessionSubject) countInto(counted chan<- dataplane.Counters) {
 		counted <- dataplane.Counters{}
 		return
 	}
-	s.shard().do(&s.jobs, job{run: func(ctx context.Context) error {
-		c, err := s.path.Counters(ctx)
-		counted <- c
-		return err
-	}, done: s.warn("reading counters")})
+	var c dataplane.Counters
+	s.shard().do(&s.jobs, job{
+		run: func(ctx context.Context) (err error) {
+			c, err = s.path.Counters(ctx)
+			return err
+		},
+		done: func(err error) {
+			s.warn("reading counters")(err)
+			counted <- c
+		},
+	})
 }
 
 // ListSessions describes the sessions after a given one: of one tunnel, or of all.
