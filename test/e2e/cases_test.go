@@ -32,6 +32,8 @@ func (p plane) newPair(t testing.TB, lnsConf, lacConf string) *pair {
 	c.checkCapture = captureControl(t, lnsNS)
 	c.lns = newSite(t, lnsNS, p.name, lnsConf)
 	c.lac = newSite(t, lacNS, p.name, lacConf)
+	// It may have called already.
+	c.lac.before, c.lac.sockets, c.lac.ppp = c.lacClean, c.lns.sockets, c.lns.ppp
 	return c
 }
 
@@ -241,7 +243,7 @@ func (s *site) waitDown(t *testing.T, session *api.Session) {
 func (p plane) testWrongPassword(t *testing.T) {
 	c := p.newPair(t, lnsConfig(), join("tunnel create tunnel_name=office dest_ipaddr=192.0.2.1"))
 	c.lac.dial("session create tunnel_name=office session_name=s1 user_name=alice user_password=wrong")
-	c.lac.WaitOutput(upLimit, `peer refused us`)
+	c.lac.WaitOutput(upLimit, `refused`)
 	if up := c.lac.Up(false); len(up) > 0 {
 		t.Errorf("up with the wrong password: %v", up)
 	}
