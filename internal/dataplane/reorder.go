@@ -8,12 +8,12 @@ import (
 // maxHeld bounds what one session keeps for the sake of order.
 const maxHeld = 64
 
-// A reorderQueue holds messages that came before others they should follow. It
-// has no timer: what has waited long enough goes on when the next message
-// comes, whatever that is.
+// A reorderQueue holds messages that came before others they should follow, until
+// these come or the time is up. Its timer runs while it holds any, which is rare.
 type reorderQueue struct {
 	timeout time.Duration
 	held    []heldMessage // ascending, none of them q.Nr
+	timer   *time.Timer
 }
 
 type heldMessage struct {
@@ -53,13 +53,48 @@ func (r *reorderQueue) first(q *sequencer, c *liveCounters, ready [][]byte) [][]
 	return r.pass(q, c, m.h, m.payload, ready)
 }
 
-// expire lets go on what has waited long enough.
+// expire lets go on what has waited long enough, and what it waited for itself.
 func (r *reorderQueue) expire(now time.Time, q *sequencer, c *liveCounters,
 	ready [][]byte) [][]byte {
-	for len(r.held) > 0 && !now.Before(r.held[0].until) {
+	for until, any := r.deadline(); any && !now.Before(until); until, any = r.deadline() {
 		ready = r.release(q, c, r.first(q, c, ready))
 	}
 	return ready
+}
+
+// flush lets go on all that is held.
+func (r *reorderQueue) flush(q *sequencer, c *liveCounters) (ready [][]byte) {
+	for len(r.held) > 0 {
+		ready = r.first(q, c, ready)
+	}
+	return ready
+}
+
+// deadline is when the first of the held messages has waited long enough. That
+// need not be the first in order.
+func (r *reorderQueue) deadline() (until time.Time, any bool) {
+	for i, m := range r.held {
+		if i == 0 || m.until.Before(until) {
+			until = m.until
+		}
+	}
+	return until, len(r.held) > 0
+}
+
+// arm sets the timer to the deadline.
+func (r *reorderQueue) arm(now time.Time) {
+	if until, any := r.deadline(); any {
+		r.timer.Reset(until.Sub(now))
+	} else {
+		r.timer.Stop()
+	}
+}
+
+// stoppedTimer returns a timer that will call f once it is set.
+func stoppedTimer(f func()) *time.Timer {
+	t := time.AfterFunc(time.Hour, f)
+	t.Stop()
+	return t
 }
 
 // release lets go on what is next in order.

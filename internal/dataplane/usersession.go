@@ -22,6 +22,11 @@ type userSession struct {
 	link   atomic.Pointer[LinkSpec] // nil before Configure and after Close
 	closed atomic.Bool
 
+	// delivering is held while messages that were put in order are handed on, by
+	// the poller or when the time of one is up, so that they stay so. It is taken
+	// before mu.
+	delivering sync.Mutex
+
 	// numbered is whether messages without numbers need a look at order as well.
 	numbered atomic.Bool
 	mu       sync.Mutex // guards what follows
@@ -53,6 +58,7 @@ func (s *userSession) setOrder(spec SessionSpec) {
 		s.reorder = nil
 	case s.reorder == nil:
 		s.reorder = &reorderQueue{timeout: spec.ReorderTimeout}
+		s.reorder.timer = stoppedTimer(s.overdue)
 	default:
 		s.reorder.timeout = spec.ReorderTimeout
 	}
@@ -84,24 +90,16 @@ func (s *userSession) input(h dataHeader, payload []byte) {
 		s.receive(payload)
 		return
 	}
-	if !h.HasSequence || !s.reorders() {
-		s.mu.Lock()
-		j := s.order.judge(h)
-		s.numbered.Store(!s.order.idle())
-		s.mu.Unlock()
-		if j.count(&s.count) {
-			s.receive(payload)
-		}
+	if h.HasSequence && s.reorders() {
+		s.inOrder(h, payload)
 		return
 	}
 	s.mu.Lock()
-	var ready [][]byte
-	if s.reorder != nil {
-		ready = s.reorder.accept(time.Now(), &s.order, &s.count, h, payload)
-	}
+	j := s.order.judge(h)
+	s.numbered.Store(!s.order.idle())
 	s.mu.Unlock()
-	for _, p := range ready {
-		s.receive(p)
+	if j.count(&s.count) {
+		s.receive(payload)
 	}
 }
 
@@ -109,6 +107,50 @@ func (s *userSession) reorders() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.reorder != nil
+}
+
+// inOrder hands on what a numbered message lets go on.
+func (s *userSession) inOrder(h dataHeader, payload []byte) {
+	s.deliver(func(now time.Time, r *reorderQueue) [][]byte {
+		return r.accept(now, &s.order, &s.count, h, payload)
+	})
+}
+
+// overdue hands on what has waited long enough. The timer calls it.
+func (s *userSession) overdue() {
+	s.deliver(func(now time.Time, r *reorderQueue) [][]byte {
+		return r.expire(now, &s.order, &s.count, nil)
+	})
+}
+
+// deliver hands on what f takes out of the queue, if there is one.
+func (s *userSession) deliver(f func(time.Time, *reorderQueue) [][]byte) {
+	s.delivering.Lock()
+	defer s.delivering.Unlock()
+	s.mu.Lock()
+	var ready [][]byte
+	if r := s.reorder; r != nil {
+		now := time.Now()
+		ready = f(now, r)
+		r.arm(now)
+		s.numbered.Store(!s.order.idle())
+	}
+	s.mu.Unlock()
+	for _, p := range ready {
+		s.receive(p)
+	}
+}
+
+// endReorder drops what is held. When it returns, nothing of it is being handed on.
+func (s *userSession) endReorder() {
+	s.mu.Lock()
+	if s.reorder != nil {
+		s.reorder.timer.Stop()
+		s.reorder = nil
+	}
+	s.mu.Unlock()
+	s.delivering.Lock()
+	defer s.delivering.Unlock()
 }
 
 // receive takes a PPP frame in its order.
@@ -154,8 +196,14 @@ func (s *userSession) Modify(ctx context.Context, spec SessionSpec) error {
 	if s.closed.Load() {
 		return fmt.Errorf("modify session %s: %w", s.key, fs.ErrClosed)
 	}
+	s.deliver(func(_ time.Time, r *reorderQueue) [][]byte {
+		return r.flush(&s.order, &s.count)
+	})
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed.Load() {
+		return nil
+	}
 	s.setOrder(spec)
 	return nil
 }
@@ -177,6 +225,7 @@ func (s *userSession) Counters(ctx context.Context) (Counters, error) {
 func (s *userSession) Close(ctx context.Context) error {
 	if !s.closed.Swap(true) {
 		s.tunnel.forget(s)
+		s.endReorder()
 	}
 	s.configuring.Lock()
 	defer s.configuring.Unlock()
