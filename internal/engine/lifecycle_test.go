@@ -95,7 +95,8 @@ func TestMaxTunnels(t *testing.T) {
 		"tunnel create tunnel_name=a dest_ipaddr=192.0.2.1\n" +
 		"tunnel create tunnel_name=b dest_ipaddr=192.0.2.1\n" +
 		"tunnel create tunnel_name=c dest_ipaddr=192.0.2.1\n"
-	inBubble(t, lnsConfig+"system modify max_tunnels=2\n", lac, func(_ *dataplane.Wire, lns, lac *host) {
+	two := lnsConfig + "system modify max_tunnels=2\n"
+	inBubble(t, two, lac, func(_ *dataplane.Wire, lns, lac *host) {
 		pass(time.Second)
 		if n := lns.count.tunnelsEstablished.Load(); n != 2 {
 			t.Fatalf("%d tunnels are established, want 2", n)
@@ -261,7 +262,8 @@ func TestNameServers(t *testing.T) {
 func TestRenegotiationGivesAnotherAddress(t *testing.T) {
 	inBubble(t, lnsConfig, lacConfig, func(_ *dataplane.Wire, lns, lac *host) {
 		pass(time.Second)
-		if err := lns.store.Load("x.conf", []byte("user modify user_name=alice ipaddr=10.7.7.7\n")); err != nil {
+		change := "user modify user_name=alice ipaddr=10.7.7.7\n"
+		if err := lns.store.Load("x.conf", []byte(change)); err != nil {
 			t.Fatal(err)
 		}
 		lns.onShard(func(tun *tunnel) {
@@ -306,7 +308,7 @@ ppp profile modify profile_name=default local_ipaddr=10.9.0.1 remote_ipaddr=10.9
 tunnel create tunnel_name=pop dest_ipaddr=192.0.2.2
 session create tunnel_name=pop session_name=out session_type=lnoc called_number=5551234
 `
-	called := "ppp profile modify profile_name=default auth_none=yes local_ipaddr=10.9.0.7 remote_ipaddr=10.9.0.1\n" +
+	called := pppDefault("auth_none=yes local_ipaddr=10.9.0.7 remote_ipaddr=10.9.0.1") +
 		"session profile modify profile_name=default sequencing_required=yes\n"
 	inBubble(t, "", called, func(_ *dataplane.Wire, lns, lac *host) {
 		lns.fake.SetHook(func(_ context.Context, op dataplane.Op, _ dataplane.SessionKey) error {
@@ -416,6 +418,73 @@ func TestShutdownWhileLookingUp(t *testing.T) {
 		lac.stop()
 		if took := time.Since(begin); took > time.Second {
 			t.Errorf("Shutdown took %v", took)
+		}
+	})
+}
+
+// TestNobodyElseTakesOverASession: a peer that is challenged again must be who
+// it was, or it would have another's address.
+func TestNobodyElseTakesOverASession(t *testing.T) {
+	for _, user := range []string{"alice", "bob"} {
+		t.Run(user, func(t *testing.T) {
+			text := lnsConfig + only("chap") + pppDefault("chap_interval=20") +
+				"user create user_name=bob user_password=wonderland\n"
+			inBubble(t, text, lacConfig, func(_ *dataplane.Wire, lns, lac *host) {
+				pass(time.Second)
+				lac.onShard(func(tun *tunnel) {
+					for _, s := range tun.sessions {
+						s.settings.link.User = user
+					}
+				})
+				pass(30 * time.Second)
+				want := 1
+				if user == "bob" {
+					want = 0
+				}
+				lns.wantSessions(api.SessionState_SESSION_STATE_UP, want)
+			})
+		})
+	}
+}
+
+// TestBackOffOfATunnelThatDoesNotLast: a peer that takes every tunnel and ends it
+// at once is not asked every second.
+func TestBackOffOfATunnelThatDoesNotLast(t *testing.T) {
+	inBubble(t, lnsConfig, "", func(_ *dataplane.Wire, lns, lac *host) {
+		lns.fake.SetHook(func(_ context.Context, op dataplane.Op, _ dataplane.SessionKey) error {
+			if op == dataplane.OpAttach {
+				return errors.New("out of order")
+			}
+			return nil
+		})
+		lac.declare(persistConfig)
+		pass(2 * time.Minute)
+		if n := lns.count.tunnelsCreated.Load(); n < 5 || n > 9 {
+			t.Errorf("%d tunnels were opened in two minutes, want about 7", n)
+		}
+	})
+}
+
+// TestModifyIdleTimeout: it holds for a tunnel that is idle already.
+func TestModifyIdleTimeout(t *testing.T) {
+	inBubble(t, lnsConfig, lacConfig, func(_ *dataplane.Wire, _, lac *host) {
+		pass(time.Second)
+		if _, err := lac.DeleteSession(context.Background(), lac.sessions()[0], ""); err != nil {
+			t.Fatal(err)
+		}
+		pass(10 * time.Second)
+		change := &api.Tunnel{TunnelName: new("office"),
+			Parameters: &api.TunnelParameters{IdleTimeout: new(uint32(30))}}
+		if _, err := lac.ModifyTunnel(context.Background(), change, nil); err != nil {
+			t.Fatal(err)
+		}
+		pass(19 * time.Second)
+		if n := lac.count.tunnels.Load(); n != 1 {
+			t.Errorf("%d tunnels after 29 s, want 1", n)
+		}
+		pass(2 * time.Second)
+		if n := lac.count.tunnelsEstablished.Load(); n != 0 {
+			t.Errorf("%d tunnels after 31 s, want 0", n)
 		}
 	})
 }

@@ -22,6 +22,11 @@ func pppDefault(parameters string) string {
 	return "ppp profile modify profile_name=default " + parameters + "\n"
 }
 
+// tunnelDefault is a command that changes the default tunnel profile.
+func tunnelDefault(parameters string) string {
+	return "tunnel profile modify profile_name=default " + parameters + "\n"
+}
+
 // only allows one authentication method.
 func only(method string) string {
 	text := ""
@@ -184,12 +189,13 @@ func TestHiddenAVPs(t *testing.T) {
 // TestSequencingParameters: the LNS decides for both, unless the LAC requires it
 // (RFC 2661, 5.4).
 func TestSequencingParameters(t *testing.T) {
+	const send, require = "send-sequence", "require-sequence"
 	tests := map[string]struct{ lns, lac, wantLNS, wantLAC string }{
 		"nothing said":        {"", "", "", ""},
-		"LAC requires":        {"", "sequencing_required=yes", "send-sequence", "send-sequence require-sequence"},
-		"LNS requires":        {"sequencing_required=yes", "", "send-sequence require-sequence", "send-sequence"},
+		"LAC requires":        {"", "sequencing_required=yes", send, send + require},
+		"LNS requires":        {"sequencing_required=yes", "", send + require, send},
 		"LAC sends of itself": {"", "use_sequence_numbers=yes", "", ""},
-		"LNS sends of itself": {"use_sequence_numbers=yes", "", "send-sequence", "send-sequence"},
+		"LNS sends of itself": {"use_sequence_numbers=yes", "", send, send},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -210,7 +216,7 @@ func TestSequencingParameters(t *testing.T) {
 								line = l
 							}
 						}
-						for _, flag := range []string{"send-sequence", "require-sequence"} {
+						for _, flag := range []string{send, require} {
 							if strings.Contains(line, flag) != strings.Contains(want, flag) {
 								t.Errorf("%v: %q, want %q", h == lns, line, want)
 							}
@@ -222,7 +228,8 @@ func TestSequencingParameters(t *testing.T) {
 }
 
 func TestInterfaceNames(t *testing.T) {
-	lac := strings.Replace(lacConfig, "session_name=s1", "session_name=s1 session_id=9 interface_name=wan%s", 1)
+	lac := strings.Replace(lacConfig, "session_name=s1",
+		"session_name=s1 session_id=9 interface_name=wan%s", 1)
 	lac = strings.Replace(lac, "dest_ip", "tunnel_id=5 dest_ip", 1)
 	inBubble(t, lnsConfig, lac, func(_ *dataplane.Wire, lns, lac *host) {
 		pass(time.Second)
@@ -238,7 +245,8 @@ func TestInterfaceNames(t *testing.T) {
 }
 
 func TestDenyLocalTunnelCreates(t *testing.T) {
-	inBubble(t, lnsConfig, "system modify deny_local_tunnel_creates=yes\n", func(_ *dataplane.Wire, _, lac *host) {
+	deny := "system modify deny_local_tunnel_creates=yes\n"
+	inBubble(t, lnsConfig, deny, func(_ *dataplane.Wire, _, lac *host) {
 		_, err := lac.CreateTunnel(context.Background(), &api.Tunnel{DestIpaddr: new("192.0.2.1")})
 		if !errors.Is(err, management.ErrRefused) {
 			t.Errorf("CreateTunnel: %v, want that it is refused", err)
@@ -268,17 +276,18 @@ func cdns(w *dataplane.Wire) *[]l2tp.Result {
 
 // TestRefusalsSayWhy: the CDN has the code that fits.
 func TestRefusalsSayWhy(t *testing.T) {
+	const none, administrative = l2tp.CDNNoFacilitiesForNow, l2tp.CDNAdministrative
 	tests := map[string]struct {
 		lns  string
 		lac  string
 		want l2tp.ResultCode
 	}{
-		"max_sessions":     {"system modify max_sessions=1", sessionsConfig(2), l2tp.CDNNoFacilitiesForNow},
-		"tunnel's":         {"tunnel profile modify profile_name=default max_sessions=1", sessionsConfig(2), l2tp.CDNNoFacilitiesForNow},
-		"no address":       {pppDefault("ip_pool_name=tiny"), sessionsConfig(2), l2tp.CDNNoFacilitiesForNow},
-		"no local address": {"ppp profile unset profile_name=default local_ipaddr", sessionsConfig(1), l2tp.CDNNoFacilitiesForNow},
-		"wrong password":   {"user modify user_name=alice user_password=x", sessionsConfig(1), l2tp.CDNAdministrative},
-		"no method":        {pppDefault("auth_pap=no"), only("pap") + sessionsConfig(1), l2tp.CDNAdministrative},
+		"max_sessions":     {"system modify max_sessions=1", sessionsConfig(2), none},
+		"tunnel's":         {tunnelDefault("max_sessions=1"), sessionsConfig(2), none},
+		"no address":       {pppDefault("ip_pool_name=tiny"), sessionsConfig(2), none},
+		"no local address": {"ppp profile unset profile_name=default local_ipaddr", sessionsConfig(1), none},
+		"wrong password":   {"user modify user_name=alice user_password=x", sessionsConfig(1), administrative},
+		"no method":        {pppDefault("auth_pap=no"), only("pap") + sessionsConfig(1), administrative},
 		"no network":       {pppDefault("ipv6=no"), pppDefault("ipv4=no") + sessionsConfig(1), l2tp.CDNError},
 	}
 	for name, test := range tests {
@@ -321,7 +330,8 @@ func TestDataPlaneRefusals(t *testing.T) {
 
 // TestSessionEstablishTimeout: a session that gets no network in time is ended.
 func TestSessionEstablishTimeout(t *testing.T) {
-	inBubble(t, lnsConfig+"system modify session_establish_timeout=10\n", "", func(w *dataplane.Wire, lns, lac *host) {
+	short := lnsConfig + "system modify session_establish_timeout=10\n"
+	inBubble(t, short, "", func(w *dataplane.Wire, lns, lac *host) {
 		w.Tap(func(_, _ netip.AddrPort, b []byte) bool { return b[0]&0x80 != 0 }) // no data
 		lac.declare(sessionsConfig(1))
 		pass(9 * time.Second)
@@ -370,8 +380,10 @@ func TestHelloFindsADeadPeer(t *testing.T) {
 
 // TestBackOff: waits double up to the longest, and begin anew after success.
 func TestBackOff(t *testing.T) {
-	lac := "tunnel create tunnel_name=far dest_ipaddr=192.0.2.1 secret=tea persist=yes persist_delay=2 persist_max_delay=10\n"
-	inBubble(t, lnsConfig+"system modify deny_remote_tunnel_creates=yes\n", lac, func(_ *dataplane.Wire, lns, lac *host) {
+	lac := "tunnel create tunnel_name=far dest_ipaddr=192.0.2.1 secret=tea persist=yes " +
+		"persist_delay=2 persist_max_delay=10\n"
+	deny := lnsConfig + "system modify deny_remote_tunnel_creates=yes\n"
+	inBubble(t, deny, lac, func(_ *dataplane.Wire, _, lac *host) {
 		begin, attempts := time.Now(), []time.Duration{}
 		for last := uint64(0); len(attempts) < 6; pass(100 * time.Millisecond) {
 			s, err := lac.ShowTunnel(context.Background(), &api.Tunnel{TunnelName: new("far")})
