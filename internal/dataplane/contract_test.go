@@ -12,6 +12,7 @@ import (
 
 	"culvert/internal/dataplane"
 	"culvert/internal/dataplane/dataplanetest"
+	"culvert/test/lab"
 )
 
 func TestFakeContract(t *testing.T) {
@@ -118,13 +119,13 @@ func TestNullContract(t *testing.T) {
 }
 
 func TestNullContractHosts(t *testing.T) {
-	requireRoot(t)
+	lab.RequireTUN(t)
 	dataplanetest.Contract(t, dataplanetest.Hosts(dataplane.NewNull, false),
 		dataplanetest.NoPackets|dataplanetest.NoLoss)
 }
 
 func TestTUNContract(t *testing.T) {
-	requireRoot(t)
+	lab.RequireTUN(t)
 	open := dataplanetest.Hosts(newTUN, true)
 	dataplanetest.Contract(t, func(t *testing.T, a, b dataplane.Handler) *dataplanetest.Pair {
 		p := open(t, a, b)
@@ -141,23 +142,4 @@ func deleteDevice(t testing.TB, s *dataplanetest.Side, id dataplane.SessionKey) 
 
 func newTUN(h dataplane.Handler) (dataplane.Dataplane, error) {
 	return dataplane.NewTUN(h, dataplane.TUNOptions{})
-}
-
-// requireRoot skips the test unless it can make namespaces and TUN devices. With
-// CULVERT_TEST_ROOT=1 it fails the test instead.
-func requireRoot(t testing.TB) {
-	t.Helper()
-	missing := ""
-	if os.Geteuid() != 0 {
-		missing = "needs root to make network namespaces"
-	} else if _, err := os.Stat("/dev/net/tun"); err != nil {
-		missing = "the kernel has no TUN devices: " + err.Error()
-	}
-	switch {
-	case missing == "":
-	case os.Getenv("CULVERT_TEST_ROOT") == "1":
-		t.Fatalf("CULVERT_TEST_ROOT=1, but %s", missing)
-	default:
-		t.Skip(missing)
-	}
 }

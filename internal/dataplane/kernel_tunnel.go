@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"culvert/kernel"
 	"culvert/l2tp"
@@ -26,7 +27,11 @@ type kernelTunnel struct {
 	used     bool // the socket has served a kernel's tunnel; guarded by changing
 	made     bool // the kernel has the tunnel; guarded by changing
 
-	mu       sync.RWMutex // guards what follows
+	// left: Detach was the last that happened, and the socket only lingers.
+	left atomic.Bool
+
+	mu       sync.RWMutex  // guards what follows
+	heir     *kernelTunnel // has taken over the socket's addresses and ports
 	poller   *userPoller
 	sock     *kernel.Socket
 	fd       int
@@ -71,6 +76,7 @@ func (p *kernelPlane) openTunnel(t *kernelTunnel) error {
 	if err != nil {
 		return err
 	}
+	old := p.holder(sockKey{local, t.spec.Peer})
 	sock, err := kernel.DialUDP(local, t.spec.Peer, kernel.DialOptions{
 		Share:       p.hasPort(local.Port()),
 		Unconnected: t.spec.AnyPort,
@@ -84,9 +90,41 @@ func (p *kernelPlane) openTunnel(t *kernelTunnel) error {
 	}
 	// Only now: pollers look tunnels up, and use their sockets.
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.tunnels[t.id] = t
+	p.mu.Unlock()
+	if old != nil {
+		return old.bequeath(t)
+	}
 	return nil
+}
+
+// holder returns the tunnel that has the addresses and ports, or nil.
+func (p *kernelPlane) holder(k sockKey) *kernelTunnel {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.pairs[k]
+}
+
+// bequeath gives up the socket of a tunnel that only lingers, so that its heir alone
+// receives: a client that redials at once from the same port is not to be
+// answered from another one. What the lingering tunnel still sends leaves by
+// the heir's socket; what it is to receive arrives there, and its header tells.
+// p.opening is held.
+func (t *kernelTunnel) bequeath(heir *kernelTunnel) error {
+	t.mu.Lock()
+	old, fd, poller := t.sock, t.fd, t.poller
+	t.heir = heir
+	t.mu.Unlock()
+	return t.plane.retire(old, fd, poller, t.id)
+}
+
+// retire closes a socket that another one replaces, and hands on what is in
+// its queue.
+func (p *kernelPlane) retire(old *kernel.Socket, fd int, poller *userPoller, id l2tp.TunnelID) error {
+	poller.Remove(fd)
+	scratch := &userPoller{poller.Poller, make([]byte, kernel.MaxDatagram)}
+	p.receive(scratch, old, fd, id)
+	return old.Close()
 }
 
 // localFor returns the address to bind to. p.opening is held.
@@ -98,9 +136,7 @@ func (p *kernelPlane) localFor(spec TunnelSpec) (netip.AddrPort, error) {
 	if err != nil {
 		return local, err
 	}
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	if local.Port() != 0 && p.pairs[sockKey{local, spec.Peer}] != nil {
+	if other := p.holder(sockKey{local, spec.Peer}); other != nil && !other.left.Load() {
 		return netip.AddrPortFrom(local.Addr(), 0), nil
 	}
 	return local, nil
@@ -142,7 +178,7 @@ func (t *kernelTunnel) take(k sockKey) {
 		delete(t.plane.pairs, t.key)
 	}
 	t.key = k
-	if t.plane.pairs[k] == nil {
+	if other := t.plane.pairs[k]; other == nil || other.left.Load() {
 		t.plane.pairs[k] = t
 	}
 }
@@ -160,7 +196,15 @@ func (t *kernelTunnel) Local() netip.AddrPort { return t.socket().Local() }
 func (t *kernelTunnel) Peer() netip.AddrPort { return t.socket().Peer() }
 
 // Send sends a control message.
-func (t *kernelTunnel) Send(b []byte) error { return t.socket().Send(b) }
+func (t *kernelTunnel) Send(b []byte) error {
+	t.mu.RLock()
+	heir, sock := t.heir, t.sock
+	t.mu.RUnlock()
+	if heir != nil {
+		return heir.Send(b)
+	}
+	return sock.Send(b)
+}
 
 // Reconnect makes peer the tunnel's.
 func (t *kernelTunnel) Reconnect(ctx context.Context, peer netip.AddrPort) error {
@@ -181,10 +225,11 @@ func (t *kernelTunnel) reconnect(peer netip.AddrPort) error {
 		return errAttached
 	}
 	key := sockKey{t.Local(), peer}
-	t.plane.mu.RLock()
-	other := t.plane.pairs[key]
-	t.plane.mu.RUnlock()
-	if other != nil && other != t {
+	other := t.plane.holder(key)
+	if other == t {
+		other = nil
+	}
+	if other != nil && !other.left.Load() {
 		return fmt.Errorf("tunnel %d has the same addresses and ports: %w", other.id, fs.ErrExist)
 	}
 	if err := t.socket().Connect(peer); err != nil {
@@ -192,6 +237,9 @@ func (t *kernelTunnel) reconnect(peer netip.AddrPort) error {
 	}
 	t.spec.Peer, t.spec.AnyPort = peer, false
 	t.take(key)
+	if other != nil {
+		return other.bequeath(t)
+	}
 	return nil
 }
 
@@ -207,11 +255,13 @@ func (t *kernelTunnel) Attach(ctx context.Context, peer l2tp.TunnelID) error {
 
 func (t *kernelTunnel) attach(ctx context.Context, peer l2tp.TunnelID) error {
 	t.mu.RLock()
-	closed, attached := t.closed, t.attached
+	closed, attached, heir := t.closed, t.attached, t.heir
 	t.mu.RUnlock()
 	switch {
 	case closed:
 		return fs.ErrClosed
+	case heir != nil:
+		return fmt.Errorf("tunnel %d has taken over its addresses and ports: %w", heir.id, fs.ErrExist)
 	case attached:
 		return errAttached
 	}
@@ -223,6 +273,7 @@ func (t *kernelTunnel) attach(ctx context.Context, peer l2tp.TunnelID) error {
 		return err
 	}
 	t.used, t.made = true, true
+	t.left.Store(false)
 	t.mu.Lock()
 	t.attached, t.peer = true, peer
 	t.mu.Unlock()
@@ -254,17 +305,16 @@ func (t *kernelTunnel) prepareSocket() error {
 	if err := t.adopt(sock); err != nil {
 		return err
 	}
-	poller.Remove(fd)
-	scratch := &userPoller{poller.Poller, make([]byte, kernel.MaxDatagram)}
-	t.plane.receive(scratch, old, fd, t.id)
-	return old.Close()
+	return t.plane.retire(old, fd, poller, t.id)
 }
 
 // Detach removes the sessions and the kernel's tunnel.
 func (t *kernelTunnel) Detach(ctx context.Context) error {
 	t.changing.Lock()
 	defer t.changing.Unlock()
-	return t.detach(ctx)
+	err := t.detach(ctx)
+	t.left.Store(err == nil)
+	return err
 }
 
 func (t *kernelTunnel) detach(ctx context.Context) error {
@@ -289,20 +339,30 @@ func (t *kernelTunnel) Close(ctx context.Context) error {
 	t.mu.Lock()
 	first := !t.closed
 	t.closed = true
-	poller, fd := t.poller, t.fd
 	t.mu.Unlock()
 	err := t.detach(ctx)
 	if first {
 		t.plane.opening.Lock()
 		defer t.plane.opening.Unlock()
-		poller.Remove(fd)
-		err = errors.Join(err, t.socket().Close())
+		err = errors.Join(err, t.closeSocket())
 		t.plane.forget(t)
 	}
 	if err != nil {
 		return fmt.Errorf("close tunnel %d: %w", t.id, err)
 	}
 	return nil
+}
+
+// closeSocket closes the socket, unless an heir has done so. p.opening is held.
+func (t *kernelTunnel) closeSocket() error {
+	t.mu.RLock()
+	sock, fd, poller, heir := t.sock, t.fd, t.poller, t.heir
+	t.mu.RUnlock()
+	if heir != nil {
+		return nil
+	}
+	poller.Remove(fd)
+	return sock.Close()
 }
 
 func (t *kernelTunnel) sessionList() []*kernelSession {

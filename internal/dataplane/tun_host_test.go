@@ -21,7 +21,7 @@ type tunPair struct {
 
 func openTUNPair(t testing.TB) *tunPair {
 	t.Helper()
-	requireRoot(t)
+	lab.RequireTUN(t)
 	p := dataplanetest.OpenHosts(t, newTUN, true)
 	portA, portB := netip.AddrPortFrom(p.A.Host, 1701), netip.AddrPortFrom(p.B.Host, 1701)
 	tp := &tunPair{Pair: p}
