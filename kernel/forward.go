@@ -30,7 +30,7 @@ func (s *Socket) ReadPeer(scratch []byte, limit int, receive func(b []byte)) err
 		switch {
 		case err == unix.EAGAIN:
 			return nil
-		case err == unix.EINTR || isReported(err):
+		case err == unix.EINTR || passes(err):
 			continue
 		case err != nil:
 			return opError("receive on "+s.local.String(), err)

@@ -280,14 +280,20 @@ func send(f func() error) error {
 	return err
 }
 
-// isReported reports whether err can be about an earlier datagram.
+// isReported reports whether err can be about an earlier datagram: all that the
+// kernel makes of ICMP. Anybody can send that, so none of it may end a socket's use.
 func isReported(err error) bool {
 	switch err {
-	case unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENETUNREACH, unix.EHOSTDOWN,
-		unix.EPROTO, unix.ENOPROTOOPT, unix.EMSGSIZE, unix.EACCES:
+	case unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENETUNREACH, unix.EHOSTDOWN, unix.ENONET,
+		unix.EPROTO, unix.ENOPROTOOPT, unix.EOPNOTSUPP, unix.EMSGSIZE, unix.EACCES:
 		return true
 	}
 	return false
+}
+
+// passes reports whether a socket that gave err when read can be read all the same.
+func passes(err error) bool {
+	return isReported(err) || err == unix.ENOMEM || err == unix.ENOBUFS
 }
 
 // ReadBatch reads what is queued, at most limit datagrams, and calls receive
@@ -315,7 +321,7 @@ func (s *Socket) readBatch(fd int, scratch []byte, limit int) (batch []Datagram,
 		switch {
 		case err == unix.EAGAIN:
 			return batch, nil
-		case isReported(err):
+		case passes(err):
 			continue // about what we sent; the core's retransmission deals with it
 		case err != nil:
 			return batch, err
