@@ -33,6 +33,7 @@ type kernelPlane struct {
 	watch   *kernel.Watch
 	turn    atomic.Uint32 // which poller gets the next descriptor
 	pins    pins
+	closing slots // of sessions, in all tunnels
 
 	// opening is held while sockets are opened and given up.
 	opening sync.Mutex
@@ -56,6 +57,7 @@ func NewKernel(h Handler, opts KernelOptions) (Dataplane, error) {
 		k:         k,
 		handler:   h,
 		log:       opts.Log,
+		closing:   make(slots, parallel),
 		tunnels:   make(map[l2tp.TunnelID]*kernelTunnel),
 		listeners: make(map[*kernelListener]struct{}),
 		pairs:     make(map[sockKey]*kernelTunnel),
@@ -269,7 +271,7 @@ func (p *kernelPlane) Close() error {
 		return nil
 	}
 	errs := make([]error, len(tunnels))
-	inParallel(len(tunnels), func(i int) { errs[i] = tunnels[i].Close(context.Background()) })
+	make(slots, parallel).each(len(tunnels), func(i int) { errs[i] = tunnels[i].Close(context.Background()) })
 	for _, l := range listeners {
 		errs = append(errs, l.Close())
 	}
@@ -293,14 +295,17 @@ func (p *kernelPlane) end() (tunnels []*kernelTunnel, listeners []*kernelListene
 	return slices.Collect(maps.Values(p.tunnels)), slices.Collect(maps.Keys(p.listeners)), first
 }
 
-// parallel is how many sessions one call closes at a time. They wait for the
-// same grace periods, so that many take hardly longer than one.
+// parallel is how many sessions are closed at a time, and how many tunnels. They
+// wait for the same grace periods, so that many take hardly longer than one. But
+// each occupies a thread, of which the run time allows 10,000.
 const parallel = 256
 
-// inParallel calls f for each number below n.
-func inParallel(n int, f func(i int)) {
+// slots are what is worked on at a time.
+type slots chan struct{}
+
+// each calls f for each number below n, when a slot is free.
+func (slots slots) each(n int, f func(i int)) {
 	var wg sync.WaitGroup
-	slots := make(chan struct{}, parallel)
 	for i := range n {
 		slots <- struct{}{}
 		wg.Go(func() {

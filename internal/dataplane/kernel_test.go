@@ -3,6 +3,8 @@ package dataplane
 import (
 	"fmt"
 	"net/netip"
+	"runtime"
+	"sync/atomic"
 	"testing"
 
 	"culvert/kernel"
@@ -39,5 +41,26 @@ func TestLinkChanges(t *testing.T) {
 		if fmt.Sprint(got) != fmt.Sprint(c.changes) {
 			t.Errorf("%s:\n got %v\nwant %v", name, got, c.changes)
 		}
+	}
+}
+
+// TestSlots closes the sessions of many tunnels at once: there is one bound for all.
+func TestSlots(t *testing.T) {
+	const tunnels, sessions, limit = 20, 20, 7
+	closing := make(slots, limit)
+	var now, most, all atomic.Int64
+	make(slots, tunnels).each(tunnels, func(int) {
+		closing.each(sessions, func(int) {
+			if n := now.Add(1); n > most.Load() {
+				most.Store(n)
+			}
+			runtime.Gosched()
+			all.Add(1)
+			now.Add(-1)
+		})
+	})
+	if all.Load() != tunnels*sessions || most.Load() > limit {
+		t.Errorf("%d calls, up to %d at once; want %d, up to %d", all.Load(), most.Load(),
+			tunnels*sessions, limit)
 	}
 }

@@ -323,7 +323,7 @@ func (t *kernelTunnel) detach(ctx context.Context) error {
 	t.mu.Unlock()
 	sessions := t.sessionList()
 	errs := make([]error, len(sessions))
-	inParallel(len(sessions), func(i int) { errs[i] = sessions[i].Close(ctx) })
+	t.plane.closing.each(len(sessions), func(i int) { errs[i] = sessions[i].Close(ctx) })
 	if t.made {
 		err := t.plane.k.DeleteTunnel(ctx, uint16(t.id))
 		t.made = err != nil // then the next Detach or Close tries again
