@@ -20,8 +20,8 @@ const upLimit = 60 * time.Second
 
 // The outer addresses of the two hosts.
 var (
-	lnsAddr  = netip.MustParseAddr("192.0.2.1")
-	lacAddr  = netip.MustParseAddr("192.0.2.2")
+	lnsAddr = netip.MustParseAddr("192.0.2.1")
+
 	lnsAddr6 = netip.MustParseAddr("2001:db8::1")
 )
 

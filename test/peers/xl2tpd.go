@@ -48,7 +48,6 @@ type XL2TPD struct {
 	ns     *lab.NetNS
 	dir    string
 	daemon *lab.Daemon
-	seen   int // tunnels whose ends have been asked for
 }
 
 // StartXL2TPD starts xl2tpd in the namespace and returns when it listens.
