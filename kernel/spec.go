@@ -14,8 +14,11 @@ type SessionSpec struct {
 	PeerSession     uint16
 	LNS             bool // we decide on sequence numbers
 	SendSequence    bool
-	RequireSequence bool          // drop what comes without numbers
-	ReorderTimeout  time.Duration // how long to wait for what is missing
+	RequireSequence bool // drop what comes without numbers
+	// ReorderTimeout is how long to wait for what is missing. The kernel has no
+	// timer for it: it looks at what it holds when the next message comes, and
+	// drops what has waited longer.
+	ReorderTimeout time.Duration
 }
 
 // A TunnelInfo is a tunnel as the kernel has it.

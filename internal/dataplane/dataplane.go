@@ -115,7 +115,10 @@ type SessionSpec struct {
 	LNS bool
 	// SendSequence numbers what we send; RequireSequence drops what comes without.
 	SendSequence, RequireSequence bool
-	ReorderTimeout                time.Duration // 0: what comes late is dropped
+	// ReorderTimeout is how long a message is held for one missing before it; 0:
+	// what comes late is dropped. After it the message goes on; the kernel
+	// notices only with the next message, and drops it.
+	ReorderTimeout time.Duration
 }
 
 // A Session is one session: its frames and its interface.
