@@ -62,7 +62,7 @@ func (c *Channel) attach() error {
 		return err
 	}
 	c.descriptor.fd, c.descriptor.closed = fd, false
-	return pppIoctl(func() error { return unix.IoctlSetPointerInt(fd, unix.PPPIOCATTCHAN, index) })
+	return unix.IoctlSetPointerInt(fd, unix.PPPIOCATTCHAN, index)
 }
 
 // connect is for addresses that x/sys cannot build.

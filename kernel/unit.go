@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
-	"sync"
 	"time"
 	"unsafe"
 
@@ -61,11 +60,7 @@ func (u *Unit) create(ctx context.Context, k *Kernel, mtu int) error {
 	if err != nil {
 		return err
 	}
-	err = pppIoctl(func() (err error) {
-		u.number, err = unix.IoctlGetInt(u.fd, unix.PPPIOCGUNIT)
-		return err
-	})
-	if err != nil {
+	if u.number, err = unix.IoctlGetInt(u.fd, unix.PPPIOCGUNIT); err != nil {
 		return err
 	}
 	if u.index, err = k.Index(u.name); err != nil {
@@ -79,30 +74,14 @@ func (u *Unit) create(ctx context.Context, k *Kernel, mtu int) error {
 	return nil
 }
 
-// pppMutex stands for the kernel's mutex of that name, which every ioctl of
-// /dev/ppp takes. Creating an interface by netlink, with the RTNL lock held,
-// only tries for it, and fails when any ioctl of any thread is under way: with
-// 128 workers more time went into failing than into making interfaces. So in
-// this process the two keep out of each other's way.
-var pppMutex sync.RWMutex
-
-// pppIoctl calls f, which is one or more ioctls of /dev/ppp.
-func pppIoctl(f func() error) error {
-	pppMutex.RLock()
-	defer pppMutex.RUnlock()
-	return f()
-}
-
-// createByName asks again while another process keeps the kernel's mutex.
+// createByName asks again while the kernel is busy: it holds the RTNL lock and
+// only tries for the mutex of ppp, which any ioctl of /dev/ppp holds for a moment.
+// With hundreds of workers that is one request in a hundred (docs/performance.md):
+// to keep ioctls away meanwhile would cost them the whole wait for RTNL.
 func (u *Unit) createByName(ctx context.Context, k *Kernel, mtu int) error {
 	m := newPPPLink(u.name, mtu, u.fd)
 	for wait := 100 * time.Microsecond; ; wait *= 2 {
-		err := k.route.do(ctx, func(c *netlink.Conn) error {
-			pppMutex.Lock() // not while waiting for a socket: that would stop all ioctls
-			defer pppMutex.Unlock()
-			_, err := c.Execute(m)
-			return err
-		})
+		_, err := k.route.execute(ctx, m)
 		if !errors.Is(err, unix.EBUSY) || wait > time.Second {
 			return err
 		}
@@ -139,8 +118,7 @@ func newPPPLink(name string, mtu, fd int) netlink.Message {
 // kernel names the interface, and we rename it.
 func (u *Unit) createByNumber(ctx context.Context, k *Kernel, mtu int) error {
 	number := int32(-1) // any
-	err := pppIoctl(func() error { return ioctl(u.fd, unix.PPPIOCNEWUNIT, unsafe.Pointer(&number)) })
-	if err != nil {
+	if err := ioctl(u.fd, unix.PPPIOCNEWUNIT, unsafe.Pointer(&number)); err != nil {
 		return err
 	}
 	index, err := k.Index("ppp" + strconv.Itoa(int(number)))
@@ -167,23 +145,21 @@ func (u *Unit) Index() int { return u.index }
 // Connect joins a channel to the unit: frames of network protocols flow.
 func (u *Unit) Connect(c *Channel) error {
 	return opError("connect ppp interface "+u.name, c.use(func(fd int) error {
-		return pppIoctl(func() error {
-			return unix.IoctlSetPointerInt(fd, unix.PPPIOCCONNECT, u.number)
-		})
+		return unix.IoctlSetPointerInt(fd, unix.PPPIOCCONNECT, u.number)
 	}))
 }
 
 // Disconnect takes the channel from its unit: nothing flows any more.
 func (c *Channel) Disconnect() error {
 	return opError("disconnect ppp channel", c.use(func(fd int) error {
-		return pppIoctl(func() error { return unix.IoctlSetInt(fd, unix.PPPIOCDISCONN, 0) })
+		return unix.IoctlSetInt(fd, unix.PPPIOCDISCONN, 0)
 	}))
 }
 
 // SetMRU tells the unit how long a frame the peer may send.
 func (u *Unit) SetMRU(mru int) error {
 	return opError(fmt.Sprintf("set MRU %d of %s", mru, u.name), u.use(func(fd int) error {
-		return pppIoctl(func() error { return unix.IoctlSetPointerInt(fd, unix.PPPIOCSMRU, mru) })
+		return unix.IoctlSetPointerInt(fd, unix.PPPIOCSMRU, mru)
 	}))
 }
 
@@ -197,7 +173,7 @@ func (u *Unit) Pass(p NetworkProtocol, open bool) error {
 	}
 	op := fmt.Sprintf("set mode of protocol %#04x of %s", uint16(p), u.name)
 	return opError(op, u.use(func(fd int) error {
-		return pppIoctl(func() error { return ioctl(fd, unix.PPPIOCSNPMODE, unsafe.Pointer(&arg)) })
+		return ioctl(fd, unix.PPPIOCSNPMODE, unsafe.Pointer(&arg))
 	}))
 }
 
