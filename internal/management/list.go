@@ -51,14 +51,14 @@ func (s *Server) listStored(ctx context.Context, filter proto.Message, size int,
 	res := &api.ListResponse{}
 	all := snapshot.Objects(schema.KindOf(filter))
 	for i := start; i < len(all); i++ {
-		if !agrees(all[i], filter) {
+		m := snapshot.Effective(all[i])
+		if !agrees(m, filter) {
 			continue
 		}
 		if len(res.Objects) == size {
 			res.NextPageToken = strconv.Itoa(i)
 			break
 		}
-		m := snapshot.Effective(all[i])
 		if err := s.addStatus(ctx, m); err != nil {
 			return nil, err
 		}

@@ -2,6 +2,7 @@ package management
 
 import (
 	"context"
+	"errors"
 
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/proto"
@@ -166,6 +167,10 @@ func (s *Server) delete(ctx context.Context, r *api.DeleteRequest) (*api.DeleteR
 		gone, err = s.Backend.DeleteSession(ctx, m, r.GetReason())
 	default:
 		err = s.Store.Apply(c)
+	}
+	// What has ended by itself is still recorded, and would be back at the next start.
+	if recorded, ok := s.Store.Snapshot().Object(c.Object); ok && errors.Is(err, ErrNotFound) {
+		gone, err = recorded, nil
 	}
 	if err != nil {
 		return nil, err

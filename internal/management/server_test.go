@@ -154,6 +154,43 @@ func TestSecretsAreMasked(t *testing.T) {
 	}
 }
 
+// What has ended by itself is still recorded until it is deleted.
+func TestDeleteOfWhatHasEnded(t *testing.T) {
+	c, srv, fake := start(t)
+	key := &api.Tunnel{TunnelName: new("t")}
+	create(t, c, tunnel(&api.Tunnel{TunnelName: new("t"), DestIpaddr: new("::1")}))
+	if _, err := fake.DeleteTunnel(t.Context(), key, "given up"); err != nil {
+		t.Fatal(err)
+	}
+	req := &api.DeleteRequest{Object: tunnel(key)}
+	if _, err := c.Delete(t.Context(), connect.NewRequest(req)); err != nil {
+		t.Error(err)
+	}
+	if n := len(srv.Store.Snapshot().Tunnels()); n != 0 {
+		t.Errorf("%d tunnels are still recorded", n)
+	}
+	_, err := c.Delete(t.Context(), connect.NewRequest(req))
+	if connect.CodeOf(err) != connect.CodeNotFound {
+		t.Errorf("deleted again: %v, want %v", err, connect.CodeNotFound)
+	}
+}
+
+func TestListComparesWhatHolds(t *testing.T) {
+	c, _, _ := start(t)
+	create(t, c, &api.Object{Kind: &api.Object_Pool{Pool: &api.Pool{
+		PoolName: new("p"), Addresses: []string{"10.0.0.0/24"}}}})
+	for drain, want := range map[bool]int{false: 1, true: 0} {
+		filter := &api.Object{Kind: &api.Object_Pool{Pool: &api.Pool{Drain: &drain}}}
+		r, err := c.List(t.Context(), connect.NewRequest(&api.ListRequest{Filter: filter}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(r.Msg.GetObjects()); n != want {
+			t.Errorf("%d pools with drain=%v, want %d", n, drain, want)
+		}
+	}
+}
+
 // A tunnel that cannot resolve never reaches the engine.
 func TestCreateIsCheckedFirst(t *testing.T) {
 	c, srv, fake := start(t)
