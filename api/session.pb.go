@@ -952,7 +952,7 @@ const file_culvert_v1_session_proto_rawDesc = "" +
 	"parameters\x18\x02 \x01(\v2\x1d.culvert.v1.SessionParametersB\x06\xca\xd7\x19\x02X\x01R\n" +
 	"parameters:\xd6\x02\xca\xd7\x19\xd1\x02\n" +
 	"\x0fsession profile\x120Parameters for the sessions that use the profile*\adefault2\fprofile_name2\x0einterface_name2\x13sequencing_required2\x10ppp_profile_name:\xbd\x01A parameter that is not set is taken from the session profile called default, and from the built-in defaults where that does not set it either. A change holds for sessions that begin later.B\x0f\n" +
-	"\r_profile_name\"\x94\r\n" +
+	"\r_profile_name\"\x8c\r\n" +
 	"\aSession\x12S\n" +
 	"\vtunnel_name\x18\x01 \x01(\tB-\xca\xd7\x19)\n" +
 	"\x16The name of the tunnel(\x010?8\x01p\n" +
@@ -987,9 +987,9 @@ const file_culvert_v1_session_proto_rawDesc = "" +
 	"\n" +
 	"parameters\x18\f \x01(\v2\x1d.culvert.v1.SessionParametersB\x06\xca\xd7\x19\x02X\x01R\n" +
 	"parameters\x129\n" +
-	"\x06status\x18\r \x01(\v2\x19.culvert.v1.SessionStatusB\x06\xca\xd7\x19\x02`\x01R\x06status:\x8f\x02\xca\xd7\x19\x8a\x02\n" +
+	"\x06status\x18\r \x01(\v2\x19.culvert.v1.SessionStatusB\x06\xca\xd7\x19\x02`\x01R\x06status:\x87\x02\xca\xd7\x19\x82\x02\n" +
 	"\asession\x12;A call in a tunnel, with its PPP link and network interface \x012\ttunnel_id2\n" +
-	"session_id2\fsession_name2\x05state2\fsession_type2\x04user2\tinterface2\rppp.peer_ipv42\x06uptime:^A session is named by its tunnel (tunnel_name or tunnel_id) and by session_name or session_id.B\x0e\n" +
+	"session_id2\fsession_name2\x05state2\x04type2\x04user2\tinterface2\rppp.peer_ipv42\x06uptime:^A session is named by its tunnel (tunnel_name or tunnel_id) and by session_name or session_id.B\x0e\n" +
 	"\f_tunnel_nameB\f\n" +
 	"\n" +
 	"_tunnel_idB\x0f\n" +

@@ -691,7 +691,7 @@ type Counters struct {
 	RxPackets     uint64                 `protobuf:"varint,1,opt,name=rx_packets,json=rxPackets,proto3" json:"rx_packets,omitempty"`
 	RxBytes       uint64                 `protobuf:"varint,2,opt,name=rx_bytes,json=rxBytes,proto3" json:"rx_bytes,omitempty"`
 	RxErrors      uint64                 `protobuf:"varint,3,opt,name=rx_errors,json=rxErrors,proto3" json:"rx_errors,omitempty"`
-	RxSeqDiscards uint64                 `protobuf:"varint,4,opt,name=rx_seq_discards,json=rxSeqDiscards,proto3" json:"rx_seq_discards,omitempty"`
+	RxDropped     uint64                 `protobuf:"varint,4,opt,name=rx_dropped,json=rxDropped,proto3" json:"rx_dropped,omitempty"`
 	RxOosPackets  uint64                 `protobuf:"varint,5,opt,name=rx_oos_packets,json=rxOosPackets,proto3" json:"rx_oos_packets,omitempty"`
 	TxPackets     uint64                 `protobuf:"varint,6,opt,name=tx_packets,json=txPackets,proto3" json:"tx_packets,omitempty"`
 	TxBytes       uint64                 `protobuf:"varint,7,opt,name=tx_bytes,json=txBytes,proto3" json:"tx_bytes,omitempty"`
@@ -751,9 +751,9 @@ func (x *Counters) GetRxErrors() uint64 {
 	return 0
 }
 
-func (x *Counters) GetRxSeqDiscards() uint64 {
+func (x *Counters) GetRxDropped() uint64 {
 	if x != nil {
-		return x.RxSeqDiscards
+		return x.RxDropped
 	}
 	return 0
 }
@@ -1325,7 +1325,7 @@ const file_culvert_v1_tunnel_proto_rawDesc = "" +
 	"\n" +
 	"Error CodeR\terrorCode\x12-\n" +
 	"\amessage\x18\x03 \x01(\tB\x13\xca\xd7\x19\x0f\n" +
-	"\rError messageR\amessage\"\x8a\x04\n" +
+	"\rError messageR\amessage\"\xb5\x04\n" +
 	"\bCounters\x12:\n" +
 	"\n" +
 	"rx_packets\x18\x01 \x01(\x04B\x1b\xca\xd7\x19\x17\n" +
@@ -1333,9 +1333,10 @@ const file_culvert_v1_tunnel_proto_rawDesc = "" +
 	"\brx_bytes\x18\x02 \x01(\x04B\x14\xca\xd7\x19\x10\n" +
 	"\x0eBytes receivedR\arxBytes\x12<\n" +
 	"\trx_errors\x18\x03 \x01(\x04B\x1f\xca\xd7\x19\x1b\n" +
-	"\x19Received packets in errorR\brxErrors\x12`\n" +
-	"\x0frx_seq_discards\x18\x04 \x01(\x04B8\xca\xd7\x194\n" +
-	"2Received packets dropped for their sequence numberR\rrxSeqDiscards\x12I\n" +
+	"\x19Received packets in errorR\brxErrors\x12\x8a\x01\n" +
+	"\n" +
+	"rx_dropped\x18\x04 \x01(\x04Bk\xca\xd7\x19g\n" +
+	"eReceived packets dropped: late, from an address that is not the peer's, or while the network was downR\trxDropped\x12I\n" +
 	"\x0erx_oos_packets\x18\x05 \x01(\x04B#\xca\xd7\x19\x1f\n" +
 	"\x1dPackets received out of orderR\frxOosPackets\x126\n" +
 	"\n" +

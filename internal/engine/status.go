@@ -292,14 +292,14 @@ func addressTexts(addrs [2]netip.Addr) []string {
 
 func countersStatus(c dataplane.Counters) *api.Counters {
 	return &api.Counters{
-		RxPackets:     c.RxPackets,
-		RxBytes:       c.RxBytes,
-		RxErrors:      c.RxErrors,
-		RxSeqDiscards: c.RxDropped,
-		RxOosPackets:  c.RxOutOfSequence,
-		TxPackets:     c.TxPackets,
-		TxBytes:       c.TxBytes,
-		TxErrors:      c.TxErrors,
+		RxPackets:    c.RxPackets,
+		RxBytes:      c.RxBytes,
+		RxErrors:     c.RxErrors,
+		RxDropped:    c.RxDropped,
+		RxOosPackets: c.RxOutOfSequence,
+		TxPackets:    c.TxPackets,
+		TxBytes:      c.TxBytes,
+		TxErrors:     c.TxErrors,
 	}
 }
 
