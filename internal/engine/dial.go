@@ -248,7 +248,7 @@ func (d *dialer) failed(now time.Time, err error) {
 	d.cause = err.Error()
 	d.retry.schedule(now, p.PersistDelay, p.PersistMaxDelay)
 	d.shard.engine.log.Warn("tunnel to be tried again", "name", d.asked.GetTunnelName(),
-		"in", d.retry.delay, "cause", err)
+		"again_in", d.retry.delay, "cause", err)
 	d.shard.deadlines.update(d)
 }
 
