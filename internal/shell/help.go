@@ -9,7 +9,7 @@ import (
 
 // help explains the command that the words begin.
 func help(w io.Writer, words []schema.Word) error {
-	if len(words) == 0 {
+	if len(words) == 0 || words[0].Name == "help" || words[0].Name == "config" {
 		return helpAll(w)
 	}
 	k, op, err := syntax.Begin(words)
@@ -59,6 +59,10 @@ var opHelp = map[schema.Op]string{
 }
 
 func helpOp(w io.Writer, k *schema.Kind, op schema.Op) error {
+	if k.Singleton && op == schema.Show {
+		_, err := fmt.Fprintf(w, "%s %s: Show everything about it\n", k.Words, op)
+		return err
+	}
 	fmt.Fprintf(w, "%s %s: %s\n\n", k.Words, op, opHelp[op])
 	var rows [][]string
 	for _, p := range k.Params {
@@ -80,7 +84,7 @@ func describe(p *schema.Param) string {
 	case p.DefaultIs != "":
 		s += "; default: " + p.DefaultIs
 	case p.Default != "":
-		s += "; default: " + p.Default
+		s += "; default: " + defaultText(p)
 	}
 	return s + ")"
 }

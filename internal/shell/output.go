@@ -24,7 +24,7 @@ func (s *Shell) show(m, effective proto.Message) error {
 	fields := k.Fields(effective)
 	switch s.Output {
 	case "json":
-		return writeJSON(s.Stdout, toMap(fields), "\n")
+		return writeJSON(s.Stdout, toMap(fields), "", "\n")
 	case "yaml":
 		return writeYAML(s.Stdout, toMap(fields))
 	}
@@ -137,14 +137,14 @@ func (l *listing) one(m yaml.MapSlice) error {
 	if l.output == "yaml" {
 		return writeYAML(l.w, []yaml.MapSlice{m})
 	}
-	opening := "[\n"
+	opening := "[\n  "
 	if l.count > 1 {
-		opening = ",\n"
+		opening = ",\n  "
 	}
 	if _, err := io.WriteString(l.w, opening); err != nil {
 		return err
 	}
-	return writeJSON(l.w, m, "")
+	return writeJSON(l.w, m, "  ", "")
 }
 
 func (l *listing) tablePage(objects []*api.Object) error {
@@ -249,9 +249,9 @@ func writeYAML(w io.Writer, v any) error {
 	return err
 }
 
-func writeJSON(w io.Writer, m yaml.MapSlice, after string) error {
+func writeJSON(w io.Writer, m yaml.MapSlice, indent, after string) error {
 	var b strings.Builder
-	if err := appendJSON(&b, m, "  "); err != nil {
+	if err := appendJSON(&b, m, indent+"  "); err != nil {
 		return err
 	}
 	_, err := io.WriteString(w, b.String()+after)
