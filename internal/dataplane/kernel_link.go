@@ -17,8 +17,9 @@ type linkState struct {
 	up         bool
 	ipv4, ipv6 PointToPoint
 	routes     []kernel.Route
-	pinned     bool // the way to the tunnel's peer
-	unknown    bool // a change failed: what was to be removed may be there, and the other way
+	pinned     bool           // the way to the tunnel's peer
+	unknown    bool           // a change failed: what was to be removed may be there, and the other way
+	tried      []PointToPoint // what may be there since then
 }
 
 // Configure brings the interface to the state that spec describes. What the kernel
@@ -133,6 +134,7 @@ func (s *kernelSession) apply(ctx context.Context, want linkState) error {
 	if err := s.kernel().Apply(ctx, changes...); err != nil {
 		// Of either state anything may be there.
 		have.routes = append(have.routes, want.routes...)
+		have.tried = append(have.tried, want.ipv4, want.ipv6)
 		have.unknown = true
 		return err
 	}
@@ -153,6 +155,11 @@ func (have *linkState) changes(index int, want linkState) (cs []kernel.Change) {
 	for _, a := range [][2]PointToPoint{{have.ipv4, want.ipv4}, {have.ipv6, want.ipv6}} {
 		if a[0].isOpen() && a[0] != a[1] {
 			cs = append(cs, kernel.DeleteAddress(index, a[0].Local, a[0].Peer))
+		}
+	}
+	for _, a := range have.tried {
+		if a.isOpen() && a != want.ipv4 && a != want.ipv6 {
+			cs = append(cs, kernel.DeleteAddress(index, a.Local, a.Peer))
 		}
 	}
 	if have.mtu != want.mtu || have.unknown {
