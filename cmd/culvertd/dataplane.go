@@ -1,9 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"strings"
+	"syscall"
 
 	"culvert/internal/dataplane"
 	"culvert/kernel"
@@ -55,5 +58,12 @@ func openKernel(log *slog.Logger) func(dataplane.Handler) (dataplane.Dataplane, 
 }
 
 func openTUN(h dataplane.Handler) (dataplane.Dataplane, error) {
-	return dataplane.NewTUN(h, dataplane.TUNOptions{})
+	d, err := dataplane.NewTUN(h, dataplane.TUNOptions{})
+	switch {
+	case errors.Is(err, syscall.EBUSY):
+		return nil, fmt.Errorf("%w: does another culvertd run in this network namespace?", err)
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("%w: expected CAP_NET_ADMIN and access to /dev/net/tun", err)
+	}
+	return d, err
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -24,7 +26,11 @@ func newDoctor() *cobra.Command {
 // diagnose prints a line for each finding, and how to mend it. Its error says
 // how many are to be mended.
 func diagnose(w io.Writer) error {
-	findings := append(kernel.Probe(), portFinding())
+	findings := kernel.Probe()
+	if slices.ContainsFunc(findings, func(f kernel.Finding) bool { return !f.OK }) {
+		findings = append(findings, tunFinding())
+	}
+	findings = append(findings, portFinding())
 	bad := 0
 	for _, f := range findings {
 		mark := "ok  "
@@ -41,6 +47,18 @@ func diagnose(w io.Writer) error {
 		return fmt.Errorf("doctor: %d of %d checks failed", bad, len(findings))
 	}
 	return nil
+}
+
+// tunFinding tries whether the userspace data plane could take the kernel's place.
+func tunFinding() kernel.Finding {
+	file, err := os.OpenFile("/dev/net/tun", os.O_RDWR, 0)
+	if err != nil {
+		return kernel.Finding{Name: "/dev/net/tun", Detail: err.Error(),
+			Fix: "load the module tun (modprobe tun), or open the device to this user"}
+	}
+	file.Close()
+	return kernel.Finding{Name: "/dev/net/tun", OK: true,
+		Detail: "present: --dataplane tun can carry the packets instead, slower"}
 }
 
 // portFinding tries whether the usual port is free.

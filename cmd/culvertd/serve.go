@@ -42,8 +42,7 @@ func (f *flags) serve(ctx context.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	if f.check {
-		fmt.Fprintln(stdout, "configuration ok")
-		return nil
+		return f.checked(stdout)
 	}
 	level := new(slog.LevelVar)
 	level.Set(store.Snapshot().System().LogLevel)
@@ -111,6 +110,16 @@ func (f *flags) load() (*config.Store, error) {
 		}
 	}
 	return store, store.LoadFile(path)
+}
+
+// checked says that the configuration is right, or that there is none.
+func (f *flags) checked(stdout io.Writer) error {
+	answer := "configuration ok"
+	if _, err := os.Stat(defaultConfig); f.config == "" && errors.Is(err, fs.ErrNotExist) {
+		answer = "no configuration: there is no " + defaultConfig
+	}
+	_, err := fmt.Fprintln(stdout, answer)
+	return err
 }
 
 // apply carries out what of a changed configuration is not the engine's. Most
