@@ -218,7 +218,9 @@ func (p plane) testPersist(t *testing.T) {
 	before := c.lac.WaitUp(1, upLimit)[0]
 	c.lns.Kill()
 	c.lac.waitDown(t, before)
+	sockets, ppp := c.lns.sockets, c.lns.ppp
 	c.lns = newSite(t, c.lns.NS, p.name, lnsConfig())
+	c.lns.before, c.lns.sockets, c.lns.ppp = c.lnsClean, sockets, ppp // the client may be back
 	after := c.lac.WaitUp(1, upLimit)[0]
 	c.lns.WaitUp(1, upLimit)
 	ping(t, end{c.lac.NS, localAddr(t, after)}, end{c.lns.NS, peerAddr(t, after)})
