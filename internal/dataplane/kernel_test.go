@@ -36,9 +36,11 @@ func TestLinkChanges(t *testing.T) {
 			[]kernel.Change{del(v4), add(other), kernel.AddRoute(r)}},
 		"after an error": {failed, full, append([]kernel.Change{kernel.SetMTU(7, 1400)},
 			append(up[:1:1], add(v4), add(v6), kernel.AddRoute(r))...)},
-		"another peer after an error": {linkState{mtu: 1400, up: true, unknown: true, tried: []PointToPoint{v4, {}}},
+		"another peer after an error": {
+			linkState{mtu: 1400, up: true, unknown: true, tried: []PointToPoint{v4, {}}},
 			linkState{mtu: 1400, up: true, ipv4: other},
-			[]kernel.Change{del(v4), kernel.SetMTU(7, 1400), up[0], add(other)}},
+			[]kernel.Change{del(v4), kernel.SetMTU(7, 1400), up[0], add(other)},
+		},
 	} {
 		got := c.have.changes(7, c.want)
 		if fmt.Sprint(got) != fmt.Sprint(c.changes) {
