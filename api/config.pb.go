@@ -716,7 +716,8 @@ const file_culvert_v1_config_proto_rawDesc = "" +
 	"\n" +
 	"_log_levelB\f\n" +
 	"\n" +
-	"_host_name\"\xeb\t\n" +
+	"_host_name\"\x89\n" +
+	"\n" +
 	"\fSystemStatus\x125\n" +
 	"\aversion\x18\x01 \x01(\tB\x1b\xca\xd7\x19\x17\n" +
 	"\x15Version of the daemonR\aversion\x12T\n" +
@@ -730,28 +731,28 @@ const file_culvert_v1_config_proto_rawDesc = "" +
 	"\x0edataplane_note\x18\x05 \x01(\tB.\xca\xd7\x19*\n" +
 	"(Why this data plane, if it is a fallbackR\rdataplaneNote\x12J\n" +
 	"\x06listen\x18\x06 \x03(\tB2\xca\xd7\x19.\n" +
-	",Addresses and ports on which peers are heardR\x06listen\x122\n" +
-	"\atunnels\x18\a \x01(\rB\x18\xca\xd7\x19\x14\n" +
-	"\x12Tunnels that existR\atunnels\x12S\n" +
-	"\x13tunnels_established\x18\b \x01(\rB\"\xca\xd7\x19\x1e\n" +
-	"\x1cTunnels that are establishedR\x12tunnelsEstablished\x125\n" +
-	"\bsessions\x18\t \x01(\rB\x19\xca\xd7\x19\x15\n" +
-	"\x13Sessions that existR\bsessions\x12[\n" +
+	",Addresses and ports on which peers are heardR\x06listen\x125\n" +
+	"\atunnels\x18\a \x01(\rB\x1b\xca\xd7\x19\x17\n" +
+	"\x12Tunnels that existj\x010R\atunnels\x12V\n" +
+	"\x13tunnels_established\x18\b \x01(\rB%\xca\xd7\x19!\n" +
+	"\x1cTunnels that are establishedj\x010R\x12tunnelsEstablished\x128\n" +
+	"\bsessions\x18\t \x01(\rB\x1c\xca\xd7\x19\x18\n" +
+	"\x13Sessions that existj\x010R\bsessions\x12^\n" +
 	"\x14sessions_established\x18\n" +
-	" \x01(\rB(\xca\xd7\x19$\n" +
-	"\"Sessions whose call is establishedR\x13sessionsEstablished\x12N\n" +
-	"\x0ftunnels_created\x18\v \x01(\x04B%\xca\xd7\x19!\n" +
-	"\x1fTunnels created since the startR\x0etunnelsCreated\x12Q\n" +
-	"\x10sessions_created\x18\f \x01(\x04B&\xca\xd7\x19\"\n" +
-	" Sessions created since the startR\x0fsessionsCreated\x12N\n" +
-	"\x0ftunnels_refused\x18\r \x01(\x04B%\xca\xd7\x19!\n" +
-	"\x1fTunnels refused since the startR\x0etunnelsRefused\x12Q\n" +
-	"\x10sessions_refused\x18\x0e \x01(\x04B&\xca\xd7\x19\"\n" +
-	" Sessions refused since the startR\x0fsessionsRefused\x12]\n" +
-	"\x0erx_bad_packets\x18\x0f \x01(\x04B7\xca\xd7\x193\n" +
-	"1Packets that belong to no tunnel or are malformedR\frxBadPackets\x12r\n" +
-	"\x12rx_dropped_packets\x18\x10 \x01(\x04BD\xca\xd7\x19@\n" +
-	">Control packets and PPP frames dropped because too many waitedR\x10rxDroppedPackets\"\xb2\t\n" +
+	" \x01(\rB+\xca\xd7\x19'\n" +
+	"\"Sessions whose call is establishedj\x010R\x13sessionsEstablished\x12Q\n" +
+	"\x0ftunnels_created\x18\v \x01(\x04B(\xca\xd7\x19$\n" +
+	"\x1fTunnels created since the startj\x010R\x0etunnelsCreated\x12T\n" +
+	"\x10sessions_created\x18\f \x01(\x04B)\xca\xd7\x19%\n" +
+	" Sessions created since the startj\x010R\x0fsessionsCreated\x12Q\n" +
+	"\x0ftunnels_refused\x18\r \x01(\x04B(\xca\xd7\x19$\n" +
+	"\x1fTunnels refused since the startj\x010R\x0etunnelsRefused\x12T\n" +
+	"\x10sessions_refused\x18\x0e \x01(\x04B)\xca\xd7\x19%\n" +
+	" Sessions refused since the startj\x010R\x0fsessionsRefused\x12`\n" +
+	"\x0erx_bad_packets\x18\x0f \x01(\x04B:\xca\xd7\x196\n" +
+	"1Packets that belong to no tunnel or are malformedj\x010R\frxBadPackets\x12u\n" +
+	"\x12rx_dropped_packets\x18\x10 \x01(\x04BG\xca\xd7\x19C\n" +
+	">Control packets and PPP frames dropped because too many waitedj\x010R\x10rxDroppedPackets\"\xb2\t\n" +
 	"\vPeerProfile\x12r\n" +
 	"\fprofile_name\x18\x01 \x01(\tBJ\xca\xd7\x19F\n" +
 	";The name of the profile, compared with the peer's Host Name(\x010\xff\x018\x01p\n" +
@@ -809,21 +810,21 @@ const file_culvert_v1_config_proto_rawDesc = "" +
 	"\x04pool\x12!Addresses that are given to peers2\tpool_name2\taddresses2\x05total2\tallocated2\x04free:=A user who comes back gets the same address while it is free.B\f\n" +
 	"\n" +
 	"_pool_nameB\b\n" +
-	"\x06_drain\"\x8e\x03\n" +
+	"\x06_drain\"\xa0\x03\n" +
 	"\n" +
-	"PoolStatus\x12;\n" +
-	"\x05total\x18\x01 \x01(\x04B%\xca\xd7\x19!\n" +
-	"\x1fAddresses that can be given outR\x05total\x124\n" +
-	"\tallocated\x18\x02 \x01(\x04B\x16\xca\xd7\x19\x12\n" +
-	"\x10Addresses in useR\tallocated\x121\n" +
-	"\x04free\x18\x03 \x01(\x04B\x1d\xca\xd7\x19\x19\n" +
-	"\x17Addresses that are freeR\x04free\x12K\n" +
-	"\vallocations\x18\x04 \x01(\x04B)\xca\xd7\x19%\n" +
-	"#Addresses given out since the startR\vallocations\x12F\n" +
-	"\breleases\x18\x05 \x01(\x04B*\xca\xd7\x19&\n" +
-	"$Addresses given back since the startR\breleases\x12E\n" +
-	"\bfailures\x18\x06 \x01(\x04B)\xca\xd7\x19%\n" +
-	"#Requests that found no free addressR\bfailures*\xa9\x01\n" +
+	"PoolStatus\x12>\n" +
+	"\x05total\x18\x01 \x01(\x04B(\xca\xd7\x19$\n" +
+	"\x1fAddresses that can be given outj\x010R\x05total\x127\n" +
+	"\tallocated\x18\x02 \x01(\x04B\x19\xca\xd7\x19\x15\n" +
+	"\x10Addresses in usej\x010R\tallocated\x124\n" +
+	"\x04free\x18\x03 \x01(\x04B \xca\xd7\x19\x1c\n" +
+	"\x17Addresses that are freej\x010R\x04free\x12N\n" +
+	"\vallocations\x18\x04 \x01(\x04B,\xca\xd7\x19(\n" +
+	"#Addresses given out since the startj\x010R\vallocations\x12I\n" +
+	"\breleases\x18\x05 \x01(\x04B-\xca\xd7\x19)\n" +
+	"$Addresses given back since the startj\x010R\breleases\x12H\n" +
+	"\bfailures\x18\x06 \x01(\x04B,\xca\xd7\x19(\n" +
+	"#Requests that found no free addressj\x010R\bfailures*\xa9\x01\n" +
 	"\bLogLevel\x12\x19\n" +
 	"\x15LOG_LEVEL_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x0fLOG_LEVEL_DEBUG\x10\x01\x1a\v\xca\xd7\x19\a\n" +

@@ -235,7 +235,8 @@ type ParamOptions struct {
 	Flatten bool `protobuf:"varint,11,opt,name=flatten,proto3" json:"flatten,omitempty"`
 	// What is known at run time: shown, never given.
 	Status bool `protobuf:"varint,12,opt,name=status,proto3" json:"status,omitempty"`
-	// The word for zero: "off", "unlimited", "ephemeral".
+	// The word for zero: "off", "unlimited", "ephemeral". Of what is only shown,
+	// numbers that have one are shown as zero too.
 	Zero   string `protobuf:"bytes,13,opt,name=zero,proto3" json:"zero,omitempty"`
 	Format Format `protobuf:"varint,14,opt,name=format,proto3,enum=culvert.v1.Format" json:"format,omitempty"`
 	// The words of the object whose name this is, as in "ppp profile".

@@ -1325,28 +1325,28 @@ const file_culvert_v1_tunnel_proto_rawDesc = "" +
 	"\n" +
 	"Error CodeR\terrorCode\x12-\n" +
 	"\amessage\x18\x03 \x01(\tB\x13\xca\xd7\x19\x0f\n" +
-	"\rError messageR\amessage\"\xb5\x04\n" +
-	"\bCounters\x12:\n" +
+	"\rError messageR\amessage\"\xcd\x04\n" +
+	"\bCounters\x12=\n" +
 	"\n" +
-	"rx_packets\x18\x01 \x01(\x04B\x1b\xca\xd7\x19\x17\n" +
-	"\x15Data packets receivedR\trxPackets\x12/\n" +
-	"\brx_bytes\x18\x02 \x01(\x04B\x14\xca\xd7\x19\x10\n" +
-	"\x0eBytes receivedR\arxBytes\x12<\n" +
-	"\trx_errors\x18\x03 \x01(\x04B\x1f\xca\xd7\x19\x1b\n" +
-	"\x19Received packets in errorR\brxErrors\x12\x8a\x01\n" +
+	"rx_packets\x18\x01 \x01(\x04B\x1e\xca\xd7\x19\x1a\n" +
+	"\x15Data packets receivedj\x010R\trxPackets\x122\n" +
+	"\brx_bytes\x18\x02 \x01(\x04B\x17\xca\xd7\x19\x13\n" +
+	"\x0eBytes receivedj\x010R\arxBytes\x12?\n" +
+	"\trx_errors\x18\x03 \x01(\x04B\"\xca\xd7\x19\x1e\n" +
+	"\x19Received packets in errorj\x010R\brxErrors\x12\x8d\x01\n" +
 	"\n" +
-	"rx_dropped\x18\x04 \x01(\x04Bk\xca\xd7\x19g\n" +
-	"eReceived packets dropped: late, from an address that is not the peer's, or while the network was downR\trxDropped\x12I\n" +
-	"\x0erx_oos_packets\x18\x05 \x01(\x04B#\xca\xd7\x19\x1f\n" +
-	"\x1dPackets received out of orderR\frxOosPackets\x126\n" +
+	"rx_dropped\x18\x04 \x01(\x04Bn\xca\xd7\x19j\n" +
+	"eReceived packets dropped: late, from an address that is not the peer's, or while the network was downj\x010R\trxDropped\x12L\n" +
+	"\x0erx_oos_packets\x18\x05 \x01(\x04B&\xca\xd7\x19\"\n" +
+	"\x1dPackets received out of orderj\x010R\frxOosPackets\x129\n" +
 	"\n" +
-	"tx_packets\x18\x06 \x01(\x04B\x17\xca\xd7\x19\x13\n" +
-	"\x11Data packets sentR\ttxPackets\x12+\n" +
-	"\btx_bytes\x18\a \x01(\x04B\x10\xca\xd7\x19\f\n" +
+	"tx_packets\x18\x06 \x01(\x04B\x1a\xca\xd7\x19\x16\n" +
+	"\x11Data packets sentj\x010R\ttxPackets\x12.\n" +
+	"\btx_bytes\x18\a \x01(\x04B\x13\xca\xd7\x19\x0f\n" +
 	"\n" +
-	"Bytes sentR\atxBytes\x12A\n" +
-	"\ttx_errors\x18\b \x01(\x04B$\xca\xd7\x19 \n" +
-	"\x1ePackets that could not be sentR\btxErrors\"\xf0\b\n" +
+	"Bytes sentj\x010R\atxBytes\x12D\n" +
+	"\ttx_errors\x18\b \x01(\x04B'\xca\xd7\x19#\n" +
+	"\x1ePackets that could not be sentj\x010R\btxErrors\"\xf0\b\n" +
 	"\rControlStatus\x12,\n" +
 	"\x02ns\x18\x01 \x01(\rB\x1c\xca\xd7\x19\x18\n" +
 	"\x16Ns of our next messageR\x02ns\x124\n" +

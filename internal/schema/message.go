@@ -27,7 +27,7 @@ func (k *Kind) Fields(m protoreflect.ProtoMessage) []Field {
 		}
 	}
 	for _, p := range k.Status {
-		if p.Has(m) {
+		if p.shownIn(p.holder(m, false)) {
 			status = append(status, Field{p.Name, p.plain(p.holder(m, false)), p})
 		}
 	}
@@ -35,6 +35,13 @@ func (k *Kind) Fields(m protoreflect.ProtoMessage) []Field {
 		all = append(all, Field{Name: "status", Value: status})
 	}
 	return all
+}
+
+// shownIn reports whether holder says the value: it is set, or it is a number
+// that means something as 0, which the schema then has a word for.
+func (p *Param) shownIn(holder protoreflect.Message) bool {
+	fd := p.field()
+	return holder.Has(fd) || holder.IsValid() && p.Zero != "" && !fd.HasPresence()
 }
 
 // plain returns the value of the parameter in holder.
@@ -72,11 +79,10 @@ func messageFields(m protoreflect.Message) []Field {
 	fields := m.Descriptor().Fields()
 	for i := range fields.Len() {
 		fd := fields.Get(i)
-		if !m.Has(fd) {
-			continue
-		}
 		p := newParam([]protoreflect.FieldDescriptor{fd}, options(fd))
-		all = append(all, Field{p.Name, p.plain(m), p})
+		if p.shownIn(m) {
+			all = append(all, Field{p.Name, p.plain(m), p})
+		}
 	}
 	return all
 }

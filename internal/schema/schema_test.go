@@ -2,6 +2,7 @@ package schema_test
 
 import (
 	"slices"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -181,25 +182,41 @@ func TestErrorsHideSecrets(t *testing.T) {
 }
 
 func TestMask(t *testing.T) {
-	m := &api.Session{UserPassword: proto.String("swordfish")}
+	m := &api.Session{UserPassword: new("swordfish")}
 	schema.Mask(m)
 	if m.GetUserPassword() != schema.Masked {
 		t.Errorf("masked password = %q", m.GetUserPassword())
 	}
 }
 
+// Counters are shown as zero, where there are any.
+func TestZeroCountersAreShown(t *testing.T) {
+	for _, tt := range []struct {
+		pool *api.Pool
+		want bool
+	}{
+		{&api.Pool{Status: &api.PoolStatus{Total: 1, Allocated: 1}}, true},
+		{&api.Pool{}, false},
+	} {
+		fields := schema.KindOf(tt.pool).Fields(tt.pool)
+		if got := strings.Contains(fmt.Sprint(fields), "{free 0 "); got != tt.want {
+			t.Errorf("%v: free=0 is shown: %v, want %v", fields, got, tt.want)
+		}
+	}
+}
+
 // Requests of the API go through the same checks as words.
 func TestCheck(t *testing.T) {
 	bad := []schema.Command{
-		{Op: schema.Create, Object: &api.User{UserName: proto.String("u")}},
+		{Op: schema.Create, Object: &api.User{UserName: new("u")}},
 		{Op: schema.Create, Object: &api.System{}},
 		{Op: schema.Modify, Object: &api.System{MaxTunnels: proto.Uint32(70000)}},
 		{Op: schema.Modify, Object: &api.System{LogLevel: api.LogLevel(99).Enum()}},
 		{Op: schema.Modify, Object: &api.System{}},
 		{Op: schema.Modify, Object: &api.System{}, Unset: []string{"nonsense"}},
-		{Op: schema.Modify, Object: &api.User{UserName: proto.String("u")}, Unset: []string{"user_name"}},
-		{Op: schema.Modify, Object: &api.User{UserName: proto.String("u")}, Unset: []string{"user_password"}},
-		{Op: schema.Create, Object: &api.Tunnel{DestIpaddr: proto.String("a b")}},
+		{Op: schema.Modify, Object: &api.User{UserName: new("u")}, Unset: []string{"user_name"}},
+		{Op: schema.Modify, Object: &api.User{UserName: new("u")}, Unset: []string{"user_password"}},
+		{Op: schema.Create, Object: &api.Tunnel{DestIpaddr: new("a b")}},
 		{Op: schema.Show, Object: &api.Tunnel{}},
 	}
 	for _, c := range bad {
