@@ -1,8 +1,8 @@
 package schema_test
 
 import (
-	"slices"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
