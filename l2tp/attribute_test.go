@@ -23,7 +23,7 @@ func TestAttributeTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	described := 0
-	for _, section := range strings.Split(string(b), "\n\n") {
+	for section := range strings.SplitSeq(string(b), "\n\n") {
 		heading, text, _ := strings.Cut(section, "\n")
 		m := avpHeading.FindStringSubmatch(heading)
 		n := avpNumber.FindStringSubmatch(text)
@@ -59,7 +59,7 @@ func checkAttribute(t *testing.T, at AttributeType, name, messages, text string)
 		t.Errorf("%v: may be hidden: %v, want %v", at, a.mayHide, may)
 	}
 	var want messageSet
-	for _, m := range strings.Split(messages, ", ") {
+	for m := range strings.SplitSeq(messages, ", ") {
 		if m == "All Messages" {
 			want = allMessages
 			continue

@@ -164,14 +164,15 @@ func (x *transcript) begin(args []string) string {
 }
 
 func (x *transcript) state() string {
-	s := fmt.Sprintf("%v", x.tunnel.State())
+	var s strings.Builder
+	fmt.Fprintf(&s, "%v", x.tunnel.State())
 	if at := x.tunnel.Deadline(); !at.IsZero() {
-		s += fmt.Sprintf(", next in %v", at.Sub(x.now))
+		fmt.Fprintf(&s, ", next in %v", at.Sub(x.now))
 	}
 	for i := range x.tunnel.Sessions() {
-		s += fmt.Sprintf("\nsession %d/%d %v %v", i.Session, i.PeerSession, i.Kind, i.State)
+		fmt.Fprintf(&s, "\nsession %d/%d %v %v", i.Session, i.PeerSession, i.Kind, i.State)
 	}
-	return s + "\n"
+	return s.String() + "\n"
 }
 
 func (x *transcript) step(ev Event) string {

@@ -1,5 +1,7 @@
 package ppp
 
+import "slices"
+
 import "encoding/binary"
 
 // The options of LCP (RFC 1661, 6; RFC 1662, 7.1; RFC 1990, 5.1).
@@ -147,11 +149,9 @@ func (n lcp) judgeAuth(o option) (judgement, []byte) {
 		return rejected, nil
 	}
 	m := methodOf(o.value)
-	for _, a := range allowed {
-		if a == m {
-			s.PeerAuth = m
-			return acked, nil
-		}
+	if slices.Contains(allowed, m) {
+		s.PeerAuth = m
+		return acked, nil
 	}
 	next := allowed[int(s.AuthNaks)%len(allowed)]
 	countUp(&s.AuthNaks)
@@ -265,10 +265,8 @@ func (n lcp) refusedAuth(o option, rejected bool) {
 }
 
 func (n lcp) mayAsk(m AuthMethod) bool {
-	for _, a := range n.l.cfg.AuthPeer {
-		if a == m {
-			return n.s().AuthRefused&(1<<m) == 0
-		}
+	if slices.Contains(n.l.cfg.AuthPeer, m) {
+		return n.s().AuthRefused&(1<<m) == 0
 	}
 	return false
 }

@@ -169,7 +169,7 @@ func (t *tunnel) incomingCall(now time.Time, a l2tp.IncomingCall) {
 	snapshot := t.shard.engine.store.Snapshot()
 	s.settings = t.shard.settings.incoming(snapshot, t.settings.resolved, a.Kind)
 	s.peerID = a.PeerSession
-	s.call = callInfo(a.Call)
+	s.call = new(a.Call)
 	s.add(func(err error) {
 		if err != nil {
 			s.refuse(err)

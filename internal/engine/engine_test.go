@@ -263,18 +263,19 @@ func TestFiftySessionsOverABadWire(t *testing.T) {
 	// Six or ten transmissions are all lost now and then.
 	patience := "tunnel profile modify profile_name=default max_retries=20\n" +
 		"ppp profile modify profile_name=default lcp_max_config_requests=50 chap_max_challenge=50\n"
-	text := patience + `
+	var text strings.Builder
+	text.WriteString(patience + `
 tunnel profile modify profile_name=default secret=tea
 tunnel create tunnel_name=office dest_ipaddr=192.0.2.1
-`
+`)
 	for i := range 50 {
-		text += fmt.Sprintf("session create tunnel_name=office session_name=s%d user_name=alice user_password=wonderland\n", i)
+		fmt.Fprintf(&text, "session create tunnel_name=office session_name=s%d user_name=alice user_password=wonderland\n", i)
 	}
 	for seed := range uint64(5) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			inBubble(t, lnsConfig+patience, "", func(w *dataplane.Wire, lns, lac *host) {
 				w.Impair(seed, dataplane.Conditions{Loss: 0.2, Duplicate: 0.2, Reorder: 0.2})
-				if err := lac.store.Load("more.conf", []byte(text)); err != nil {
+				if err := lac.store.Load("more.conf", []byte(text.String())); err != nil {
 					t.Fatal(err)
 				}
 				lac.createDeclared()

@@ -137,14 +137,15 @@ func TestMaxTunnelsOfOurOwn(t *testing.T) {
 // TestWaitingTunnelsAreListed: those between two attempts too, and each of
 // their sessions once.
 func TestWaitingTunnelsAreListed(t *testing.T) {
-	lac := "tunnel profile modify profile_name=default persist=yes persist_delay=30\n"
+	var lac strings.Builder
+	lac.WriteString("tunnel profile modify profile_name=default persist=yes persist_delay=30\n")
 	for i := range 5 {
-		lac += fmt.Sprintf("tunnel create tunnel_name=t%d dest_ipaddr=203.0.113.%d\n", i, i+1)
+		fmt.Fprintf(&lac, "tunnel create tunnel_name=t%d dest_ipaddr=203.0.113.%d\n", i, i+1)
 		for j := range 7 {
-			lac += fmt.Sprintf("session create tunnel_name=t%d session_name=s%d\n", i, j)
+			fmt.Fprintf(&lac, "session create tunnel_name=t%d session_name=s%d\n", i, j)
 		}
 	}
-	inBubble(t, lnsConfig, lac, func(_ *dataplane.Wire, _, lac *host) {
+	inBubble(t, lnsConfig, lac.String(), func(_ *dataplane.Wire, _, lac *host) {
 		pass(45 * time.Second) // the first attempts were given up
 		tunnels := make(map[string]bool)
 		sessions := make(map[string]int)

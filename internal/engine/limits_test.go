@@ -143,15 +143,16 @@ func TestPeerAnswersFromAnotherPort(t *testing.T) {
 }
 
 func TestSeveralTunnelsBetweenTheSameHosts(t *testing.T) {
-	lac := "tunnel profile modify profile_name=default secret=tea\n"
+	var lac strings.Builder
+	lac.WriteString("tunnel profile modify profile_name=default secret=tea\n")
 	for i := range 3 {
-		lac += fmt.Sprintf("tunnel create tunnel_name=t%d dest_ipaddr=192.0.2.1\n", i)
+		fmt.Fprintf(&lac, "tunnel create tunnel_name=t%d dest_ipaddr=192.0.2.1\n", i)
 		for j := range 2 {
-			lac += fmt.Sprintf("session create tunnel_name=t%d session_name=s%d "+
+			fmt.Fprintf(&lac, "session create tunnel_name=t%d session_name=s%d "+
 				"user_name=alice user_password=wonderland\n", i, j)
 		}
 	}
-	inBubble(t, lnsConfig, lac, func(_ *dataplane.Wire, lns, lac *host) {
+	inBubble(t, lnsConfig, lac.String(), func(_ *dataplane.Wire, lns, lac *host) {
 		pass(5 * time.Second)
 		lns.wantSessions(api.SessionState_SESSION_STATE_UP, 6)
 		lac.wantSessions(api.SessionState_SESSION_STATE_UP, 6)

@@ -29,15 +29,15 @@ func tunnelDefault(parameters string) string {
 
 // only allows one authentication method.
 func only(method string) string {
-	text := ""
+	var text strings.Builder
 	for _, m := range []string{"pap", "chap", "mschapv1", "mschapv2", "eap"} {
 		word := "no"
 		if m == method {
 			word = "yes"
 		}
-		text += " auth_" + m + "=" + word
+		text.WriteString(" auth_" + m + "=" + word)
 	}
-	return pppDefault(text)
+	return pppDefault(text.String())
 }
 
 func TestEachAuthenticationMethod(t *testing.T) {

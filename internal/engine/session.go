@@ -180,7 +180,7 @@ func (t *tunnel) callAnswered(now time.Time, a l2tp.CallAnswered) {
 func (s *session) callUp(now time.Time, a l2tp.SessionUp) {
 	s.phase = linking
 	s.establishedAt = now
-	s.call = callInfo(a.Call)
+	s.call = new(a.Call)
 	s.engine().count.sessionsEstablished.Add(1)
 	s.log().Info("session established", "peer_session", a.PeerSession, "peer", s.tunnel.peer)
 	if s.path != nil {
@@ -312,9 +312,6 @@ func (s *session) receive(frame []byte) {
 		s.early = append(s.early, frame)
 	}
 }
-
-// callInfo keeps what a call said, without the proxy values once they are used.
-func callInfo(c l2tp.Call) *l2tp.Call { return &c }
 
 // user looks a local user up. Windows puts its domain before the name.
 func (e *Engine) user(name string) (config.User, bool) {

@@ -63,11 +63,11 @@ func create(t *testing.T, c apiconnect.ManagementClient, o *api.Object) *api.Obj
 func TestPages(t *testing.T) {
 	c, _, _ := start(t)
 	for range 25 {
-		create(t, c, tunnel(&api.Tunnel{DestIpaddr: proto.String("::1")}))
+		create(t, c, tunnel(&api.Tunnel{DestIpaddr: new("::1")}))
 	}
 	for i := range 25 {
 		create(t, c, &api.Object{Kind: &api.Object_User{User: &api.User{
-			UserName: proto.String(fmt.Sprint("u", i)), UserPassword: proto.String("p")}}})
+			UserName: new(fmt.Sprint("u", i)), UserPassword: new("p")}}})
 	}
 	for _, filter := range []*api.Object{
 		tunnel(&api.Tunnel{}), {Kind: &api.Object_User{User: &api.User{}}},
@@ -93,7 +93,7 @@ func TestPages(t *testing.T) {
 
 func TestCodes(t *testing.T) {
 	c, _, fake := start(t)
-	named := tunnel(&api.Tunnel{TunnelName: proto.String("t"), DestIpaddr: proto.String("::1")})
+	named := tunnel(&api.Tunnel{TunnelName: new("t"), DestIpaddr: new("::1")})
 	create(t, c, named)
 	tests := []struct {
 		err  error
@@ -109,7 +109,7 @@ func TestCodes(t *testing.T) {
 		_, err := c.Create(t.Context(), connect.NewRequest(&api.CreateRequest{Object: named}))
 		if tt.err != nil {
 			_, err = c.Show(t.Context(), connect.NewRequest(&api.ShowRequest{
-				Object: tunnel(&api.Tunnel{TunnelName: proto.String("t")})}))
+				Object: tunnel(&api.Tunnel{TunnelName: new("t")})}))
 		}
 		if connect.CodeOf(err) != tt.want {
 			t.Errorf("%v: %v, want %v", tt.err, err, tt.want)
@@ -121,11 +121,11 @@ func TestCodes(t *testing.T) {
 func TestSecretsAreMasked(t *testing.T) {
 	c, srv, _ := start(t)
 	made := create(t, c, tunnel(&api.Tunnel{
-		TunnelName: proto.String("t"),
-		DestIpaddr: proto.String("::1"),
-		Parameters: &api.TunnelParameters{Secret: proto.String("swordfish")},
+		TunnelName: new("t"),
+		DestIpaddr: new("::1"),
+		Parameters: &api.TunnelParameters{Secret: new("swordfish")},
 	}))
-	key := tunnel(&api.Tunnel{TunnelName: proto.String("t")})
+	key := tunnel(&api.Tunnel{TunnelName: new("t")})
 	shown, err := c.Show(t.Context(), connect.NewRequest(&api.ShowRequest{Object: key}))
 	if err != nil {
 		t.Fatal(err)
@@ -135,7 +135,7 @@ func TestSecretsAreMasked(t *testing.T) {
 		t.Fatal(err)
 	}
 	modified, err := c.Modify(t.Context(), connect.NewRequest(&api.ModifyRequest{Object: tunnel(&api.Tunnel{
-		TunnelName: proto.String("t"), Parameters: &api.TunnelParameters{Persist: proto.Bool(true)}})}))
+		TunnelName: new("t"), Parameters: &api.TunnelParameters{Persist: new(true)}})}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,9 +196,9 @@ func TestCreateIsCheckedFirst(t *testing.T) {
 	c, srv, fake := start(t)
 	for _, bad := range []*api.Tunnel{
 		{},
-		{DestIpaddr: proto.String("::1"), ProfileName: proto.String("none")},
-		{DestIpaddr: proto.String("::1"), Parameters: &api.TunnelParameters{HideAvps: proto.Bool(true)}},
-		{DestIpaddr: proto.String("::1"), Parameters: &api.TunnelParameters{Mtu: proto.Uint32(1)}},
+		{DestIpaddr: new("::1"), ProfileName: new("none")},
+		{DestIpaddr: new("::1"), Parameters: &api.TunnelParameters{HideAvps: new(true)}},
+		{DestIpaddr: new("::1"), Parameters: &api.TunnelParameters{Mtu: proto.Uint32(1)}},
 	} {
 		_, err := c.Create(t.Context(), connect.NewRequest(&api.CreateRequest{Object: tunnel(bad)}))
 		if connect.CodeOf(err) != connect.CodeInvalidArgument {

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"sync"
 )
@@ -54,12 +55,8 @@ func (s *Pools) Configure(configs []Config) error {
 // all returns the pools, retired ones included.
 func (s *Pools) all() map[string]*pool {
 	all := make(map[string]*pool, len(s.pools)+len(s.retired))
-	for name, p := range s.retired {
-		all[name] = p
-	}
-	for name, p := range s.pools {
-		all[name] = p
-	}
+	maps.Copy(all, s.retired)
+	maps.Copy(all, s.pools)
 	return all
 }
 

@@ -206,11 +206,11 @@ func writeTable(w io.Writer, rows [][]string, widths []int) error {
 	widths = widen(widths, rows)
 	var b strings.Builder
 	for _, row := range rows {
-		line := ""
+		var line strings.Builder
 		for i, cell := range row {
-			line += cell + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+2)
+			line.WriteString(cell + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+2))
 		}
-		b.WriteString(strings.TrimRight(printable(line), " ") + "\n")
+		b.WriteString(strings.TrimRight(printable(line.String()), " ") + "\n")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -122,7 +122,7 @@ func mmdebstrapArgs(root string) []string {
 }
 
 func recipeHash() string {
-	sum := sha256.Sum256([]byte(fmt.Sprint(mmdebstrapArgs(""))))
+	sum := sha256.Sum256(fmt.Append(nil, mmdebstrapArgs("")))
 	return hex.EncodeToString(sum[:6])
 }
 

@@ -68,7 +68,7 @@ func (f *Fake) CreateTunnel(_ context.Context, t *api.Tunnel) (*api.Tunnel, erro
 	t = proto.CloneOf(t)
 	if t.TunnelId == nil {
 		f.lastID++
-		t.TunnelId = proto.Uint32(f.lastID)
+		t.TunnelId = new(f.lastID)
 	}
 	t.Status = &api.TunnelStatus{
 		State:        api.TunnelState_TUNNEL_STATE_ESTABLISHED,
@@ -142,7 +142,7 @@ func (f *Fake) CreateSession(_ context.Context, s *api.Session) (*api.Session, e
 	s.TunnelId, s.TunnelName = t.TunnelId, t.TunnelName
 	if s.SessionId == nil {
 		f.lastID++
-		s.SessionId = proto.Uint32(f.lastID)
+		s.SessionId = new(f.lastID)
 	}
 	s.Status = &api.SessionStatus{
 		State:     api.SessionState_SESSION_STATE_UP,
