@@ -8,9 +8,10 @@ KERNEL    ?= 6.1
 BENCH     ?= .
 
 # Packages with tests that need root and a kernel with L2TP and PPP.
-VMPACKAGES := $(wildcard ./kernel ./internal/dataplane ./internal/engine ./test/lab ./test/e2e)
+VMPACKAGES := $(wildcard ./kernel ./internal/dataplane ./internal/engine ./test/lab ./test/peers ./test/e2e)
 # Of the data planes' tests, the machine runs those of the kernel's.
-VMTESTS := $(patsubst ./internal/dataplane,./internal/dataplane:^TestKernel,$(VMPACKAGES))
+VMTESTS := $(patsubst ./internal/dataplane,./internal/dataplane:^TestKernel,\
+	$(patsubst ./test/e2e,./test/e2e:^Test[^N],$(VMPACKAGES)))
 # Packages with tests that need root and namespaces only.
 NATIVEPACKAGES := $(wildcard ./internal/dataplane ./test/lab ./test/e2e)
 
@@ -51,7 +52,7 @@ test-native: setup ## tests in namespaces on this kernel (root)
 test-runner: setup vmrun ## tests of the VM runner itself
 	CULVERT_TEST_VM=1 go test -count=1 -timeout 20m ./test/vm
 
-test-vm: setup vmrun vmtests ## tests in a virtual machine; KERNEL=6.12 for the newer one
+test-vm: setup build vmrun vmtests ## tests in a virtual machine; KERNEL=6.12 for the newer one
 	CULVERT_TEST_KERNEL=1 build/vmrun -kernel $(KERNEL) -timeout 25m -- \
 		build/test/runtests -timeout 20m $(VMTESTS)
 
