@@ -76,7 +76,7 @@ func (u *Unit) create(ctx context.Context, k *Kernel, mtu int) error {
 
 // createByName asks again while the kernel is busy: it holds the RTNL lock and
 // only tries for the mutex of ppp, which any ioctl of /dev/ppp holds for a moment.
-// With hundreds of workers that is one request in a hundred (docs/performance.md):
+// With hundreds of workers that was one request in a hundred (docs/performance.md):
 // to keep ioctls away meanwhile would cost them the whole wait for RTNL.
 func (u *Unit) createByName(ctx context.Context, k *Kernel, mtu int) error {
 	m := newPPPLink(u.name, mtu, u.fd)
