@@ -62,7 +62,7 @@ func inVM(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	fmt.Fprintln(out, "This kernel has no L2TP: a stock Debian kernel is started in a virtual machine.")
-	fmt.Fprintln(out, "(The first time its root file system is made, which downloads some 200 MB.)")
+	fmt.Fprintln(out, "(The first time its root file system is made, which downloads some 250 MB.)")
 	cmd := exec.CommandContext(ctx, filepath.Join(filepath.Dir(self), "vmrun"), "-timeout", "5m", "--", self, "kernel")
 	cmd.Stdout, cmd.Stderr = out, os.Stderr
 	return cmd.Run()
