@@ -39,6 +39,9 @@ type DialOptions struct {
 	// Unconnected leaves the socket unconnected until Connect: it sends to peer
 	// and receives from everywhere.
 	Unconnected bool
+	// Data says that data messages are read from the socket too: it gets room
+	// for bursts of them.
+	Data bool
 	// NoChecksum sends without UDP checksum over IPv4, and over IPv6 allows to
 	// send and to receive without.
 	NoChecksum bool
@@ -86,6 +89,9 @@ func DialUDP(local, peer netip.AddrPort, opts DialOptions) (*Socket, error) {
 	s, err := newSocket(op, peer.Addr())
 	if err != nil {
 		return nil, err
+	}
+	if opts.Data {
+		s.enlarge()
 	}
 	if err := s.dial(local, peer, opts); err != nil {
 		s.Close()

@@ -99,7 +99,7 @@ func (u *userspace) connect(spec TunnelSpec) (*userSocket, error) {
 		return s, nil
 	}
 	sock, err := kernel.DialUDP(local, spec.Peer, kernel.DialOptions{
-		Share: u.hasPort(local.Port()), NoChecksum: spec.NoUDPChecksum,
+		Share: u.hasPort(local.Port()), Data: true, NoChecksum: spec.NoUDPChecksum,
 	})
 	if err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 
 // beginLink makes the session's PPP link and gives it the frames that came early.
 func (s *session) beginLink() {
+	s.linkBy = time.Time{}
 	s.link = ppp.NewLink(s.settings.link)
 	s.shard().stepLink(s, ppp.LowerUp{Proxy: s.proxy()})
 	for _, frame := range s.early {

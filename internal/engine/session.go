@@ -39,6 +39,7 @@ type session struct {
 	created       time.Time
 	establishedAt time.Time
 	setupBy       time.Time // when a session without a network is given up
+	linkBy        time.Time // when PPP begins, if the peer does not begin before
 	end           *l2tp.End
 	cause         string // why PPP ended, if it did
 }
@@ -76,7 +77,7 @@ func (s *session) slot() *slot { return &s.place }
 
 func (s *session) deadline() time.Time {
 	if s.link == nil {
-		return s.setupBy
+		return earliest(s.setupBy, s.linkBy)
 	}
 	return earliest(s.link.Deadline(), s.setupBy)
 }
@@ -87,8 +88,11 @@ func (s *session) tick(now time.Time) {
 		s.cause = "set-up took too long"
 		s.hangUpCall(l2tp.Result{Code: l2tp.CDNNotEstablishedInTime, Message: s.cause})
 	}
-	if s.link != nil {
+	switch {
+	case s.link != nil:
 		s.shard().stepLink(s, ppp.Tick{})
+	case due(s.linkBy, now):
+		s.beginLink()
 	}
 }
 
@@ -183,11 +187,22 @@ func (s *session) callUp(now time.Time, a l2tp.SessionUp) {
 	s.call = new(a.Call)
 	s.engine().count.sessionsEstablished.Add(1)
 	s.log().Info("session established", "peer_session", a.PeerSession, "peer", s.tunnel.peer)
-	if s.path != nil {
-		s.modifySequencing(a.Call.SequencingRequired)
-		s.beginLink()
+	if s.path == nil {
+		return
 	}
+	s.modifySequencing(a.Call.SequencingRequired)
+	if s.kind == l2tp.LNSIncoming && len(s.early) == 0 && a.Call.Proxy == nil {
+		s.linkBy = now.Add(firstFrameWait)
+		s.shard().deadlines.update(s)
+		return
+	}
+	s.beginLink()
 }
+
+// firstFrameWait is how long we let a caller speak first. xl2tpd starts its pppd only after it
+// has sent ICCN, and drops what we send before that: our first Configure-Request, which
+// would be repeated three seconds later.
+const firstFrameWait = 100 * time.Millisecond
 
 // modifySequencing turns numbering on if the LAC's ICCN or OCCN asked for it.
 func (s *session) modifySequencing(required bool) {
@@ -231,6 +246,7 @@ func (s *session) hangUpCall(result l2tp.Result) {
 		return
 	}
 	s.phase = closing
+	s.linkBy = time.Time{}
 	s.shard().step(s.tunnel, l2tp.HangUp{Session: s.id, Result: result})
 }
 
@@ -249,7 +265,7 @@ func (s *session) callDown(now time.Time, end l2tp.End) {
 	s.phase = gone
 	s.end = &end
 	s.tunnel.core.Withhold(s.id) // the data plane still has it
-	s.setupBy = time.Time{}
+	s.setupBy, s.linkBy = time.Time{}, time.Time{}
 	if !s.establishedAt.IsZero() {
 		s.engine().count.sessionsEstablished.Add(-1)
 	}
@@ -310,6 +326,9 @@ func (s *session) receive(frame []byte) {
 		s.shard().stepLink(s, ppp.FrameReceived{Frame: frame})
 	case len(s.early) < maxEarly:
 		s.early = append(s.early, frame)
+		if !s.linkBy.IsZero() {
+			s.beginLink()
+		}
 	}
 }
 
