@@ -31,11 +31,12 @@ func authConfig(auth peers.Auth) string {
 		peers.PAP: "auth_pap", peers.CHAP: "auth_chap",
 		peers.MSCHAP: "auth_mschapv1", peers.MSCHAPv2: "auth_mschapv2",
 	}
-	line := "ppp profile modify profile_name=default auth_eap=no"
+	var line strings.Builder
+	line.WriteString("ppp profile modify profile_name=default auth_eap=no")
 	for _, a := range []peers.Auth{peers.PAP, peers.CHAP, peers.MSCHAP, peers.MSCHAPv2} {
-		line += fmt.Sprintf(" %s=%s", words[a], yesNo(a == auth))
+		fmt.Fprintf(&line, " %s=%s", words[a], yesNo(a == auth))
 	}
-	return line
+	return line.String()
 }
 
 // secretConfig has culvertd challenge its peers, unless the secret is empty.

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"culvert/test/lab"
@@ -26,12 +27,12 @@ func StartFreeRADIUS(t testing.TB, ns *lab.NetNS, users ...RADIUSUser) {
 	lab.RequireProgram(t, "freeradius")
 	dir := t.TempDir()
 	conf := fmt.Sprintf(radiusConf, dir, radiusSecret)
-	var list string
+	var list strings.Builder
 	for _, u := range users {
-		list += fmt.Sprintf("%q Cleartext-Password := %q\n", u.Name, u.Password)
-		list += fmt.Sprintf("\tFramed-Protocol = PPP,\n\tFramed-IP-Address = %v\n\n", u.Addr)
+		fmt.Fprintf(&list, "%q Cleartext-Password := %q\n", u.Name, u.Password)
+		fmt.Fprintf(&list, "\tFramed-Protocol = PPP,\n\tFramed-IP-Address = %v\n\n", u.Addr)
 	}
-	for name, content := range map[string]string{"radiusd.conf": conf, "users": list} {
+	for name, content := range map[string]string{"radiusd.conf": conf, "users": list.String()} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
