@@ -195,7 +195,7 @@ func TestNativeMissingModule(t *testing.T) {
 	ns := lab.NewNetNS(t, "host")
 	clean := ns.State()
 	out, err := runCulvertd(t, ns, "kernel")
-	checkRefusal(t, out, err, `load the modules .*(ppp_generic|l2tp_ppp|l2tp_netlink)`)
+	checkRefusal(t, out, err, `load modules? .*(ppp_generic|l2tp_ppp|l2tp_netlink)`)
 	ns.CheckLeaks(t, clean)
 
 	s := newSite(t, ns, "auto", "")

@@ -93,7 +93,7 @@ func (m *machine) watch(ctx context.Context, cancel context.CancelCauseFunc, cmd
 	default:
 		err = errEnded
 	}
-	return 0, fmt.Errorf("%w; the console's last lines:\n%s", err, console.lines(40))
+	return 0, fmt.Errorf("%w; the console's last lines:\n%s", err, console.lines(100))
 }
 
 func (m *machine) bootLimit() time.Duration {
