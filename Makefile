@@ -17,7 +17,7 @@ NATIVEPACKAGES := $(wildcard ./internal/dataplane ./test/lab ./test/e2e)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build vmrun vmtests demo test test-unit test-native test-runner test-vm fuzz \
-	bench check vm clean
+	figures bench check vm clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -55,6 +55,9 @@ test-runner: setup vmrun ## tests of the VM runner itself
 test-vm: setup build vmrun vmtests ## tests in a virtual machine; KERNEL=6.12 for the newer one
 	CULVERT_TEST_KERNEL=1 build/vmrun -kernel $(KERNEL) -timeout 25m -- \
 		build/test/runtests -timeout 20m $(VMTESTS)
+
+figures: setup build vmrun vmtests ## what an idle session costs, and how fast sessions come up in the VM
+	@test/figures.sh
 
 fuzz: ## every fuzz target for FUZZTIME=30s
 	test/fuzz.sh

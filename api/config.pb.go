@@ -208,6 +208,7 @@ type SystemStatus struct {
 	TunnelsEstablished  uint32                 `protobuf:"varint,8,opt,name=tunnels_established,json=tunnelsEstablished,proto3" json:"tunnels_established,omitempty"`
 	Sessions            uint32                 `protobuf:"varint,9,opt,name=sessions,proto3" json:"sessions,omitempty"`
 	SessionsEstablished uint32                 `protobuf:"varint,10,opt,name=sessions_established,json=sessionsEstablished,proto3" json:"sessions_established,omitempty"`
+	SessionsUp          uint32                 `protobuf:"varint,17,opt,name=sessions_up,json=sessionsUp,proto3" json:"sessions_up,omitempty"`
 	TunnelsCreated      uint64                 `protobuf:"varint,11,opt,name=tunnels_created,json=tunnelsCreated,proto3" json:"tunnels_created,omitempty"`
 	SessionsCreated     uint64                 `protobuf:"varint,12,opt,name=sessions_created,json=sessionsCreated,proto3" json:"sessions_created,omitempty"`
 	TunnelsRefused      uint64                 `protobuf:"varint,13,opt,name=tunnels_refused,json=tunnelsRefused,proto3" json:"tunnels_refused,omitempty"`
@@ -314,6 +315,13 @@ func (x *SystemStatus) GetSessions() uint32 {
 func (x *SystemStatus) GetSessionsEstablished() uint32 {
 	if x != nil {
 		return x.SessionsEstablished
+	}
+	return 0
+}
+
+func (x *SystemStatus) GetSessionsUp() uint32 {
+	if x != nil {
+		return x.SessionsUp
 	}
 	return 0
 }
@@ -716,7 +724,7 @@ const file_culvert_v1_config_proto_rawDesc = "" +
 	"\n" +
 	"_log_levelB\f\n" +
 	"\n" +
-	"_host_name\"\x89\n" +
+	"_host_name\"\xd2\n" +
 	"\n" +
 	"\fSystemStatus\x125\n" +
 	"\aversion\x18\x01 \x01(\tB\x1b\xca\xd7\x19\x17\n" +
@@ -740,7 +748,10 @@ const file_culvert_v1_config_proto_rawDesc = "" +
 	"\x13Sessions that existj\x010R\bsessions\x12^\n" +
 	"\x14sessions_established\x18\n" +
 	" \x01(\rB+\xca\xd7\x19'\n" +
-	"\"Sessions whose call is establishedj\x010R\x13sessionsEstablished\x12Q\n" +
+	"\"Sessions whose call is establishedj\x010R\x13sessionsEstablished\x12G\n" +
+	"\vsessions_up\x18\x11 \x01(\rB&\xca\xd7\x19\"\n" +
+	"\x1dSessions that carry a networkj\x010R\n" +
+	"sessionsUp\x12Q\n" +
 	"\x0ftunnels_created\x18\v \x01(\x04B(\xca\xd7\x19$\n" +
 	"\x1fTunnels created since the startj\x010R\x0etunnelsCreated\x12T\n" +
 	"\x10sessions_created\x18\f \x01(\x04B)\xca\xd7\x19%\n" +

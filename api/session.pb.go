@@ -491,12 +491,11 @@ type PPPStatus struct {
 	LocalIpv4        string                 `protobuf:"bytes,9,opt,name=local_ipv4,json=localIpv4,proto3" json:"local_ipv4,omitempty"`
 	PeerIpv4         string                 `protobuf:"bytes,10,opt,name=peer_ipv4,json=peerIpv4,proto3" json:"peer_ipv4,omitempty"`
 	Dns              []string               `protobuf:"bytes,11,rep,name=dns,proto3" json:"dns,omitempty"`
-	Wins             []string               `protobuf:"bytes,12,rep,name=wins,proto3" json:"wins,omitempty"`
-	LocalInterfaceId string                 `protobuf:"bytes,13,opt,name=local_interface_id,json=localInterfaceId,proto3" json:"local_interface_id,omitempty"`
-	PeerInterfaceId  string                 `protobuf:"bytes,14,opt,name=peer_interface_id,json=peerInterfaceId,proto3" json:"peer_interface_id,omitempty"`
-	LcpState         string                 `protobuf:"bytes,15,opt,name=lcp_state,json=lcpState,proto3" json:"lcp_state,omitempty"`
-	IpcpState        string                 `protobuf:"bytes,16,opt,name=ipcp_state,json=ipcpState,proto3" json:"ipcp_state,omitempty"`
-	Ipv6CpState      string                 `protobuf:"bytes,17,opt,name=ipv6cp_state,json=ipv6cpState,proto3" json:"ipv6cp_state,omitempty"`
+	LocalInterfaceId string                 `protobuf:"bytes,12,opt,name=local_interface_id,json=localInterfaceId,proto3" json:"local_interface_id,omitempty"`
+	PeerInterfaceId  string                 `protobuf:"bytes,13,opt,name=peer_interface_id,json=peerInterfaceId,proto3" json:"peer_interface_id,omitempty"`
+	LcpState         string                 `protobuf:"bytes,14,opt,name=lcp_state,json=lcpState,proto3" json:"lcp_state,omitempty"`
+	IpcpState        string                 `protobuf:"bytes,15,opt,name=ipcp_state,json=ipcpState,proto3" json:"ipcp_state,omitempty"`
+	Ipv6CpState      string                 `protobuf:"bytes,16,opt,name=ipv6cp_state,json=ipv6cpState,proto3" json:"ipv6cp_state,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -604,13 +603,6 @@ func (x *PPPStatus) GetPeerIpv4() string {
 func (x *PPPStatus) GetDns() []string {
 	if x != nil {
 		return x.Dns
-	}
-	return nil
-}
-
-func (x *PPPStatus) GetWins() []string {
-	if x != nil {
-		return x.Wins
 	}
 	return nil
 }
@@ -1002,7 +994,7 @@ const file_culvert_v1_session_proto_rawDesc = "" +
 	"\x0e_user_passwordB\x11\n" +
 	"\x0f_calling_numberB\x10\n" +
 	"\x0e_called_numberB\x0e\n" +
-	"\f_sub_address\"\xaf\b\n" +
+	"\f_sub_address\"\xf1\a\n" +
 	"\tPPPStatus\x12-\n" +
 	"\x05phase\x18\x01 \x01(\tB\x17\xca\xd7\x19\x13\n" +
 	"\x11Phase of the linkR\x05phase\x12*\n" +
@@ -1029,19 +1021,17 @@ const file_culvert_v1_session_proto_rawDesc = "" +
 	" \x01(\tB\x1d\xca\xd7\x19\x19\n" +
 	"\x17The peer's IPv4 addressR\bpeerIpv4\x12:\n" +
 	"\x03dns\x18\v \x03(\tB(\xca\xd7\x19$\n" +
-	"\"Name servers that the peer gave usR\x03dns\x12<\n" +
-	"\x04wins\x18\f \x03(\tB(\xca\xd7\x19$\n" +
-	"\"WINS servers that the peer gave usR\x04wins\x12Q\n" +
-	"\x12local_interface_id\x18\r \x01(\tB#\xca\xd7\x19\x1f\n" +
+	"\"Name servers that the peer gave usR\x03dns\x12Q\n" +
+	"\x12local_interface_id\x18\f \x01(\tB#\xca\xd7\x19\x1f\n" +
 	"\x1dOur IPv6 interface identifierR\x10localInterfaceId\x12V\n" +
-	"\x11peer_interface_id\x18\x0e \x01(\tB*\xca\xd7\x19&\n" +
+	"\x11peer_interface_id\x18\r \x01(\tB*\xca\xd7\x19&\n" +
 	"$The peer's IPv6 interface identifierR\x0fpeerInterfaceId\x12/\n" +
-	"\tlcp_state\x18\x0f \x01(\tB\x12\xca\xd7\x19\x0e\n" +
+	"\tlcp_state\x18\x0e \x01(\tB\x12\xca\xd7\x19\x0e\n" +
 	"\fState of LCPR\blcpState\x122\n" +
 	"\n" +
-	"ipcp_state\x18\x10 \x01(\tB\x13\xca\xd7\x19\x0f\n" +
+	"ipcp_state\x18\x0f \x01(\tB\x13\xca\xd7\x19\x0f\n" +
 	"\rState of IPCPR\tipcpState\x128\n" +
-	"\fipv6cp_state\x18\x11 \x01(\tB\x15\xca\xd7\x19\x11\n" +
+	"\fipv6cp_state\x18\x10 \x01(\tB\x15\xca\xd7\x19\x11\n" +
 	"\x0fState of IPV6CPR\vipv6cpState\"\xe3\x0e\n" +
 	"\rSessionStatus\x12G\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x18.culvert.v1.SessionStateB\x17\xca\xd7\x19\x13\n" +

@@ -80,6 +80,7 @@ type Engine struct {
 type counts struct {
 	tunnels, tunnelsEstablished   atomic.Int64
 	sessions, sessionsEstablished atomic.Int64
+	sessionsUp                    atomic.Int64 // that carry a network
 	// settingUp is how many sessions are between their request and their first network.
 	settingUp atomic.Int64
 

@@ -40,7 +40,7 @@ func (s *session) prepareNetwork(then func()) {
 		n.chosen, n.chosenFor = true, n.user
 	}
 	if s.network.refusal != nil {
-		s.log().Warn("no address for peer", "user", s.network.user, "err", s.network.refusal)
+		s.log().Warn("no address for peer", "err", s.network.refusal)
 		s.network.ready = true
 		then()
 		return
@@ -166,7 +166,7 @@ func (s *session) networkUp(now time.Time, a ppp.NetworkUp) {
 		n.addresses.LocalInterfaceID = a.Addresses.LocalInterfaceID
 		n.addresses.PeerInterfaceID = a.Addresses.PeerInterfaceID
 	}
-	s.log().Info("network up", "user", n.user, "network", a.Network,
+	s.log().Info("network up", "network", a.Network,
 		"local", s.addressOf(a.Network).Local, "peer", s.addressOf(a.Network).Peer)
 	s.configure(func(err error) {
 		if err != nil {
@@ -184,6 +184,8 @@ func (s *session) reachUp(now time.Time) {
 		return
 	}
 	s.phase = up
+	s.wasUp = true
+	s.engine().count.sessionsUp.Add(1)
 	s.setupBy = time.Time{}
 	s.setUpDone()
 	if s.wanted != nil {

@@ -24,6 +24,7 @@ type session struct {
 	kind     l2tp.CallKind
 	phase    phase
 	counted  bool // in count.settingUp: until it is up or out of the data plane
+	wasUp    bool // it is in count.sessionsUp
 	place    slot
 	jobs     jobs
 	settings *sessionSettings
@@ -100,8 +101,14 @@ func (s *session) shard() *shard { return s.tunnel.shard }
 
 func (s *session) engine() *Engine { return s.tunnel.shard.engine }
 
-// log logs with the session's names.
-func (s *session) log() *slog.Logger { return s.engine().log.With("session", s) }
+// log logs with the session's names, and the user's once the peer has proved who it is.
+func (s *session) log() *slog.Logger {
+	log := s.engine().log.With("session", s)
+	if s.network.user != "" {
+		log = log.With("user", s.network.user)
+	}
+	return log
+}
 
 // String names the session in logs: tunnel and session identifier.
 func (s *session) String() string { return fmt.Sprintf("%d/%d", s.tunnel.core.ID(), s.id) }
@@ -269,11 +276,13 @@ func (s *session) callDown(now time.Time, end l2tp.End) {
 	if !s.establishedAt.IsZero() {
 		s.engine().count.sessionsEstablished.Add(-1)
 	}
+	if s.wasUp {
+		s.engine().count.sessionsUp.Add(-1)
+	}
 	if s.link != nil {
 		s.shard().stepLink(s, ppp.LowerDown{})
 	}
-	s.log().Info("session ended", "user", s.network.user, "ended_by", whose(end),
-		"cause", s.endText())
+	s.log().Info("session ended", "ended_by", whose(end), "cause", s.endText())
 	s.dropNameServers()
 	s.remove()
 	if s.wanted != nil {

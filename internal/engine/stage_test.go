@@ -35,6 +35,7 @@ func (h *host) wantClean() {
 		"established tunnels":  h.count.tunnelsEstablished.Load(),
 		"sessions":             h.count.sessions.Load(),
 		"established sessions": h.count.sessionsEstablished.Load(),
+		"sessions that are up": h.count.sessionsUp.Load(),
 		"sessions in set-up":   h.count.settingUp.Load(),
 	} {
 		if n != 0 {

@@ -265,7 +265,7 @@ func (s *session) linkStatus() *api.PPPStatus {
 		st.PeerInterfaceId = interfaceID(n.addresses.PeerInterfaceID)
 	}
 	if s.wanted != nil {
-		st.Dns, st.Wins = addressTexts(n.addresses.DNS), addressTexts(n.addresses.WINS)
+		st.Dns = addressTexts(n.addresses.DNS)
 	}
 	return st
 }
@@ -338,6 +338,7 @@ func (e *Engine) systemStatus(now time.Time) *api.SystemStatus {
 		TunnelsEstablished:  uint32(e.count.tunnelsEstablished.Load()),
 		Sessions:            uint32(e.count.sessions.Load()),
 		SessionsEstablished: uint32(e.count.sessionsEstablished.Load()),
+		SessionsUp:          uint32(e.count.sessionsUp.Load()),
 		TunnelsCreated:      e.count.tunnelsCreated.Load(),
 		SessionsCreated:     e.count.sessionsCreated.Load(),
 		TunnelsRefused:      e.count.tunnelsRefused.Load(),

@@ -28,14 +28,14 @@ func setUp(b *testing.B, tunnels, sessions int) time.Duration {
 	lns := newSite(b, lnsNS, "kernel", lnsConfig())
 	lac := newSite(b, lacNS, "kernel", tunnelsConfig(lnsAddr, tunnels, sessions))
 	all := uint32(tunnels * sessions)
-	lab.Wait(b, 5*time.Minute, fmt.Sprintf("%d calls to be established", all), func() error {
-		if n := lac.System().GetSessionsEstablished(); n < all {
-			return fmt.Errorf("%d are", n)
-		}
-		return nil
-	})
-	lac.WaitUp(tunnels*sessions, 5*time.Minute)
-	lns.WaitUp(tunnels*sessions, time.Minute)
+	for _, s := range []*site{lac, lns} {
+		lab.Wait(b, 5*time.Minute, fmt.Sprintf("%d sessions to be up", all), func() error {
+			if n := s.System().GetSessionsUp(); n < all {
+				return fmt.Errorf("%d are", n)
+			}
+			return nil
+		})
+	}
 	done := time.Now()
 	begun := done
 	for _, t := range lac.Tunnels() {
