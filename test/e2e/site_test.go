@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -141,11 +142,16 @@ func (s *site) stop(before lab.State) {
 	}
 }
 
-// deleteTunnels ends all tunnels by command.
+// deleteTunnels ends all tunnels by command. One that is ending already may be
+// gone by then.
 func (s *site) deleteTunnels() {
 	s.t.Helper()
 	for _, tunnel := range s.Tunnels() {
-		s.Config("tunnel", "delete", fmt.Sprintf("tunnel_id=%d", tunnel.GetTunnelId()))
+		id := fmt.Sprintf("tunnel_id=%d", tunnel.GetTunnelId())
+		_, stderr, err := s.TryConfig("tunnel", "delete", id)
+		if err != nil && !strings.Contains(stderr, "no such tunnel") {
+			s.t.Errorf("tunnel delete %s: %s", id, stderr)
+		}
 	}
 }
 
