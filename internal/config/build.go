@@ -169,9 +169,12 @@ func (s *Snapshot) checkPPP(m *api.PPPProfile) error {
 	if !eff.GetIpv4() && !eff.GetIpv6() {
 		return &objectError{m, "ipv4", "ipv4=no and ipv6=no: expected one of them to be yes"}
 	}
-	if eff.GetAuthPeer() && !eff.GetAuthPap() && !eff.GetAuthChap() && !eff.GetAuthMschapv1() &&
-		!eff.GetAuthMschapv2() && !eff.GetAuthEap() {
-		return &objectError{m, "auth_peer", "auth_peer=yes, but every way to authenticate is off"}
+	anyWay := eff.GetAuthPap() || eff.GetAuthChap() || eff.GetAuthMschapv1() ||
+		eff.GetAuthMschapv2() || eff.GetAuthEap()
+	if authPeer(eff, api.SessionType_SESSION_TYPE_LNIC) && !anyWay {
+		return &objectError{m, "auth_peer", "callers must authenticate, but every way to do so " +
+			"is off: expected one of auth_pap, auth_chap, auth_mschapv1, auth_mschapv2 and " +
+			"auth_eap to be yes, or auth_peer=no"}
 	}
 	return nil
 }

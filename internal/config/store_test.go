@@ -148,6 +148,7 @@ func TestErrors(t *testing.T) {
 		{"incoming type", "tunnel create tunnel_name=t dest_ipaddr=::1;session create tunnel_name=t session_name=s session_type=lnic", `test.conf:1: session "t/s": session_type: expected laic or lnoc, the others are begun by a peer`},
 		{"in use", "ppp profile create profile_name=p; session profile create profile_name=s ppp_profile_name=p\nppp profile delete profile_name=p", `test.conf:2: ppp profile "p" is in use by session profile "s"`},
 		{"builtin", "ppp profile delete profile_name=default", `test.conf:1: ppp profile "default" cannot be deleted, only modified`},
+		{"no way to authenticate", "ppp profile modify profile_name=default auth_pap=no auth_chap=no auth_mschapv1=no auth_mschapv2=no auth_eap=no", `test.conf:1: ppp profile "default": callers must authenticate, but every way to do so is off: expected one of auth_pap, auth_chap, auth_mschapv1, auth_mschapv2 and auth_eap to be yes, or auth_peer=no`},
 		{"show", "system show", `test.conf:1: system show has no place in a configuration file: expected create, modify, unset or delete`},
 		{"abbreviation", "sys modify max_tunnels=1", `test.conf:1: unknown command "sys"; did you mean "system"?`},
 	}

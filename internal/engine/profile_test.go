@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"culvert/api"
+	"culvert/internal/config"
 	"culvert/internal/dataplane"
 	"culvert/internal/management"
 	"culvert/l2tp"
@@ -417,4 +418,13 @@ func TestMTUOverIPv6(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestNoMethodLetsNobodyIn: should a profile that demands authentication by no
+// method get past the configuration's checks, the link demands it all the same.
+func TestNoMethodLetsNobodyIn(t *testing.T) {
+	cfg := pppConfig(config.Session{PPP: config.PPPParameters{AuthPeer: true, IPv4: true}}, true)
+	if len(cfg.AuthPeer) == 0 {
+		t.Error("the link asks for no authentication")
+	}
 }

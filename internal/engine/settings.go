@@ -145,7 +145,11 @@ func pppConfig(s config.Session, incoming bool) *ppp.Config {
 		RequestDNS:      p.AcceptDNS && !incoming,
 	}
 	if p.AuthPeer {
-		cfg.AuthPeer = methods(p)
+		// No method at all would let everybody in. The configuration refuses that;
+		// should it ever get here, the safest is asked for.
+		if cfg.AuthPeer = methods(p); len(cfg.AuthPeer) == 0 {
+			cfg.AuthPeer = []ppp.AuthMethod{ppp.MSCHAPv2}
+		}
 	}
 	if s.UserName == "" {
 		cfg.AuthLocal = nil
