@@ -24,6 +24,11 @@
 //
 // So a tunnel costs one descriptor, a session three and one interface.
 //
+// A tunnel has nothing to modify: what L2TP_CMD_TUNNEL_MODIFY could change was
+// the debug flags, which the kernel has dropped; it only sends a notice. A session's
+// sequencing is changed by [Kernel.ModifySession]. Of the multicast events only
+// deletions matter here: nothing else happens that we did not ask for.
+//
 // # Waiting
 //
 // Most of set-up and teardown is waiting for RCU grace periods, which callers

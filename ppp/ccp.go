@@ -6,4 +6,5 @@ package ppp
 // Terminate-Ack of ours can be taken for one of another protocol, nor any
 // option be left to argue about.
 //
-// TODO: MPPE (RFC 3078) needs a negotiator here.
+// TODO: MPPE (RFC 3078) needs a negotiator here. Until then a peer that insists on
+// encryption gives up the link.

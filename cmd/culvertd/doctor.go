@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -71,7 +70,7 @@ func portFinding() kernel.Finding {
 		return f
 	}
 	if err := s.Close(); err != nil {
-		return kernel.Finding{Name: f.Name, Detail: errors.Join(err).Error()}
+		return kernel.Finding{Name: f.Name, Detail: err.Error()}
 	}
 	return f
 }

@@ -33,6 +33,9 @@ func BenchmarkIdleSessions(b *testing.B) {
 		cpu, began := cpuTime(), time.Now()
 		time.Sleep(20 * time.Second) // two echoes of each session
 		spent, took := cpuTime()-cpu, time.Since(began)
+		if up := l.host.count.sessionsUp.Load(); up != idleSessions {
+			b.Errorf("%d sessions are up after their echoes, want %d", up, idleSessions)
+		}
 		b.ReportMetric(float64(residentBytes()-before)/idleSessions, "B/session")
 		b.ReportMetric(100*spent.Seconds()/took.Seconds(), "%cpu")
 		b.ReportMetric(float64(runtime.NumGoroutine()), "goroutines")
@@ -198,11 +201,11 @@ func (l *idleLoad) establish(sessions int) {
 func (l *idleLoad) waitUp(sessions int64) {
 	for until := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		status := l.host.systemStatus(time.Now())
-		if l.host.count.settingUp.Load() == 0 && int64(status.SessionsEstablished) == sessions {
+		if l.host.count.settingUp.Load() == 0 && int64(status.SessionsUp) == sessions {
 			return
 		}
 		if time.Now().After(until) {
-			l.b.Fatalf("%d sessions, %d being set up, want %d", status.SessionsEstablished,
+			l.b.Fatalf("%d sessions, %d being set up, want %d", status.SessionsUp,
 				l.host.count.settingUp.Load(), sessions)
 		}
 	}

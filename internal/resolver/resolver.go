@@ -121,7 +121,12 @@ func (r *Resolver) restore(iface string) error {
 	if err != nil || !bytes.Equal(now, mine.after) {
 		return nil
 	}
-	if err := os.WriteFile(r.file(), mine.before, 0o644); err != nil {
+	if mine.before == nil { // there was no file
+		err = os.Remove(r.file())
+	} else {
+		err = os.WriteFile(r.file(), mine.before, 0o644)
+	}
+	if err != nil {
 		return fmt.Errorf("restoring name servers: %w", err)
 	}
 	return nil

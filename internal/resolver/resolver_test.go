@@ -83,3 +83,15 @@ func TestOneInterfaceSetTwice(t *testing.T) {
 	unset(t, r, "culvert0")
 	wantFile(t, file, "before\n")
 }
+
+func TestFileThatWasNotThereIsRemoved(t *testing.T) {
+	r, file := newTestResolver(t, "")
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	set(t, r, "a", "10.0.0.1")
+	unset(t, r, "a")
+	if _, err := os.Stat(file); !os.IsNotExist(err) {
+		t.Errorf("resolv.conf is there: %v", err)
+	}
+}

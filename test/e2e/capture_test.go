@@ -16,8 +16,7 @@ const (
 		"(ip6[56:2] = 0x0021 and ip6[67] = 1))"
 )
 
-// captureControl captures what is not bulk on the host's eth0. Where there is
-// no tcpdump it captures nothing.
+// captureControl captures what is not bulk on the host's eth0.
 func captureControl(t testing.TB, ns *lab.NetNS) (check func()) {
 	t.Helper()
 	lab.RequireProgram(t, "tcpdump")

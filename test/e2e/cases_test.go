@@ -208,8 +208,7 @@ func containsSession(all []*api.Session, s *api.Session) bool {
 	return false
 }
 
-// testPersist: the LNS is killed and started again; the client comes back,
-// and gets the same address.
+// testPersist: the LNS is killed and started again; the client comes back.
 func (p plane) testPersist(t *testing.T) {
 	conf := join("tunnel profile modify profile_name=default hello_timeout=1 max_retries=2",
 		"tunnel create tunnel_name=office dest_ipaddr=192.0.2.1 persist=yes persist_max_delay=4",
@@ -244,13 +243,13 @@ func (s *site) waitDown(t *testing.T, session *api.Session) {
 // testWrongPassword: no session comes up, and the client says why.
 func (p plane) testWrongPassword(t *testing.T) {
 	c := p.newPair(t, lnsConfig(), join("tunnel create tunnel_name=office dest_ipaddr=192.0.2.1"))
-	c.lac.dial("session create tunnel_name=office session_name=s1 user_name=alice user_password=wrong")
+	c.lac.dial("session create tunnel_name=office session_name=s1 user_name=alice user_password=jabberwock")
 	c.lac.WaitOutput(upLimit, `refused`)
 	if up := c.lac.Up(false); len(up) > 0 {
 		t.Errorf("up with the wrong password: %v", up)
 	}
 	for _, d := range []*site{c.lac, c.lns} {
-		if out := d.Output(); strings.Contains(out, "wrong\"") || strings.Contains(out, "open sesame") {
+		if out := d.Output(); strings.Contains(out, "jabberwock") || strings.Contains(out, "open sesame") {
 			t.Errorf("a password is in the log:\n%s", out)
 		}
 	}
@@ -261,6 +260,7 @@ func (p plane) testWrongPassword(t *testing.T) {
 func (p plane) testWrongSecret(t *testing.T) {
 	c := p.newPair(t, lnsConfig(secretConfig(tunnelSecret)),
 		join(secretConfig("another"), "tunnel create tunnel_name=office dest_ipaddr=192.0.2.1"))
+	c.lac.WaitOutput(upLimit, `not authorized.*challenge response`)
 	c.lac.WaitGone(goneLimit)
 	for _, tunnel := range c.lns.Tunnels() {
 		if tunnel.GetStatus().GetState() == api.TunnelState_TUNNEL_STATE_ESTABLISHED {

@@ -1,10 +1,14 @@
 package e2e
 
-import "testing"
+import (
+	"testing"
+
+	"culvert/test/lab"
+)
 
 func tunPlane(t *testing.T) plane {
 	t.Helper()
-	requireTUN(t)
+	lab.RequireTUN(t)
 	return plane{"tun", transferSize}
 }
 

@@ -35,7 +35,7 @@ var mistakes = []struct {
 }
 
 func TestNativeMistakesInCommands(t *testing.T) {
-	requireTUN(t)
+	lab.RequireTUN(t)
 	s := newSite(t, lab.NewNetNS(t, "host"), "null", lnsConfig())
 	before := s.Config("config", "save")
 	for _, m := range mistakes {
@@ -50,7 +50,7 @@ func TestNativeMistakesInCommands(t *testing.T) {
 }
 
 func TestNativeMistakesInFiles(t *testing.T) {
-	requireTUN(t)
+	lab.RequireTUN(t)
 	for _, m := range mistakes {
 		t.Run(m.name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "culvertd.conf")
@@ -75,7 +75,7 @@ func checkRefusal(t *testing.T, output string, err error, want string) {
 }
 
 func TestNativeMistakesInFlags(t *testing.T) {
-	requireTUN(t)
+	lab.RequireTUN(t)
 	for _, test := range []struct {
 		want string
 		args []string
@@ -106,7 +106,7 @@ func lastLine(text string) string {
 }
 
 func TestNativePortInUse(t *testing.T) {
-	requireTUN(t)
+	lab.RequireTUN(t)
 	ns := lab.NewNetNS(t, "host")
 	clean := ns.State()
 	var conn *net.UDPConn
@@ -131,7 +131,7 @@ func TestNativePortInUse(t *testing.T) {
 
 // Somebody who is not root gets told so, by either program.
 func TestNativeNoPermission(t *testing.T) {
-	requireTUN(t)
+	lab.RequireTUN(t)
 	s := newSite(t, lab.NewNetNS(t, "host"), "null", "")
 	dir := publicDir(t)
 	for _, name := range []string{"culvertd", "l2tpconfig"} {
@@ -187,7 +187,7 @@ func asNobody(name string, args ...string) (string, error) {
 
 // Where the kernel has no L2TP, --dataplane kernel names the modules.
 func TestNativeMissingModule(t *testing.T) {
-	requireTUN(t)
+	lab.RequireTUN(t)
 	if _, err := os.Stat("/sys/module/l2tp_netlink"); err == nil {
 		t.Log("the kernel has L2TP: nothing to see")
 		return

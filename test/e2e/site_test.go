@@ -37,23 +37,6 @@ func newHosts(t testing.TB) (lns, lac *lab.NetNS) {
 	return lns, lac
 }
 
-// requireTUN skips the test unless it runs as root with /dev/net/tun. With
-// CULVERT_TEST_ROOT=1 it fails the test instead.
-func requireTUN(t testing.TB) {
-	t.Helper()
-	missing := t.Skipf
-	if os.Getenv("CULVERT_TEST_ROOT") == "1" {
-		missing = t.Fatalf
-	}
-	if os.Geteuid() != 0 {
-		missing("needs root to make network namespaces")
-	}
-	if _, err := os.Stat("/dev/net/tun"); err != nil {
-		missing("the kernel has no TUN devices: %v", err)
-	}
-	lab.RequireProgram(t, "ip")
-}
-
 // A site is a culvertd in its namespace, and what was there before any tunnel.
 type site struct {
 	*daemon.Daemon

@@ -6,8 +6,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"regexp"
-	"strings"
 	"syscall"
 	"testing"
 
@@ -88,18 +86,7 @@ func (l *L2TPNS) log() string {
 // WaitLog waits for a line in the log of l2tpns.
 func (l *L2TPNS) WaitLog(pattern string) {
 	l.t.Helper()
-	re := regexp.MustCompile(pattern)
-	lab.Wait(l.t, upLimit, "l2tpns to say "+pattern, func() error {
-		if text := l.log(); !re.MatchString(text) {
-			return errors.New("last said: " + lastLine(text))
-		}
-		return nil
-	})
-}
-
-// Logins returns how many sessions have come up since the start.
-func (l *L2TPNS) Logins() int {
-	return strings.Count(l.log(), "session is now active")
+	waitLog(l.t, "l2tpns", l.log, pattern)
 }
 
 // HangUp ends all tunnels from the server's end: l2tpns ends with them.

@@ -89,9 +89,6 @@ func (x *XL2TPD) pppLog() string {
 	return string(b)
 }
 
-// PID returns the daemon's process identifier.
-func (x *XL2TPD) PID() int { return x.daemon.Cmd.Process.Pid }
-
 // Dial places the call of a client.
 func (x *XL2TPD) Dial() {
 	x.t.Helper()
@@ -108,20 +105,7 @@ func (x *XL2TPD) HangUp() {
 	x.control("d " + all[len(all)-1][1])
 }
 
-// HangUpCall ends the call last established, and leaves the tunnel.
-func (x *XL2TPD) HangUpCall() {
-	x.t.Helper()
-	all := callEstablished.FindAllStringSubmatch(x.daemon.Output(), -1)
-	if len(all) == 0 {
-		x.t.Fatal("hanging up at xl2tpd: no call was established")
-	}
-	x.control("h " + all[len(all)-1][1])
-}
-
-var (
-	tunnelEstablished = regexp.MustCompile(`Connection established to .*Local: (\d+)`)
-	callEstablished   = regexp.MustCompile(`Call established with .*Local: (\d+)`)
-)
+var tunnelEstablished = regexp.MustCompile(`Connection established to .*Local: (\d+)`)
 
 // control writes a command to xl2tpd's pipe.
 func (x *XL2TPD) control(command string) {
@@ -185,18 +169,18 @@ func lastLine(text string) string {
 	return lines[len(lines)-1]
 }
 
-// WaitOutput waits for a line of xl2tpd, see [lab.Daemon.WaitOutput].
-func (x *XL2TPD) WaitOutput(pattern string) []string {
-	x.t.Helper()
-	return x.daemon.WaitOutput(upLimit, pattern)
-}
-
 // WaitPPP waits for a line of pppd.
 func (x *XL2TPD) WaitPPP(pattern string) {
 	x.t.Helper()
+	waitLog(x.t, "pppd", x.pppLog, pattern)
+}
+
+// waitLog waits for a line that matches pattern in what a program has logged.
+func waitLog(t testing.TB, who string, read func() string, pattern string) {
+	t.Helper()
 	re := regexp.MustCompile(pattern)
-	lab.Wait(x.t, upLimit, "pppd to say "+pattern, func() error {
-		if text := x.pppLog(); !re.MatchString(text) {
+	lab.Wait(t, upLimit, who+" to say "+pattern, func() error {
+		if text := read(); !re.MatchString(text) {
 			return errors.New("last said: " + lastLine(text))
 		}
 		return nil
