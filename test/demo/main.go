@@ -23,7 +23,8 @@ func main() {
 	}
 }
 
-// run tells the story over a data plane, or is one end of its transfer.
+// run tells the story over a data plane, or is one end of its transfer, or prints
+// what the kernel has.
 func run(ctx context.Context, args []string, out io.Writer) error {
 	word := "kernel"
 	if len(args) > 0 {
@@ -32,6 +33,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	switch word {
 	case "receive", "send":
 		return transfer(args, out)
+	case "inspect":
+		return inspect(ctx, out)
 	case "kernel", "tun":
 	default:
 		return fmt.Errorf("data plane %q: expected kernel or tun", word)

@@ -164,13 +164,8 @@ func (s *stage) interfaces() error {
 	if s.dataplane == "kernel" {
 		s.say("What the kernel has", "A tunnel, a session, and a ppp interface with the name that we gave it.\n"+
 			"No data packet passes through culvertd.")
-		for _, line := range []string{
-			"ip -n " + lacHost + " l2tp show tunnel",
-			"ip -n " + lacHost + " l2tp show session",
-		} {
-			if err := s.show(line); err != nil {
-				return err
-			}
+		if err := s.inspect(); err != nil {
+			return err
 		}
 	} else {
 		s.say("What the kernel has", "One TUN device for all sessions; culvertd does the framing.")
@@ -212,7 +207,14 @@ func (s *stage) counters() error {
 	if err := s.l2tpconfig("lac session show tunnel_name=office session_name=alice", "counters"); err != nil {
 		return err
 	}
-	return s.show("ip -n " + lacHost + " -s link show " + s.field("lac", "interface"))
+	if err := s.show("ip -n " + lacHost + " -s link show " + s.field("lac", "interface")); err != nil {
+		return err
+	}
+	if s.dataplane != "kernel" {
+		return nil
+	}
+	fmt.Fprintln(s.out, "\nThe l2tp layer counts its own headers, and the control messages of PPP:")
+	return s.inspect()
 }
 
 // end stops the LAC and shows that nothing is left.
@@ -241,6 +243,11 @@ func (s *stage) end() error {
 	}
 	fmt.Fprintf(s.out, "The LNS's log:\n%s\nDone.\n", indent(string(log)))
 	return nil
+}
+
+// inspect prints the LAC's kernel objects by the programs' own netlink code.
+func (s *stage) inspect() error {
+	return s.show("ip netns exec " + lacHost + " " + s.program("culvert-demo") + " inspect")
 }
 
 // state is the state of the first session of a daemon, or nothing.
