@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,8 +18,11 @@ func TestCallerSpeaksFirst(t *testing.T) {
 	for _, mute := range []bool{false, true} {
 		t.Run(fmt.Sprintf("mute=%v", mute), func(t *testing.T) {
 			inBubble(t, lnsConfig, "", func(w *dataplane.Wire, lns, lac *host) {
+				var mu sync.Mutex
 				var first netip.Addr // who sent the first data message that was not lost
 				w.Tap(func(src, _ netip.AddrPort, b []byte) bool {
+					mu.Lock()
+					defer mu.Unlock()
 					h, _, err := l2tp.ParseHeader(b)
 					if err != nil || h.Control || first.IsValid() {
 						return true
@@ -35,6 +39,8 @@ func TestCallerSpeaksFirst(t *testing.T) {
 				lac.createDeclared()
 				pass(10 * time.Second)
 				w.Tap(nil)
+				mu.Lock()
+				defer mu.Unlock()
 				if spoke := first == lnsAddr; spoke != mute {
 					t.Errorf("the LNS spoke first: %v, want %v", spoke, mute)
 				}
