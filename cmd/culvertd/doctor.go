@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"culvert/internal/engine"
 	"culvert/kernel"
 )
 
@@ -63,7 +64,7 @@ func tunFinding() kernel.Finding {
 // portFinding tries whether the usual port is free.
 func portFinding() kernel.Finding {
 	f := kernel.Finding{Name: "UDP port 1701", OK: true, Detail: "free"}
-	s, err := kernel.ListenUDP(netip.AddrPortFrom(netip.IPv4Unspecified(), usualPort))
+	s, err := kernel.ListenUDP(netip.AddrPortFrom(netip.IPv4Unspecified(), engine.UsualPort))
 	if err != nil {
 		f.OK, f.Detail = false, err.Error()
 		f.Fix = "stop the other L2TP daemon (xl2tpd, l2tpns, openl2tpd, culvertd), or use --listen ADDR:PORT"

@@ -146,9 +146,6 @@ func poolConfigs(s *config.Snapshot) []pool.Config {
 	return configs
 }
 
-// usualPort is L2TP's (RFC 2661, 8.1).
-const usualPort = 1701
-
 // addresses are where peers are heard.
 func (f *flags) addresses() ([]netip.AddrPort, error) {
 	if len(f.listen) == 0 {
@@ -167,9 +164,9 @@ func (f *flags) addresses() ([]netip.AddrPort, error) {
 
 // everywhere is every address of the host, of the families that it has.
 func everywhere() []netip.AddrPort {
-	addrs := []netip.AddrPort{netip.AddrPortFrom(netip.IPv4Unspecified(), usualPort)}
+	addrs := []netip.AddrPort{netip.AddrPortFrom(netip.IPv4Unspecified(), engine.UsualPort)}
 	if _, err := os.Stat("/proc/net/if_inet6"); err == nil {
-		addrs = append(addrs, netip.AddrPortFrom(netip.IPv6Unspecified(), usualPort))
+		addrs = append(addrs, netip.AddrPortFrom(netip.IPv6Unspecified(), engine.UsualPort))
 	}
 	return addrs
 }
@@ -177,7 +174,7 @@ func everywhere() []netip.AddrPort {
 // parseListen reads ADDR, ADDR:PORT or [ADDR6]:PORT.
 func parseListen(text string) (netip.AddrPort, error) {
 	if addr, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
-		return netip.AddrPortFrom(addr, usualPort), nil
+		return netip.AddrPortFrom(addr, engine.UsualPort), nil
 	}
 	if addr, err := netip.ParseAddrPort(text); err == nil {
 		return addr, nil

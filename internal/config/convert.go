@@ -3,7 +3,6 @@ package config
 import (
 	"log/slog"
 	"net/netip"
-	"strconv"
 	"time"
 
 	"culvert/api"
@@ -142,10 +141,4 @@ func poolOf(m *api.Pool) Pool {
 		Reserved:  m.GetReserved(),
 		Drain:     m.GetDrain(),
 	}
-}
-
-func interfaceName(pattern string, tunnelID, sessionID uint16) string {
-	name, _ := schema.ExpandInterface(pattern,
-		strconv.Itoa(int(tunnelID)), strconv.Itoa(int(sessionID)))
-	return name
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/netip"
+	"strconv"
 
 	"google.golang.org/protobuf/proto"
 
@@ -198,5 +199,7 @@ func authPeer(p *api.PPPProfile, kind api.SessionType) bool {
 
 // InterfaceName makes the name of a session's network interface.
 func InterfaceName(pattern string, tunnelID, sessionID uint16) string {
-	return interfaceName(pattern, tunnelID, sessionID)
+	name, _ := schema.ExpandInterface(pattern,
+		strconv.Itoa(int(tunnelID)), strconv.Itoa(int(sessionID)))
+	return name
 }

@@ -117,7 +117,7 @@ func (t *tunnel) beginBy(f first) {
 // another port there if the profile wants one. The usual port stands for the
 // daemon's own.
 func localOf(d dataplane.Datagram, p config.TunnelParameters) netip.AddrPort {
-	if p.OurUDPPort == usualPort {
+	if p.OurUDPPort == UsualPort {
 		return d.Local
 	}
 	return netip.AddrPortFrom(d.Local.Addr(), p.OurUDPPort)

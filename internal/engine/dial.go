@@ -188,7 +188,7 @@ func (d *dialer) open(snapshot *config.Snapshot, peer netip.AddrPort) {
 // ownPort is the port that a tunnel of ours has: the usual one stands for the
 // daemon's own, on which a peer that calls back finds us.
 func (e *Engine) ownPort(port uint16) uint16 {
-	if port != usualPort || len(e.listeners) == 0 {
+	if port != UsualPort || len(e.listeners) == 0 {
 		return port
 	}
 	for _, l := range e.listeners {
@@ -199,8 +199,8 @@ func (e *Engine) ownPort(port uint16) uint16 {
 	return e.listeners[0].Addr().Port()
 }
 
-// usualPort is L2TP's (RFC 2661, 8.1).
-const usualPort = 1701
+// UsualPort is L2TP's (RFC 2661, 8.1).
+const UsualPort = 1701
 
 // established places the calls that were asked for.
 func (d *dialer) established(now time.Time) {

@@ -362,19 +362,27 @@ func (t *tunnel) detach() {
 		t.shard.tellIfGone()
 		return
 	}
+	t.tearDown("deleting data tunnel", dataplane.Tunnel.Detach, func() { t.attached = false })
+}
+
+// tearDown has a worker take something of the tunnel out of the data plane, and
+// then calls then, whether that went well or not.
+func (t *tunnel) tearDown(
+	doing string, run func(dataplane.Tunnel, context.Context) error, then func(),
+) {
 	t.shard.do(&t.jobs, job{
 		urgency: forTeardown,
 		run: func(ctx context.Context) error {
 			if t.path == nil {
 				return nil
 			}
-			return t.path.Detach(ctx)
+			return run(t.path, ctx)
 		},
 		done: func(err error) {
 			if err != nil {
-				t.log().Warn("deleting data tunnel", "err", err)
+				t.log().Warn(doing, "err", err)
 			}
-			t.attached = false
+			then()
 			t.shard.tellIfGone()
 		},
 	})
@@ -391,22 +399,7 @@ func (t *tunnel) finish() {
 
 // leave closes the socket and forgets the tunnel.
 func (t *tunnel) leave() {
-	t.shard.do(&t.jobs, job{
-		urgency: forTeardown,
-		run: func(ctx context.Context) error {
-			if t.path == nil {
-				return nil
-			}
-			return t.path.Close(ctx)
-		},
-		done: func(err error) {
-			if err != nil {
-				t.log().Warn("closing tunnel socket", "err", err)
-			}
-			t.forget()
-			t.shard.tellIfGone()
-		},
-	})
+	t.tearDown("closing tunnel socket", dataplane.Tunnel.Close, t.forget)
 }
 
 // forget takes the tunnel off the shard.

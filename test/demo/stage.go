@@ -23,10 +23,15 @@ func (s *stage) command(name string, args ...string) {
 	fmt.Fprintf(s.out, "$ %s\n", line)
 }
 
-// show runs a command and prints it with its output.
-func (s *stage) show(line string) error {
-	words := strings.Fields(line)
-	return s.run(exec.CommandContext(s.ctx, words[0], words[1:]...), "")
+// show runs commands, one after the other, and prints each with its output.
+func (s *stage) show(lines ...string) error {
+	for _, line := range lines {
+		words := strings.Fields(line)
+		if err := s.run(exec.CommandContext(s.ctx, words[0], words[1:]...), ""); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // l2tpconfig runs a command line of l2tpconfig against the daemon that its

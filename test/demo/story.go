@@ -81,22 +81,17 @@ func (s *stage) say(title, format string, args ...any) {
 func (s *stage) hosts() error {
 	s.say("Two hosts", "Two network namespaces stand for an LNS (%s) and a LAC (%s),\n"+
 		"with a virtual cable between them.", lnsAddr, lacAddr)
-	for _, line := range []string{
-		"ip netns add " + lnsHost,
-		"ip netns add " + lacHost,
-		"ip link add cable netns " + lnsHost + " type veth peer name cable netns " + lacHost,
-		"ip -n " + lnsHost + " address add " + lnsAddr + "/24 dev cable",
-		"ip -n " + lacHost + " address add " + lacAddr + "/24 dev cable",
-		"ip -n " + lnsHost + " link set cable up",
-		"ip -n " + lacHost + " link set cable up",
-		"ip -n " + lnsHost + " link set lo up",
-		"ip -n " + lacHost + " link set lo up",
-	} {
-		if err := s.show(line); err != nil {
-			return err
-		}
-	}
-	return nil
+	return s.show(
+		"ip netns add "+lnsHost,
+		"ip netns add "+lacHost,
+		"ip link add cable netns "+lnsHost+" type veth peer name cable netns "+lacHost,
+		"ip -n "+lnsHost+" address add "+lnsAddr+"/24 dev cable",
+		"ip -n "+lacHost+" address add "+lacAddr+"/24 dev cable",
+		"ip -n "+lnsHost+" link set cable up",
+		"ip -n "+lacHost+" link set cable up",
+		"ip -n "+lnsHost+" link set lo up",
+		"ip -n "+lacHost+" link set lo up",
+	)
 }
 
 // start writes the configurations and starts both daemons.
@@ -170,16 +165,11 @@ func (s *stage) interfaces() error {
 	} else {
 		s.say("What the kernel has", "One TUN device for all sessions; culvertd does the framing.")
 	}
-	for _, line := range []string{
-		"ip -n " + lacHost + " -d -br link show " + s.field("lac", "interface"),
-		"ip -n " + lacHost + " -br address show " + s.field("lac", "interface"),
-		"ip -n " + lacHost + " route",
-	} {
-		if err := s.show(line); err != nil {
-			return err
-		}
-	}
-	return nil
+	return s.show(
+		"ip -n "+lacHost+" -d -br link show "+s.field("lac", "interface"),
+		"ip -n "+lacHost+" -br address show "+s.field("lac", "interface"),
+		"ip -n "+lacHost+" route",
+	)
 }
 
 // traffic crosses the session.
