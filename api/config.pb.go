@@ -78,21 +78,90 @@ func (LogLevel) EnumDescriptor() ([]byte, []int) {
 	return file_culvert_v1_config_proto_rawDescGZIP(), []int{0}
 }
 
+// Role is which ends of a call we may be.
+type Role int32
+
+const (
+	Role_ROLE_UNSPECIFIED Role = 0
+	Role_ROLE_LAC         Role = 1
+	Role_ROLE_LNS         Role = 2
+	Role_ROLE_LACLNS      Role = 3
+	Role_ROLE_LNSLAC      Role = 4
+)
+
+// Enum value maps for Role.
+var (
+	Role_name = map[int32]string{
+		0: "ROLE_UNSPECIFIED",
+		1: "ROLE_LAC",
+		2: "ROLE_LNS",
+		3: "ROLE_LACLNS",
+		4: "ROLE_LNSLAC",
+	}
+	Role_value = map[string]int32{
+		"ROLE_UNSPECIFIED": 0,
+		"ROLE_LAC":         1,
+		"ROLE_LNS":         2,
+		"ROLE_LACLNS":      3,
+		"ROLE_LNSLAC":      4,
+	}
+)
+
+func (x Role) Enum() *Role {
+	p := new(Role)
+	*p = x
+	return p
+}
+
+func (x Role) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Role) Descriptor() protoreflect.EnumDescriptor {
+	return file_culvert_v1_config_proto_enumTypes[1].Descriptor()
+}
+
+func (Role) Type() protoreflect.EnumType {
+	return &file_culvert_v1_config_proto_enumTypes[1]
+}
+
+func (x Role) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Role.Descriptor instead.
+func (Role) EnumDescriptor() ([]byte, []int) {
+	return file_culvert_v1_config_proto_rawDescGZIP(), []int{1}
+}
+
 // System holds what concerns the daemon as a whole.
 type System struct {
-	state                   protoimpl.MessageState `protogen:"open.v1"`
-	MaxTunnels              *uint32                `protobuf:"varint,1,opt,name=max_tunnels,json=maxTunnels,proto3,oneof" json:"max_tunnels,omitempty"`
-	MaxSessions             *uint32                `protobuf:"varint,2,opt,name=max_sessions,json=maxSessions,proto3,oneof" json:"max_sessions,omitempty"`
-	DrainTunnels            *bool                  `protobuf:"varint,3,opt,name=drain_tunnels,json=drainTunnels,proto3,oneof" json:"drain_tunnels,omitempty"`
-	TunnelEstablishTimeout  *uint32                `protobuf:"varint,4,opt,name=tunnel_establish_timeout,json=tunnelEstablishTimeout,proto3,oneof" json:"tunnel_establish_timeout,omitempty"`
-	SessionEstablishTimeout *uint32                `protobuf:"varint,5,opt,name=session_establish_timeout,json=sessionEstablishTimeout,proto3,oneof" json:"session_establish_timeout,omitempty"`
-	DenyLocalTunnelCreates  *bool                  `protobuf:"varint,6,opt,name=deny_local_tunnel_creates,json=denyLocalTunnelCreates,proto3,oneof" json:"deny_local_tunnel_creates,omitempty"`
-	DenyRemoteTunnelCreates *bool                  `protobuf:"varint,7,opt,name=deny_remote_tunnel_creates,json=denyRemoteTunnelCreates,proto3,oneof" json:"deny_remote_tunnel_creates,omitempty"`
-	LogLevel                *LogLevel              `protobuf:"varint,8,opt,name=log_level,json=logLevel,proto3,enum=culvert.v1.LogLevel,oneof" json:"log_level,omitempty"`
-	HostName                *string                `protobuf:"bytes,9,opt,name=host_name,json=hostName,proto3,oneof" json:"host_name,omitempty"`
-	Status                  *SystemStatus          `protobuf:"bytes,10,opt,name=status,proto3" json:"status,omitempty"`
-	unknownFields           protoimpl.UnknownFields
-	sizeCache               protoimpl.SizeCache
+	state                     protoimpl.MessageState `protogen:"open.v1"`
+	MaxTunnels                *uint32                `protobuf:"varint,1,opt,name=max_tunnels,json=maxTunnels,proto3,oneof" json:"max_tunnels,omitempty"`
+	MaxSessions               *uint32                `protobuf:"varint,2,opt,name=max_sessions,json=maxSessions,proto3,oneof" json:"max_sessions,omitempty"`
+	DrainTunnels              *bool                  `protobuf:"varint,3,opt,name=drain_tunnels,json=drainTunnels,proto3,oneof" json:"drain_tunnels,omitempty"`
+	TunnelEstablishTimeout    *uint32                `protobuf:"varint,4,opt,name=tunnel_establish_timeout,json=tunnelEstablishTimeout,proto3,oneof" json:"tunnel_establish_timeout,omitempty"`
+	SessionEstablishTimeout   *uint32                `protobuf:"varint,5,opt,name=session_establish_timeout,json=sessionEstablishTimeout,proto3,oneof" json:"session_establish_timeout,omitempty"`
+	DenyLocalTunnelCreates    *bool                  `protobuf:"varint,6,opt,name=deny_local_tunnel_creates,json=denyLocalTunnelCreates,proto3,oneof" json:"deny_local_tunnel_creates,omitempty"`
+	DenyRemoteTunnelCreates   *bool                  `protobuf:"varint,7,opt,name=deny_remote_tunnel_creates,json=denyRemoteTunnelCreates,proto3,oneof" json:"deny_remote_tunnel_creates,omitempty"`
+	LogLevel                  *LogLevel              `protobuf:"varint,8,opt,name=log_level,json=logLevel,proto3,enum=culvert.v1.LogLevel,oneof" json:"log_level,omitempty"`
+	HostName                  *string                `protobuf:"bytes,9,opt,name=host_name,json=hostName,proto3,oneof" json:"host_name,omitempty"`
+	Status                    *SystemStatus          `protobuf:"bytes,10,opt,name=status,proto3" json:"status,omitempty"`
+	TraceFlags                *uint32                `protobuf:"varint,11,opt,name=trace_flags,json=traceFlags,proto3,oneof" json:"trace_flags,omitempty"`
+	TunnelPersistPendTimeout  *uint32                `protobuf:"varint,12,opt,name=tunnel_persist_pend_timeout,json=tunnelPersistPendTimeout,proto3,oneof" json:"tunnel_persist_pend_timeout,omitempty"`
+	SessionPersistPendTimeout *uint32                `protobuf:"varint,13,opt,name=session_persist_pend_timeout,json=sessionPersistPendTimeout,proto3,oneof" json:"session_persist_pend_timeout,omitempty"`
+	ResetStatistics           *bool                  `protobuf:"varint,14,opt,name=reset_statistics,json=resetStatistics,proto3,oneof" json:"reset_statistics,omitempty"`
+	ApiGroup                  *string                `protobuf:"bytes,15,opt,name=api_group,json=apiGroup,proto3,oneof" json:"api_group,omitempty"`
+	ApiReadersGroup           *string                `protobuf:"bytes,16,opt,name=api_readers_group,json=apiReadersGroup,proto3,oneof" json:"api_readers_group,omitempty"`
+	ApiListen                 *string                `protobuf:"bytes,17,opt,name=api_listen,json=apiListen,proto3,oneof" json:"api_listen,omitempty"`
+	ApiCertificate            *string                `protobuf:"bytes,18,opt,name=api_certificate,json=apiCertificate,proto3,oneof" json:"api_certificate,omitempty"`
+	ApiKey                    *string                `protobuf:"bytes,19,opt,name=api_key,json=apiKey,proto3,oneof" json:"api_key,omitempty"`
+	ApiClientCa               *string                `protobuf:"bytes,20,opt,name=api_client_ca,json=apiClientCa,proto3,oneof" json:"api_client_ca,omitempty"`
+	ApiAdmins                 []string               `protobuf:"bytes,21,rep,name=api_admins,json=apiAdmins,proto3" json:"api_admins,omitempty"`
+	ApiReaders                []string               `protobuf:"bytes,22,rep,name=api_readers,json=apiReaders,proto3" json:"api_readers,omitempty"`
+	MetricsListen             *string                `protobuf:"bytes,23,opt,name=metrics_listen,json=metricsListen,proto3,oneof" json:"metrics_listen,omitempty"`
+	unknownFields             protoimpl.UnknownFields
+	sizeCache                 protoimpl.SizeCache
 }
 
 func (x *System) Reset() {
@@ -195,6 +264,97 @@ func (x *System) GetStatus() *SystemStatus {
 	return nil
 }
 
+func (x *System) GetTraceFlags() uint32 {
+	if x != nil && x.TraceFlags != nil {
+		return *x.TraceFlags
+	}
+	return 0
+}
+
+func (x *System) GetTunnelPersistPendTimeout() uint32 {
+	if x != nil && x.TunnelPersistPendTimeout != nil {
+		return *x.TunnelPersistPendTimeout
+	}
+	return 0
+}
+
+func (x *System) GetSessionPersistPendTimeout() uint32 {
+	if x != nil && x.SessionPersistPendTimeout != nil {
+		return *x.SessionPersistPendTimeout
+	}
+	return 0
+}
+
+func (x *System) GetResetStatistics() bool {
+	if x != nil && x.ResetStatistics != nil {
+		return *x.ResetStatistics
+	}
+	return false
+}
+
+func (x *System) GetApiGroup() string {
+	if x != nil && x.ApiGroup != nil {
+		return *x.ApiGroup
+	}
+	return ""
+}
+
+func (x *System) GetApiReadersGroup() string {
+	if x != nil && x.ApiReadersGroup != nil {
+		return *x.ApiReadersGroup
+	}
+	return ""
+}
+
+func (x *System) GetApiListen() string {
+	if x != nil && x.ApiListen != nil {
+		return *x.ApiListen
+	}
+	return ""
+}
+
+func (x *System) GetApiCertificate() string {
+	if x != nil && x.ApiCertificate != nil {
+		return *x.ApiCertificate
+	}
+	return ""
+}
+
+func (x *System) GetApiKey() string {
+	if x != nil && x.ApiKey != nil {
+		return *x.ApiKey
+	}
+	return ""
+}
+
+func (x *System) GetApiClientCa() string {
+	if x != nil && x.ApiClientCa != nil {
+		return *x.ApiClientCa
+	}
+	return ""
+}
+
+func (x *System) GetApiAdmins() []string {
+	if x != nil {
+		return x.ApiAdmins
+	}
+	return nil
+}
+
+func (x *System) GetApiReaders() []string {
+	if x != nil {
+		return x.ApiReaders
+	}
+	return nil
+}
+
+func (x *System) GetMetricsListen() string {
+	if x != nil && x.MetricsListen != nil {
+		return *x.MetricsListen
+	}
+	return ""
+}
+
 // SystemStatus is what is known of the daemon at run time.
 type SystemStatus struct {
 	state               protoimpl.MessageState `protogen:"open.v1"`
@@ -215,6 +375,10 @@ type SystemStatus struct {
 	SessionsRefused     uint64                 `protobuf:"varint,14,opt,name=sessions_refused,json=sessionsRefused,proto3" json:"sessions_refused,omitempty"`
 	RxBadPackets        uint64                 `protobuf:"varint,15,opt,name=rx_bad_packets,json=rxBadPackets,proto3" json:"rx_bad_packets,omitempty"`
 	RxDroppedPackets    uint64                 `protobuf:"varint,16,opt,name=rx_dropped_packets,json=rxDroppedPackets,proto3" json:"rx_dropped_packets,omitempty"`
+	StatisticsSince     *timestamppb.Timestamp `protobuf:"bytes,18,opt,name=statistics_since,json=statisticsSince,proto3" json:"statistics_since,omitempty"`
+	Statistics          *Statistics            `protobuf:"bytes,19,opt,name=statistics,proto3" json:"statistics,omitempty"`
+	Revision            string                 `protobuf:"bytes,20,opt,name=revision,proto3" json:"revision,omitempty"`
+	Warnings            []string               `protobuf:"bytes,21,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
 }
@@ -368,6 +532,356 @@ func (x *SystemStatus) GetRxDroppedPackets() uint64 {
 	return 0
 }
 
+func (x *SystemStatus) GetStatisticsSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StatisticsSince
+	}
+	return nil
+}
+
+func (x *SystemStatus) GetStatistics() *Statistics {
+	if x != nil {
+		return x.Statistics
+	}
+	return nil
+}
+
+func (x *SystemStatus) GetRevision() string {
+	if x != nil {
+		return x.Revision
+	}
+	return ""
+}
+
+func (x *SystemStatus) GetWarnings() []string {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
+}
+
+// Statistics counts what happened since the start, or since it was set to zero.
+type Statistics struct {
+	state                    protoimpl.MessageState `protogen:"open.v1"`
+	TunnelsCreated           uint64                 `protobuf:"varint,1,opt,name=tunnels_created,json=tunnelsCreated,proto3" json:"tunnels_created,omitempty"`
+	TunnelsEstablished       uint64                 `protobuf:"varint,2,opt,name=tunnels_established,json=tunnelsEstablished,proto3" json:"tunnels_established,omitempty"`
+	TunnelsRefused           uint64                 `protobuf:"varint,3,opt,name=tunnels_refused,json=tunnelsRefused,proto3" json:"tunnels_refused,omitempty"`
+	TunnelsFailed            uint64                 `protobuf:"varint,4,opt,name=tunnels_failed,json=tunnelsFailed,proto3" json:"tunnels_failed,omitempty"`
+	TunnelsLost              uint64                 `protobuf:"varint,5,opt,name=tunnels_lost,json=tunnelsLost,proto3" json:"tunnels_lost,omitempty"`
+	TunnelAuthFailures       uint64                 `protobuf:"varint,6,opt,name=tunnel_auth_failures,json=tunnelAuthFailures,proto3" json:"tunnel_auth_failures,omitempty"`
+	SessionsCreated          uint64                 `protobuf:"varint,7,opt,name=sessions_created,json=sessionsCreated,proto3" json:"sessions_created,omitempty"`
+	SessionsEstablished      uint64                 `protobuf:"varint,8,opt,name=sessions_established,json=sessionsEstablished,proto3" json:"sessions_established,omitempty"`
+	SessionsUp               uint64                 `protobuf:"varint,9,opt,name=sessions_up,json=sessionsUp,proto3" json:"sessions_up,omitempty"`
+	SessionsRefused          uint64                 `protobuf:"varint,10,opt,name=sessions_refused,json=sessionsRefused,proto3" json:"sessions_refused,omitempty"`
+	SessionsFailed           uint64                 `protobuf:"varint,11,opt,name=sessions_failed,json=sessionsFailed,proto3" json:"sessions_failed,omitempty"`
+	SessionEstablishTimeouts uint64                 `protobuf:"varint,12,opt,name=session_establish_timeouts,json=sessionEstablishTimeouts,proto3" json:"session_establish_timeouts,omitempty"`
+	PppAuthSuccesses         uint64                 `protobuf:"varint,13,opt,name=ppp_auth_successes,json=pppAuthSuccesses,proto3" json:"ppp_auth_successes,omitempty"`
+	PppAuthFailures          uint64                 `protobuf:"varint,14,opt,name=ppp_auth_failures,json=pppAuthFailures,proto3" json:"ppp_auth_failures,omitempty"`
+	NoAddress                uint64                 `protobuf:"varint,15,opt,name=no_address,json=noAddress,proto3" json:"no_address,omitempty"`
+	RxBadPackets             uint64                 `protobuf:"varint,16,opt,name=rx_bad_packets,json=rxBadPackets,proto3" json:"rx_bad_packets,omitempty"`
+	RxDroppedPackets         uint64                 `protobuf:"varint,17,opt,name=rx_dropped_packets,json=rxDroppedPackets,proto3" json:"rx_dropped_packets,omitempty"`
+	RxDuplicates             uint64                 `protobuf:"varint,18,opt,name=rx_duplicates,json=rxDuplicates,proto3" json:"rx_duplicates,omitempty"`
+	RxOutOfOrder             uint64                 `protobuf:"varint,19,opt,name=rx_out_of_order,json=rxOutOfOrder,proto3" json:"rx_out_of_order,omitempty"`
+	Retransmits              uint64                 `protobuf:"varint,20,opt,name=retransmits,proto3" json:"retransmits,omitempty"`
+	RxZlb                    uint64                 `protobuf:"varint,21,opt,name=rx_zlb,json=rxZlb,proto3" json:"rx_zlb,omitempty"`
+	TxZlb                    uint64                 `protobuf:"varint,22,opt,name=tx_zlb,json=txZlb,proto3" json:"tx_zlb,omitempty"`
+	DataFramesToControl      uint64                 `protobuf:"varint,23,opt,name=data_frames_to_control,json=dataFramesToControl,proto3" json:"data_frames_to_control,omitempty"`
+	KernelErrors             uint64                 `protobuf:"varint,24,opt,name=kernel_errors,json=kernelErrors,proto3" json:"kernel_errors,omitempty"`
+	Faults                   uint64                 `protobuf:"varint,25,opt,name=faults,proto3" json:"faults,omitempty"`
+	EventsDropped            uint64                 `protobuf:"varint,26,opt,name=events_dropped,json=eventsDropped,proto3" json:"events_dropped,omitempty"`
+	Messages                 []*MessageCount        `protobuf:"bytes,30,rep,name=messages,proto3" json:"messages,omitempty"`
+	unknownFields            protoimpl.UnknownFields
+	sizeCache                protoimpl.SizeCache
+}
+
+func (x *Statistics) Reset() {
+	*x = Statistics{}
+	mi := &file_culvert_v1_config_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Statistics) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Statistics) ProtoMessage() {}
+
+func (x *Statistics) ProtoReflect() protoreflect.Message {
+	mi := &file_culvert_v1_config_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Statistics.ProtoReflect.Descriptor instead.
+func (*Statistics) Descriptor() ([]byte, []int) {
+	return file_culvert_v1_config_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Statistics) GetTunnelsCreated() uint64 {
+	if x != nil {
+		return x.TunnelsCreated
+	}
+	return 0
+}
+
+func (x *Statistics) GetTunnelsEstablished() uint64 {
+	if x != nil {
+		return x.TunnelsEstablished
+	}
+	return 0
+}
+
+func (x *Statistics) GetTunnelsRefused() uint64 {
+	if x != nil {
+		return x.TunnelsRefused
+	}
+	return 0
+}
+
+func (x *Statistics) GetTunnelsFailed() uint64 {
+	if x != nil {
+		return x.TunnelsFailed
+	}
+	return 0
+}
+
+func (x *Statistics) GetTunnelsLost() uint64 {
+	if x != nil {
+		return x.TunnelsLost
+	}
+	return 0
+}
+
+func (x *Statistics) GetTunnelAuthFailures() uint64 {
+	if x != nil {
+		return x.TunnelAuthFailures
+	}
+	return 0
+}
+
+func (x *Statistics) GetSessionsCreated() uint64 {
+	if x != nil {
+		return x.SessionsCreated
+	}
+	return 0
+}
+
+func (x *Statistics) GetSessionsEstablished() uint64 {
+	if x != nil {
+		return x.SessionsEstablished
+	}
+	return 0
+}
+
+func (x *Statistics) GetSessionsUp() uint64 {
+	if x != nil {
+		return x.SessionsUp
+	}
+	return 0
+}
+
+func (x *Statistics) GetSessionsRefused() uint64 {
+	if x != nil {
+		return x.SessionsRefused
+	}
+	return 0
+}
+
+func (x *Statistics) GetSessionsFailed() uint64 {
+	if x != nil {
+		return x.SessionsFailed
+	}
+	return 0
+}
+
+func (x *Statistics) GetSessionEstablishTimeouts() uint64 {
+	if x != nil {
+		return x.SessionEstablishTimeouts
+	}
+	return 0
+}
+
+func (x *Statistics) GetPppAuthSuccesses() uint64 {
+	if x != nil {
+		return x.PppAuthSuccesses
+	}
+	return 0
+}
+
+func (x *Statistics) GetPppAuthFailures() uint64 {
+	if x != nil {
+		return x.PppAuthFailures
+	}
+	return 0
+}
+
+func (x *Statistics) GetNoAddress() uint64 {
+	if x != nil {
+		return x.NoAddress
+	}
+	return 0
+}
+
+func (x *Statistics) GetRxBadPackets() uint64 {
+	if x != nil {
+		return x.RxBadPackets
+	}
+	return 0
+}
+
+func (x *Statistics) GetRxDroppedPackets() uint64 {
+	if x != nil {
+		return x.RxDroppedPackets
+	}
+	return 0
+}
+
+func (x *Statistics) GetRxDuplicates() uint64 {
+	if x != nil {
+		return x.RxDuplicates
+	}
+	return 0
+}
+
+func (x *Statistics) GetRxOutOfOrder() uint64 {
+	if x != nil {
+		return x.RxOutOfOrder
+	}
+	return 0
+}
+
+func (x *Statistics) GetRetransmits() uint64 {
+	if x != nil {
+		return x.Retransmits
+	}
+	return 0
+}
+
+func (x *Statistics) GetRxZlb() uint64 {
+	if x != nil {
+		return x.RxZlb
+	}
+	return 0
+}
+
+func (x *Statistics) GetTxZlb() uint64 {
+	if x != nil {
+		return x.TxZlb
+	}
+	return 0
+}
+
+func (x *Statistics) GetDataFramesToControl() uint64 {
+	if x != nil {
+		return x.DataFramesToControl
+	}
+	return 0
+}
+
+func (x *Statistics) GetKernelErrors() uint64 {
+	if x != nil {
+		return x.KernelErrors
+	}
+	return 0
+}
+
+func (x *Statistics) GetFaults() uint64 {
+	if x != nil {
+		return x.Faults
+	}
+	return 0
+}
+
+func (x *Statistics) GetEventsDropped() uint64 {
+	if x != nil {
+		return x.EventsDropped
+	}
+	return 0
+}
+
+func (x *Statistics) GetMessages() []*MessageCount {
+	if x != nil {
+		return x.Messages
+	}
+	return nil
+}
+
+// MessageCount counts the control messages of one type.
+type MessageCount struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Type          string                 `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
+	Rx            uint64                 `protobuf:"varint,2,opt,name=rx,proto3" json:"rx,omitempty"`
+	Tx            uint64                 `protobuf:"varint,3,opt,name=tx,proto3" json:"tx,omitempty"`
+	RxBad         uint64                 `protobuf:"varint,4,opt,name=rx_bad,json=rxBad,proto3" json:"rx_bad,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MessageCount) Reset() {
+	*x = MessageCount{}
+	mi := &file_culvert_v1_config_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MessageCount) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MessageCount) ProtoMessage() {}
+
+func (x *MessageCount) ProtoReflect() protoreflect.Message {
+	mi := &file_culvert_v1_config_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MessageCount.ProtoReflect.Descriptor instead.
+func (*MessageCount) Descriptor() ([]byte, []int) {
+	return file_culvert_v1_config_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *MessageCount) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *MessageCount) GetRx() uint64 {
+	if x != nil {
+		return x.Rx
+	}
+	return 0
+}
+
+func (x *MessageCount) GetTx() uint64 {
+	if x != nil {
+		return x.Tx
+	}
+	return 0
+}
+
+func (x *MessageCount) GetRxBad() uint64 {
+	if x != nil {
+		return x.RxBad
+	}
+	return 0
+}
+
 // PeerProfile says which profiles are for which peer.
 type PeerProfile struct {
 	state              protoimpl.MessageState `protogen:"open.v1"`
@@ -377,13 +891,15 @@ type PeerProfile struct {
 	TunnelProfileName  *string                `protobuf:"bytes,4,opt,name=tunnel_profile_name,json=tunnelProfileName,proto3,oneof" json:"tunnel_profile_name,omitempty"`
 	SessionProfileName *string                `protobuf:"bytes,5,opt,name=session_profile_name,json=sessionProfileName,proto3,oneof" json:"session_profile_name,omitempty"`
 	PppProfileName     *string                `protobuf:"bytes,6,opt,name=ppp_profile_name,json=pppProfileName,proto3,oneof" json:"ppp_profile_name,omitempty"`
+	PeerPort           *uint32                `protobuf:"varint,7,opt,name=peer_port,json=peerPort,proto3,oneof" json:"peer_port,omitempty"`
+	LacLns             *Role                  `protobuf:"varint,8,opt,name=lac_lns,json=lacLns,proto3,enum=culvert.v1.Role,oneof" json:"lac_lns,omitempty"`
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
 }
 
 func (x *PeerProfile) Reset() {
 	*x = PeerProfile{}
-	mi := &file_culvert_v1_config_proto_msgTypes[2]
+	mi := &file_culvert_v1_config_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -395,7 +911,7 @@ func (x *PeerProfile) String() string {
 func (*PeerProfile) ProtoMessage() {}
 
 func (x *PeerProfile) ProtoReflect() protoreflect.Message {
-	mi := &file_culvert_v1_config_proto_msgTypes[2]
+	mi := &file_culvert_v1_config_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -408,7 +924,7 @@ func (x *PeerProfile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PeerProfile.ProtoReflect.Descriptor instead.
 func (*PeerProfile) Descriptor() ([]byte, []int) {
-	return file_culvert_v1_config_proto_rawDescGZIP(), []int{2}
+	return file_culvert_v1_config_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *PeerProfile) GetProfileName() string {
@@ -453,6 +969,150 @@ func (x *PeerProfile) GetPppProfileName() string {
 	return ""
 }
 
+func (x *PeerProfile) GetPeerPort() uint32 {
+	if x != nil && x.PeerPort != nil {
+		return *x.PeerPort
+	}
+	return 0
+}
+
+func (x *PeerProfile) GetLacLns() Role {
+	if x != nil && x.LacLns != nil {
+		return *x.LacLns
+	}
+	return Role_ROLE_UNSPECIFIED
+}
+
+// Peer is a host with which there are tunnels.
+type Peer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	PeerIpaddr    *string                `protobuf:"bytes,1,opt,name=peer_ipaddr,json=peerIpaddr,proto3,oneof" json:"peer_ipaddr,omitempty"`
+	LocalIpaddr   *string                `protobuf:"bytes,2,opt,name=local_ipaddr,json=localIpaddr,proto3,oneof" json:"local_ipaddr,omitempty"`
+	Status        *PeerStatus            `protobuf:"bytes,3,opt,name=status,proto3" json:"status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Peer) Reset() {
+	*x = Peer{}
+	mi := &file_culvert_v1_config_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Peer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Peer) ProtoMessage() {}
+
+func (x *Peer) ProtoReflect() protoreflect.Message {
+	mi := &file_culvert_v1_config_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Peer.ProtoReflect.Descriptor instead.
+func (*Peer) Descriptor() ([]byte, []int) {
+	return file_culvert_v1_config_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Peer) GetPeerIpaddr() string {
+	if x != nil && x.PeerIpaddr != nil {
+		return *x.PeerIpaddr
+	}
+	return ""
+}
+
+func (x *Peer) GetLocalIpaddr() string {
+	if x != nil && x.LocalIpaddr != nil {
+		return *x.LocalIpaddr
+	}
+	return ""
+}
+
+func (x *Peer) GetStatus() *PeerStatus {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+// PeerStatus is what is known of a peer at run time.
+type PeerStatus struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	HostName      string                 `protobuf:"bytes,1,opt,name=host_name,json=hostName,proto3" json:"host_name,omitempty"`
+	VendorName    string                 `protobuf:"bytes,2,opt,name=vendor_name,json=vendorName,proto3" json:"vendor_name,omitempty"`
+	Tunnels       uint32                 `protobuf:"varint,3,opt,name=tunnels,proto3" json:"tunnels,omitempty"`
+	Sessions      uint32                 `protobuf:"varint,4,opt,name=sessions,proto3" json:"sessions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PeerStatus) Reset() {
+	*x = PeerStatus{}
+	mi := &file_culvert_v1_config_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PeerStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PeerStatus) ProtoMessage() {}
+
+func (x *PeerStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_culvert_v1_config_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PeerStatus.ProtoReflect.Descriptor instead.
+func (*PeerStatus) Descriptor() ([]byte, []int) {
+	return file_culvert_v1_config_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *PeerStatus) GetHostName() string {
+	if x != nil {
+		return x.HostName
+	}
+	return ""
+}
+
+func (x *PeerStatus) GetVendorName() string {
+	if x != nil {
+		return x.VendorName
+	}
+	return ""
+}
+
+func (x *PeerStatus) GetTunnels() uint32 {
+	if x != nil {
+		return x.Tunnels
+	}
+	return 0
+}
+
+func (x *PeerStatus) GetSessions() uint32 {
+	if x != nil {
+		return x.Sessions
+	}
+	return 0
+}
+
 // User is somebody who may authenticate to us.
 type User struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -460,13 +1120,14 @@ type User struct {
 	UserPassword  *string                `protobuf:"bytes,2,opt,name=user_password,json=userPassword,proto3,oneof" json:"user_password,omitempty"`
 	Ipaddr        *string                `protobuf:"bytes,3,opt,name=ipaddr,proto3,oneof" json:"ipaddr,omitempty"`
 	IpPoolName    *string                `protobuf:"bytes,4,opt,name=ip_pool_name,json=ipPoolName,proto3,oneof" json:"ip_pool_name,omitempty"`
+	Status        *UserStatus            `protobuf:"bytes,5,opt,name=status,proto3" json:"status,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *User) Reset() {
 	*x = User{}
-	mi := &file_culvert_v1_config_proto_msgTypes[3]
+	mi := &file_culvert_v1_config_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -478,7 +1139,7 @@ func (x *User) String() string {
 func (*User) ProtoMessage() {}
 
 func (x *User) ProtoReflect() protoreflect.Message {
-	mi := &file_culvert_v1_config_proto_msgTypes[3]
+	mi := &file_culvert_v1_config_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -491,7 +1152,7 @@ func (x *User) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use User.ProtoReflect.Descriptor instead.
 func (*User) Descriptor() ([]byte, []int) {
-	return file_culvert_v1_config_proto_rawDescGZIP(), []int{3}
+	return file_culvert_v1_config_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *User) GetUserName() string {
@@ -522,6 +1183,98 @@ func (x *User) GetIpPoolName() string {
 	return ""
 }
 
+func (x *User) GetStatus() *UserStatus {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+// UserStatus is what is known of a user who has a session.
+type UserStatus struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	CreatedByPeer bool                   `protobuf:"varint,1,opt,name=created_by_peer,json=createdByPeer,proto3" json:"created_by_peer,omitempty"`
+	TunnelId      uint32                 `protobuf:"varint,2,opt,name=tunnel_id,json=tunnelId,proto3" json:"tunnel_id,omitempty"`
+	SessionId     uint32                 `protobuf:"varint,3,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	Interface     string                 `protobuf:"bytes,4,opt,name=interface,proto3" json:"interface,omitempty"`
+	PeerIpv4      string                 `protobuf:"bytes,5,opt,name=peer_ipv4,json=peerIpv4,proto3" json:"peer_ipv4,omitempty"`
+	CreatedAt     *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UserStatus) Reset() {
+	*x = UserStatus{}
+	mi := &file_culvert_v1_config_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UserStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UserStatus) ProtoMessage() {}
+
+func (x *UserStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_culvert_v1_config_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UserStatus.ProtoReflect.Descriptor instead.
+func (*UserStatus) Descriptor() ([]byte, []int) {
+	return file_culvert_v1_config_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *UserStatus) GetCreatedByPeer() bool {
+	if x != nil {
+		return x.CreatedByPeer
+	}
+	return false
+}
+
+func (x *UserStatus) GetTunnelId() uint32 {
+	if x != nil {
+		return x.TunnelId
+	}
+	return 0
+}
+
+func (x *UserStatus) GetSessionId() uint32 {
+	if x != nil {
+		return x.SessionId
+	}
+	return 0
+}
+
+func (x *UserStatus) GetInterface() string {
+	if x != nil {
+		return x.Interface
+	}
+	return ""
+}
+
+func (x *UserStatus) GetPeerIpv4() string {
+	if x != nil {
+		return x.PeerIpv4
+	}
+	return ""
+}
+
+func (x *UserStatus) GetCreatedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreatedAt
+	}
+	return nil
+}
+
 // Pool is a set of addresses given to peers.
 type Pool struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -530,13 +1283,15 @@ type Pool struct {
 	Reserved      []string               `protobuf:"bytes,3,rep,name=reserved,proto3" json:"reserved,omitempty"`
 	Drain         *bool                  `protobuf:"varint,4,opt,name=drain,proto3,oneof" json:"drain,omitempty"`
 	Status        *PoolStatus            `protobuf:"bytes,5,opt,name=status,proto3" json:"status,omitempty"`
+	Trace         *bool                  `protobuf:"varint,6,opt,name=trace,proto3,oneof" json:"trace,omitempty"`
+	MaxAddrs      *uint32                `protobuf:"varint,7,opt,name=max_addrs,json=maxAddrs,proto3,oneof" json:"max_addrs,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Pool) Reset() {
 	*x = Pool{}
-	mi := &file_culvert_v1_config_proto_msgTypes[4]
+	mi := &file_culvert_v1_config_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -548,7 +1303,7 @@ func (x *Pool) String() string {
 func (*Pool) ProtoMessage() {}
 
 func (x *Pool) ProtoReflect() protoreflect.Message {
-	mi := &file_culvert_v1_config_proto_msgTypes[4]
+	mi := &file_culvert_v1_config_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -561,7 +1316,7 @@ func (x *Pool) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pool.ProtoReflect.Descriptor instead.
 func (*Pool) Descriptor() ([]byte, []int) {
-	return file_culvert_v1_config_proto_rawDescGZIP(), []int{4}
+	return file_culvert_v1_config_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Pool) GetPoolName() string {
@@ -599,6 +1354,20 @@ func (x *Pool) GetStatus() *PoolStatus {
 	return nil
 }
 
+func (x *Pool) GetTrace() bool {
+	if x != nil && x.Trace != nil {
+		return *x.Trace
+	}
+	return false
+}
+
+func (x *Pool) GetMaxAddrs() uint32 {
+	if x != nil && x.MaxAddrs != nil {
+		return *x.MaxAddrs
+	}
+	return 0
+}
+
 // PoolStatus is what is known of a pool at run time.
 type PoolStatus struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -614,7 +1383,7 @@ type PoolStatus struct {
 
 func (x *PoolStatus) Reset() {
 	*x = PoolStatus{}
-	mi := &file_culvert_v1_config_proto_msgTypes[5]
+	mi := &file_culvert_v1_config_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -626,7 +1395,7 @@ func (x *PoolStatus) String() string {
 func (*PoolStatus) ProtoMessage() {}
 
 func (x *PoolStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_culvert_v1_config_proto_msgTypes[5]
+	mi := &file_culvert_v1_config_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -639,7 +1408,7 @@ func (x *PoolStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolStatus.ProtoReflect.Descriptor instead.
 func (*PoolStatus) Descriptor() ([]byte, []int) {
-	return file_culvert_v1_config_proto_rawDescGZIP(), []int{5}
+	return file_culvert_v1_config_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *PoolStatus) GetTotal() uint64 {
@@ -689,8 +1458,7 @@ var File_culvert_v1_config_proto protoreflect.FileDescriptor
 const file_culvert_v1_config_proto_rawDesc = "" +
 	"\n" +
 	"\x17culvert/v1/config.proto\x12\n" +
-	"culvert.v1\x1a\x18culvert/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xba\n" +
-	"\n" +
+	"culvert.v1\x1a\x18culvert/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb7\x1a\n" +
 	"\x06System\x12M\n" +
 	"\vmax_tunnels\x18\x01 \x01(\rB'\xca\xd7\x19#\n" +
 	"\x0fTunnels at most\x1a\x0100\xff\xff\x03j\tunlimitedH\x00R\n" +
@@ -712,7 +1480,38 @@ const file_culvert_v1_config_proto_rawDesc = "" +
 	"\thost_name\x18\t \x01(\tBT\xca\xd7\x19P\n" +
 	"0The Host Name announced in tunnels that set none\"\x17the name of the machine(\x010\xff\x01H\bR\bhostName\x88\x01\x01\x128\n" +
 	"\x06status\x18\n" +
-	" \x01(\v2\x18.culvert.v1.SystemStatusB\x06\xca\xd7\x19\x02`\x01R\x06status:%\xca\xd7\x19!\n" +
+	" \x01(\v2\x18.culvert.v1.SystemStatusB\x06\xca\xd7\x19\x02`\x01R\x06status\x12S\n" +
+	"\vtrace_flags\x18\v \x01(\rB-\xca\xd7\x19)\n" +
+	"\x1cWhat is traced of everything\x1a\x010j\x04nonep\vH\tR\n" +
+	"traceFlags\x88\x01\x01\x12\xc6\x01\n" +
+	"\x1btunnel_persist_pend_timeout\x18\f \x01(\rB\x81\x01\xca\xd7\x19}\n" +
+	"WThe longest wait between attempts, for persistent tunnels that set no persist_max_delay\x12\x01s\"\x19that of persist_max_delay(\x010\x80\xa3\x05H\n" +
+	"R\x18tunnelPersistPendTimeout\x88\x01\x01\x12\xeb\x01\n" +
+	"\x1csession_persist_pend_timeout\x18\r \x01(\rB\xa4\x01\xca\xd7\x19\x9f\x01\n" +
+	"nThe longest wait between attempts of a session in a persistent tunnel that is up; never: it is not tried again\x12\x01s\"\x1fpersist_max_delay of the tunnel0\x80\xa3\x05j\x05neverH\vR\x19sessionPersistPendTimeout\x88\x01\x01\x12b\n" +
+	"\x10reset_statistics\x18\x0e \x01(\bB2\xca\xd7\x19.\n" +
+	"&Set the counters of the system to zero\x90\x01\x01\x98\x01\x01H\fR\x0fresetStatistics\x88\x01\x01\x12\xa8\x01\n" +
+	"\tapi_group\x18\x0f \x01(\tB\x85\x01\xca\xd7\x19\x80\x01\n" +
+	"qThe group whose members may use the daemon's socket and change everything, besides root and the daemon's own user\x1a\aculvert(\x010\x1fH\rR\bapiGroup\x88\x01\x01\x12\x9b\x01\n" +
+	"\x11api_readers_group\x18\x10 \x01(\tBj\xca\xd7\x19f\n" +
+	"OThe group whose members may use the daemon's socket to look, and change nothing\x1a\x0fculvert-readers(\x010\x1fH\x0eR\x0fapiReadersGroup\x88\x01\x01\x12h\n" +
+	"\n" +
+	"api_listen\x18\x11 \x01(\tBD\xca\xd7\x19@\n" +
+	"3Where the API is served over TLS besides the socket\"\anowherep\rH\x0fR\tapiListen\x88\x01\x01\x12\x8c\x01\n" +
+	"\x0fapi_certificate\x18\x12 \x01(\tB^\xca\xd7\x19Z\n" +
+	"SThe file with the API's certificate, and those between it and its authority, in PEM0\xff\x1fp\fH\x10R\x0eapiCertificate\x88\x01\x01\x12_\n" +
+	"\aapi_key\x18\x13 \x01(\tBA\xca\xd7\x19=\n" +
+	"6The file with the key of the API's certificate, in PEM0\xff\x1fp\fH\x11R\x06apiKey\x88\x01\x01\x12r\n" +
+	"\rapi_client_ca\x18\x14 \x01(\tBI\xca\xd7\x19E\n" +
+	">The file with the authorities of clients' certificates, in PEM0\xff\x1fp\fH\x12R\vapiClientCa\x88\x01\x01\x12\x9a\x01\n" +
+	"\n" +
+	"api_admins\x18\x15 \x03(\tB{\xca\xd7\x19w\n" +
+	"rNames in clients' certificates (common name or DNS name) that may change everything, separated by commas; * is any0\xff\x01R\tapiAdmins\x12t\n" +
+	"\vapi_readers\x18\x16 \x03(\tBS\xca\xd7\x19O\n" +
+	"JNames in clients' certificates that may look, and change nothing; * is any0\xff\x01R\n" +
+	"apiReaders\x12\x82\x01\n" +
+	"\x0emetrics_listen\x18\x17 \x01(\tBV\xca\xd7\x19R\n" +
+	"EWhere /metrics is served without TLS, for Prometheus, besides the API\"\anowherep\rH\x13R\rmetricsListen\x88\x01\x01:%\xca\xd7\x19!\n" +
 	"\x06system\x12\x15The daemon as a whole\x18\x01B\x0e\n" +
 	"\f_max_tunnelsB\x0f\n" +
 	"\r_max_sessionsB\x10\n" +
@@ -724,8 +1523,20 @@ const file_culvert_v1_config_proto_rawDesc = "" +
 	"\n" +
 	"_log_levelB\f\n" +
 	"\n" +
-	"_host_name\"\xd2\n" +
+	"_host_nameB\x0e\n" +
+	"\f_trace_flagsB\x1e\n" +
+	"\x1c_tunnel_persist_pend_timeoutB\x1f\n" +
+	"\x1d_session_persist_pend_timeoutB\x13\n" +
+	"\x11_reset_statisticsB\f\n" +
 	"\n" +
+	"_api_groupB\x14\n" +
+	"\x12_api_readers_groupB\r\n" +
+	"\v_api_listenB\x12\n" +
+	"\x10_api_certificateB\n" +
+	"\n" +
+	"\b_api_keyB\x10\n" +
+	"\x0e_api_client_caB\x11\n" +
+	"\x0f_metrics_listen\"\xe2\r\n" +
 	"\fSystemStatus\x125\n" +
 	"\aversion\x18\x01 \x01(\tB\x1b\xca\xd7\x19\x17\n" +
 	"\x15Version of the daemonR\aversion\x12T\n" +
@@ -763,7 +1574,85 @@ const file_culvert_v1_config_proto_rawDesc = "" +
 	"\x0erx_bad_packets\x18\x0f \x01(\x04B:\xca\xd7\x196\n" +
 	"1Packets that belong to no tunnel or are malformedj\x010R\frxBadPackets\x12u\n" +
 	"\x12rx_dropped_packets\x18\x10 \x01(\x04BG\xca\xd7\x19C\n" +
-	">Control packets and PPP frames dropped because too many waitedj\x010R\x10rxDroppedPackets\"\xb2\t\n" +
+	">Control packets and PPP frames dropped because too many waitedj\x010R\x10rxDroppedPackets\x12t\n" +
+	"\x10statistics_since\x18\x12 \x01(\v2\x1a.google.protobuf.TimestampB-\xca\xd7\x19)\n" +
+	"'When the counters were last set to zeroR\x0fstatisticsSince\x12T\n" +
+	"\n" +
+	"statistics\x18\x13 \x01(\v2\x16.culvert.v1.StatisticsB\x1c\xca\xd7\x19\x18\n" +
+	"\x16Counters of the systemR\n" +
+	"statistics\x12i\n" +
+	"\brevision\x18\x14 \x01(\tBM\xca\xd7\x19I\n" +
+	"GThe revision of the configuration, and whether it waits to be confirmedR\brevision\x12W\n" +
+	"\bwarnings\x18\x15 \x03(\tB;\xca\xd7\x197\n" +
+	"5What of the configuration has no effect here, and whyR\bwarnings\"\xca\x12\n" +
+	"\n" +
+	"Statistics\x12?\n" +
+	"\x0ftunnels_created\x18\x01 \x01(\x04B\x16\xca\xd7\x19\x12\n" +
+	"\rTunnels begunj\x010R\x0etunnelsCreated\x12M\n" +
+	"\x13tunnels_established\x18\x02 \x01(\x04B\x1c\xca\xd7\x19\x18\n" +
+	"\x13Tunnels establishedj\x010R\x12tunnelsEstablished\x12G\n" +
+	"\x0ftunnels_refused\x18\x03 \x01(\x04B\x1e\xca\xd7\x19\x1a\n" +
+	"\x15Tunnels refused by usj\x010R\x0etunnelsRefused\x12_\n" +
+	"\x0etunnels_failed\x18\x04 \x01(\x04B8\xca\xd7\x194\n" +
+	"/Tunnels that ended before they were establishedj\x010R\rtunnelsFailed\x12O\n" +
+	"\ftunnels_lost\x18\x05 \x01(\x04B,\xca\xd7\x19(\n" +
+	"#Tunnels whose peer answered no morej\x010R\vtunnelsLost\x12n\n" +
+	"\x14tunnel_auth_failures\x18\x06 \x01(\x04B<\xca\xd7\x198\n" +
+	"3Tunnels that ended because an authentication failedj\x010R\x12tunnelAuthFailures\x12B\n" +
+	"\x10sessions_created\x18\a \x01(\x04B\x17\xca\xd7\x19\x13\n" +
+	"\x0eSessions begunj\x010R\x0fsessionsCreated\x12_\n" +
+	"\x14sessions_established\x18\b \x01(\x04B,\xca\xd7\x19(\n" +
+	"#Sessions whose call was establishedj\x010R\x13sessionsEstablished\x12O\n" +
+	"\vsessions_up\x18\t \x01(\x04B.\xca\xd7\x19*\n" +
+	"%Sessions that came to carry a networkj\x010R\n" +
+	"sessionsUp\x12J\n" +
+	"\x10sessions_refused\x18\n" +
+	" \x01(\x04B\x1f\xca\xd7\x19\x1b\n" +
+	"\x16Sessions refused by usj\x010R\x0fsessionsRefused\x12c\n" +
+	"\x0fsessions_failed\x18\v \x01(\x04B:\xca\xd7\x196\n" +
+	"1Sessions that ended before they carried a networkj\x010R\x0esessionsFailed\x12u\n" +
+	"\x1asession_establish_timeouts\x18\f \x01(\x04B7\xca\xd7\x193\n" +
+	".Sessions given up because set-up took too longj\x010R\x18sessionEstablishTimeouts\x12U\n" +
+	"\x12ppp_auth_successes\x18\r \x01(\x04B'\xca\xd7\x19#\n" +
+	"\x1ePeers that proved who they arej\x010R\x10pppAuthSuccesses\x12G\n" +
+	"\x11ppp_auth_failures\x18\x0e \x01(\x04B\x1b\xca\xd7\x19\x17\n" +
+	"\x12Peers that did notj\x010R\x0fpppAuthFailures\x12M\n" +
+	"\n" +
+	"no_address\x18\x0f \x01(\x04B.\xca\xd7\x19*\n" +
+	"%Sessions ended for want of an addressj\x010R\tnoAddress\x12`\n" +
+	"\x0erx_bad_packets\x18\x10 \x01(\x04B:\xca\xd7\x196\n" +
+	"1Packets that belong to no tunnel or are malformedj\x010R\frxBadPackets\x12u\n" +
+	"\x12rx_dropped_packets\x18\x11 \x01(\x04BG\xca\xd7\x19C\n" +
+	">Control packets and PPP frames dropped because too many waitedj\x010R\x10rxDroppedPackets\x12M\n" +
+	"\rrx_duplicates\x18\x12 \x01(\x04B(\xca\xd7\x19$\n" +
+	"\x1fControl messages received againj\x010R\frxDuplicates\x12V\n" +
+	"\x0frx_out_of_order\x18\x13 \x01(\x04B/\xca\xd7\x19+\n" +
+	"&Control messages received out of orderj\x010R\frxOutOfOrder\x12F\n" +
+	"\vretransmits\x18\x14 \x01(\x04B$\xca\xd7\x19 \n" +
+	"\x1bControl messages sent againj\x010R\vretransmits\x12K\n" +
+	"\x06rx_zlb\x18\x15 \x01(\x04B4\xca\xd7\x190\n" +
+	"+Acknowledgements received without a messagej\x010R\x05rxZlb\x12G\n" +
+	"\x06tx_zlb\x18\x16 \x01(\x04B0\xca\xd7\x19,\n" +
+	"'Acknowledgements sent without a messagej\x010R\x05txZlb\x12q\n" +
+	"\x16data_frames_to_control\x18\x17 \x01(\x04B<\xca\xd7\x198\n" +
+	"3PPP frames that came before their session was therej\x010R\x13dataFramesToControl\x12R\n" +
+	"\rkernel_errors\x18\x18 \x01(\x04B-\xca\xd7\x19)\n" +
+	"$Requests that the data plane refusedj\x010R\fkernelErrors\x12c\n" +
+	"\x06faults\x18\x19 \x01(\x04BK\xca\xd7\x19G\n" +
+	"BFaults of this program that ended a session or tunnel; see the logj\x010R\x06faults\x12T\n" +
+	"\x0eevents_dropped\x18\x1a \x01(\x04B-\xca\xd7\x19)\n" +
+	"$Events that slow readers have missedj\x010R\reventsDropped\x12T\n" +
+	"\bmessages\x18\x1e \x03(\v2\x18.culvert.v1.MessageCountB\x1e\xca\xd7\x19\x1a\n" +
+	"\x18Control messages by typeR\bmessages\"\xf8\x01\n" +
+	"\fMessageCount\x12T\n" +
+	"\x04type\x18\x01 \x01(\tB@\xca\xd7\x19<\n" +
+	":SCCRQ, ICRQ, ..., or bad for what no type could be read ofR\x04type\x12!\n" +
+	"\x02rx\x18\x02 \x01(\x04B\x11\xca\xd7\x19\r\n" +
+	"\bReceivedj\x010R\x02rx\x127\n" +
+	"\x02tx\x18\x03 \x01(\x04B'\xca\xd7\x19#\n" +
+	"\x1eSent, retransmissions includedj\x010R\x02tx\x126\n" +
+	"\x06rx_bad\x18\x04 \x01(\x04B\x1f\xca\xd7\x19\x1b\n" +
+	"\x16Received and malformedj\x010R\x05rxBad\"\xed\v\n" +
 	"\vPeerProfile\x12r\n" +
 	"\fprofile_name\x18\x01 \x01(\tBJ\xca\xd7\x19F\n" +
 	";The name of the profile, compared with the peer's Host Name(\x010\xff\x018\x01p\n" +
@@ -781,7 +1670,11 @@ const file_culvert_v1_config_proto_rawDesc = "" +
 	"z\x0fsession profileH\x04R\x12sessionProfileName\x88\x01\x01\x12k\n" +
 	"\x10ppp_profile_name\x18\x06 \x01(\tB<\xca\xd7\x198\n" +
 	"\x1eThe PPP profile for such peers\"\adefaultp\n" +
-	"z\vppp profileH\x05R\x0epppProfileName\x88\x01\x01:\xe8\x02\xca\xd7\x19\xe3\x02\n" +
+	"z\vppp profileH\x05R\x0epppProfileName\x88\x01\x01\x12\xbd\x01\n" +
+	"\tpeer_port\x18\a \x01(\rB\x9a\x01\xca\xd7\x19\x95\x01\n" +
+	"iThe UDP port from which such a peer must open its tunnels, and to which we open ours if nothing else says\"\x1dany; 1701 for tunnels of ours(\x000\xff\xff\x03j\x03anyH\x06R\bpeerPort\x88\x01\x01\x12_\n" +
+	"\alac_lns\x18\b \x01(\x0e2\x10.culvert.v1.RoleB/\xca\xd7\x19+\n" +
+	"!What we may be towards such peers\x1a\x06laclnsH\aR\x06lacLns\x88\x01\x01:\xe8\x02\xca\xd7\x19\xe3\x02\n" +
 	"\fpeer profile\x12(Which profiles are used with which peers*\adefault2\fprofile_name2\vpeer_ipaddr2\anetmask2\x13tunnel_profile_name2\x14session_profile_name2\x10ppp_profile_name:\xbe\x01For a tunnel that a peer opens, the peer profile is the one called as the peer's Host Name says; else the one whose peer_ipaddr and netmask fit the peer's address most closely; else default.B\x0f\n" +
 	"\r_profile_nameB\x0e\n" +
 	"\f_peer_ipaddrB\n" +
@@ -789,7 +1682,32 @@ const file_culvert_v1_config_proto_rawDesc = "" +
 	"\b_netmaskB\x16\n" +
 	"\x14_tunnel_profile_nameB\x17\n" +
 	"\x15_session_profile_nameB\x13\n" +
-	"\x11_ppp_profile_name\"\x87\x04\n" +
+	"\x11_ppp_profile_nameB\f\n" +
+	"\n" +
+	"_peer_portB\n" +
+	"\n" +
+	"\b_lac_lns\"\xe7\x02\n" +
+	"\x04Peer\x12B\n" +
+	"\vpeer_ipaddr\x18\x01 \x01(\tB\x1c\xca\xd7\x19\x18\n" +
+	"\x12The peer's address8\x01p\x01H\x00R\n" +
+	"peerIpaddr\x88\x01\x01\x12T\n" +
+	"\flocal_ipaddr\x18\x02 \x01(\tB,\xca\xd7\x19(\n" +
+	"$Our address, where there are severalp\x01H\x01R\vlocalIpaddr\x88\x01\x01\x126\n" +
+	"\x06status\x18\x03 \x01(\v2\x16.culvert.v1.PeerStatusB\x06\xca\xd7\x19\x02`\x01R\x06status:l\xca\xd7\x19h\n" +
+	"\x04peer\x12#A host with which there are tunnels \x012\flocal_ipaddr2\vpeer_ipaddr2\thost_name2\atunnels2\bsessionsH\x01B\x0e\n" +
+	"\f_peer_ipaddrB\x0f\n" +
+	"\r_local_ipaddr\"\xef\x01\n" +
+	"\n" +
+	"PeerStatus\x127\n" +
+	"\thost_name\x18\x01 \x01(\tB\x1a\xca\xd7\x19\x16\n" +
+	"\x14The peer's Host NameR\bhostName\x12=\n" +
+	"\vvendor_name\x18\x02 \x01(\tB\x1c\xca\xd7\x19\x18\n" +
+	"\x16The peer's Vendor NameR\n" +
+	"vendorName\x122\n" +
+	"\atunnels\x18\x03 \x01(\rB\x18\xca\xd7\x19\x14\n" +
+	"\x0fTunnels with itj\x010R\atunnels\x125\n" +
+	"\bsessions\x18\x04 \x01(\rB\x19\xca\xd7\x19\x15\n" +
+	"\x10Sessions in themj\x010R\bsessions\"\x81\x06\n" +
 	"\x04User\x12C\n" +
 	"\tuser_name\x18\x01 \x01(\tB!\xca\xd7\x19\x1d\n" +
 	"\x14The name of the user(\x010\xff\x018\x01H\x00R\buserName\x88\x01\x01\x12O\n" +
@@ -800,13 +1718,32 @@ const file_culvert_v1_config_proto_rawDesc = "" +
 	"\fip_pool_name\x18\x04 \x01(\tBS\xca\xd7\x19O\n" +
 	",The pool from which the user gets an address\"\x17that of the PPP profilep\n" +
 	"z\x04poolH\x03R\n" +
-	"ipPoolName\x88\x01\x01:e\xca\xd7\x19a\n" +
-	"\x04user\x128A user who may authenticate to us, known to this machine2\tuser_name2\x06ipaddr2\fip_pool_nameB\f\n" +
+	"ipPoolName\x88\x01\x01\x126\n" +
+	"\x06status\x18\x05 \x01(\v2\x16.culvert.v1.UserStatusB\x06\xca\xd7\x19\x02`\x01R\x06status:\xa6\x02\xca\xd7\x19\xa1\x02\n" +
+	"\x04user\x12SA user who may authenticate to us, known to this machine; and whoever has a session2\tuser_name2\x0fcreated_by_peer2\ttunnel_id2\n" +
+	"session_id2\tinterface2\tpeer_ipv42\n" +
+	"created_at:oA listing has a line for each session that has a user, and one for each user of the configuration who has none.B\f\n" +
 	"\n" +
 	"_user_nameB\x10\n" +
 	"\x0e_user_passwordB\t\n" +
 	"\a_ipaddrB\x0f\n" +
-	"\r_ip_pool_name\"\x8f\x05\n" +
+	"\r_ip_pool_name\"\x98\x03\n" +
+	"\n" +
+	"UserStatus\x12O\n" +
+	"\x0fcreated_by_peer\x18\x01 \x01(\bB'\xca\xd7\x19#\n" +
+	"!The session was begun by the peerR\rcreatedByPeer\x120\n" +
+	"\ttunnel_id\x18\x02 \x01(\rB\x13\xca\xd7\x19\x0f\n" +
+	"\rOur Tunnel IDR\btunnelId\x123\n" +
+	"\n" +
+	"session_id\x18\x03 \x01(\rB\x14\xca\xd7\x19\x10\n" +
+	"\x0eOur Session IDR\tsessionId\x129\n" +
+	"\tinterface\x18\x04 \x01(\tB\x1b\xca\xd7\x19\x17\n" +
+	"\x15The network interfaceR\tinterface\x12:\n" +
+	"\tpeer_ipv4\x18\x05 \x01(\tB\x1d\xca\xd7\x19\x19\n" +
+	"\x17The peer's IPv4 addressR\bpeerIpv4\x12[\n" +
+	"\n" +
+	"created_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampB \xca\xd7\x19\x1c\n" +
+	"\x1aWhen the session was begunR\tcreatedAt\"\xe4\x06\n" +
 	"\x04Pool\x12D\n" +
 	"\tpool_name\x18\x01 \x01(\tB\"\xca\xd7\x19\x1e\n" +
 	"\x14The name of the pool(\x010?8\x01p\n" +
@@ -817,11 +1754,18 @@ const file_culvert_v1_config_proto_rawDesc = "" +
 	"5Addresses, prefixes and ranges that are not given outp\aR\breserved\x12?\n" +
 	"\x05drain\x18\x04 \x01(\bB$\xca\xd7\x19 \n" +
 	"\x1aGive out no more addresses\x1a\x02noH\x01R\x05drain\x88\x01\x01\x126\n" +
-	"\x06status\x18\x05 \x01(\v2\x16.culvert.v1.PoolStatusB\x06\xca\xd7\x19\x02`\x01R\x06status:\x9b\x01\xca\xd7\x19\x96\x01\n" +
-	"\x04pool\x12!Addresses that are given to peers2\tpool_name2\taddresses2\x05total2\tallocated2\x04free:=A user who comes back gets the same address while it is free.B\f\n" +
+	"\x06status\x18\x05 \x01(\v2\x16.culvert.v1.PoolStatusB\x06\xca\xd7\x19\x02`\x01R\x06status\x12W\n" +
+	"\x05trace\x18\x06 \x01(\bB<\xca\xd7\x198\n" +
+	"2Log every address that is given out and given back\x1a\x02noH\x02R\x05trace\x88\x01\x01\x12Y\n" +
+	"\tmax_addrs\x18\a \x01(\rB7\xca\xd7\x193\n" +
+	"#Addresses given out at once at most\x1a\x010j\tunlimitedH\x03R\bmaxAddrs\x88\x01\x01:\xa4\x01\xca\xd7\x19\x9f\x01\n" +
+	"\x04pool\x12!Addresses that are given to peers2\tpool_name2\taddresses2\x05total2\tallocated2\x04free:=A user who comes back gets the same address while it is free.B\aip poolB\f\n" +
 	"\n" +
 	"_pool_nameB\b\n" +
-	"\x06_drain\"\xa0\x03\n" +
+	"\x06_drainB\b\n" +
+	"\x06_traceB\f\n" +
+	"\n" +
+	"_max_addrs\"\xa0\x03\n" +
 	"\n" +
 	"PoolStatus\x12>\n" +
 	"\x05total\x18\x01 \x01(\x04B(\xca\xd7\x19$\n" +
@@ -847,7 +1791,17 @@ const file_culvert_v1_config_proto_rawDesc = "" +
 	"\xca\xd7\x19\x06\n" +
 	"\x04warn\x12 \n" +
 	"\x0fLOG_LEVEL_ERROR\x10\x04\x1a\v\xca\xd7\x19\a\n" +
-	"\x05errorB\x11Z\x0fculvert/api;apib\x06proto3"
+	"\x05error*\xf8\x01\n" +
+	"\x04Role\x12\x14\n" +
+	"\x10ROLE_UNSPECIFIED\x10\x00\x12M\n" +
+	"\bROLE_LAC\x10\x01\x1a?\xca\xd7\x19;\n" +
+	"\x03lac\x124we are LAC only: the peer may ask for outgoing calls\x12M\n" +
+	"\bROLE_LNS\x10\x02\x1a?\xca\xd7\x19;\n" +
+	"\x03lns\x124we are LNS only: the peer may ask for incoming calls\x12\x1d\n" +
+	"\vROLE_LACLNS\x10\x03\x1a\f\xca\xd7\x19\b\n" +
+	"\x06laclns\x12\x1d\n" +
+	"\vROLE_LNSLAC\x10\x04\x1a\f\xca\xd7\x19\b\n" +
+	"\x06lnslacB\x11Z\x0fculvert/api;apib\x06proto3"
 
 var (
 	file_culvert_v1_config_proto_rawDescOnce sync.Once
@@ -861,28 +1815,41 @@ func file_culvert_v1_config_proto_rawDescGZIP() []byte {
 	return file_culvert_v1_config_proto_rawDescData
 }
 
-var file_culvert_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_culvert_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_culvert_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_culvert_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_culvert_v1_config_proto_goTypes = []any{
 	(LogLevel)(0),                 // 0: culvert.v1.LogLevel
-	(*System)(nil),                // 1: culvert.v1.System
-	(*SystemStatus)(nil),          // 2: culvert.v1.SystemStatus
-	(*PeerProfile)(nil),           // 3: culvert.v1.PeerProfile
-	(*User)(nil),                  // 4: culvert.v1.User
-	(*Pool)(nil),                  // 5: culvert.v1.Pool
-	(*PoolStatus)(nil),            // 6: culvert.v1.PoolStatus
-	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
+	(Role)(0),                     // 1: culvert.v1.Role
+	(*System)(nil),                // 2: culvert.v1.System
+	(*SystemStatus)(nil),          // 3: culvert.v1.SystemStatus
+	(*Statistics)(nil),            // 4: culvert.v1.Statistics
+	(*MessageCount)(nil),          // 5: culvert.v1.MessageCount
+	(*PeerProfile)(nil),           // 6: culvert.v1.PeerProfile
+	(*Peer)(nil),                  // 7: culvert.v1.Peer
+	(*PeerStatus)(nil),            // 8: culvert.v1.PeerStatus
+	(*User)(nil),                  // 9: culvert.v1.User
+	(*UserStatus)(nil),            // 10: culvert.v1.UserStatus
+	(*Pool)(nil),                  // 11: culvert.v1.Pool
+	(*PoolStatus)(nil),            // 12: culvert.v1.PoolStatus
+	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
 }
 var file_culvert_v1_config_proto_depIdxs = []int32{
-	0, // 0: culvert.v1.System.log_level:type_name -> culvert.v1.LogLevel
-	2, // 1: culvert.v1.System.status:type_name -> culvert.v1.SystemStatus
-	7, // 2: culvert.v1.SystemStatus.started_at:type_name -> google.protobuf.Timestamp
-	6, // 3: culvert.v1.Pool.status:type_name -> culvert.v1.PoolStatus
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	0,  // 0: culvert.v1.System.log_level:type_name -> culvert.v1.LogLevel
+	3,  // 1: culvert.v1.System.status:type_name -> culvert.v1.SystemStatus
+	13, // 2: culvert.v1.SystemStatus.started_at:type_name -> google.protobuf.Timestamp
+	13, // 3: culvert.v1.SystemStatus.statistics_since:type_name -> google.protobuf.Timestamp
+	4,  // 4: culvert.v1.SystemStatus.statistics:type_name -> culvert.v1.Statistics
+	5,  // 5: culvert.v1.Statistics.messages:type_name -> culvert.v1.MessageCount
+	1,  // 6: culvert.v1.PeerProfile.lac_lns:type_name -> culvert.v1.Role
+	8,  // 7: culvert.v1.Peer.status:type_name -> culvert.v1.PeerStatus
+	10, // 8: culvert.v1.User.status:type_name -> culvert.v1.UserStatus
+	13, // 9: culvert.v1.UserStatus.created_at:type_name -> google.protobuf.Timestamp
+	12, // 10: culvert.v1.Pool.status:type_name -> culvert.v1.PoolStatus
+	11, // [11:11] is the sub-list for method output_type
+	11, // [11:11] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_culvert_v1_config_proto_init() }
@@ -892,16 +1859,17 @@ func file_culvert_v1_config_proto_init() {
 	}
 	file_culvert_v1_options_proto_init()
 	file_culvert_v1_config_proto_msgTypes[0].OneofWrappers = []any{}
-	file_culvert_v1_config_proto_msgTypes[2].OneofWrappers = []any{}
-	file_culvert_v1_config_proto_msgTypes[3].OneofWrappers = []any{}
 	file_culvert_v1_config_proto_msgTypes[4].OneofWrappers = []any{}
+	file_culvert_v1_config_proto_msgTypes[5].OneofWrappers = []any{}
+	file_culvert_v1_config_proto_msgTypes[7].OneofWrappers = []any{}
+	file_culvert_v1_config_proto_msgTypes[9].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_culvert_v1_config_proto_rawDesc), len(file_culvert_v1_config_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   6,
+			NumEnums:      2,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

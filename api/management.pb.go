@@ -9,6 +9,7 @@ package api
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -20,6 +21,65 @@ const (
 	// Verify that runtime/protoimpl is sufficiently up-to-date.
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
+
+// ChangeAction is what becomes of an object when a configuration is loaded.
+type ChangeAction int32
+
+const (
+	ChangeAction_CHANGE_ACTION_UNSPECIFIED ChangeAction = 0
+	ChangeAction_CHANGE_ACTION_CREATE      ChangeAction = 1
+	// A tunnel or session that is modified goes on.
+	ChangeAction_CHANGE_ACTION_MODIFY ChangeAction = 2
+	ChangeAction_CHANGE_ACTION_DELETE ChangeAction = 3
+	// A tunnel or session that must end and begin anew, since what changed cannot
+	// change while it runs.
+	ChangeAction_CHANGE_ACTION_RECREATE ChangeAction = 4
+)
+
+// Enum value maps for ChangeAction.
+var (
+	ChangeAction_name = map[int32]string{
+		0: "CHANGE_ACTION_UNSPECIFIED",
+		1: "CHANGE_ACTION_CREATE",
+		2: "CHANGE_ACTION_MODIFY",
+		3: "CHANGE_ACTION_DELETE",
+		4: "CHANGE_ACTION_RECREATE",
+	}
+	ChangeAction_value = map[string]int32{
+		"CHANGE_ACTION_UNSPECIFIED": 0,
+		"CHANGE_ACTION_CREATE":      1,
+		"CHANGE_ACTION_MODIFY":      2,
+		"CHANGE_ACTION_DELETE":      3,
+		"CHANGE_ACTION_RECREATE":    4,
+	}
+)
+
+func (x ChangeAction) Enum() *ChangeAction {
+	p := new(ChangeAction)
+	*p = x
+	return p
+}
+
+func (x ChangeAction) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ChangeAction) Descriptor() protoreflect.EnumDescriptor {
+	return file_culvert_v1_management_proto_enumTypes[0].Descriptor()
+}
+
+func (ChangeAction) Type() protoreflect.EnumType {
+	return &file_culvert_v1_management_proto_enumTypes[0]
+}
+
+func (x ChangeAction) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ChangeAction.Descriptor instead.
+func (ChangeAction) EnumDescriptor() ([]byte, []int) {
+	return file_culvert_v1_management_proto_rawDescGZIP(), []int{0}
+}
 
 // Object is any management object. Its members are all the objects there are:
 // the grammar is made from this list, in this order.
@@ -36,6 +96,7 @@ type Object struct {
 	//	*Object_User
 	//	*Object_Tunnel
 	//	*Object_Session
+	//	*Object_Peer
 	Kind          isObject_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -159,6 +220,15 @@ func (x *Object) GetSession() *Session {
 	return nil
 }
 
+func (x *Object) GetPeer() *Peer {
+	if x != nil {
+		if x, ok := x.Kind.(*Object_Peer); ok {
+			return x.Peer
+		}
+	}
+	return nil
+}
+
 type isObject_Kind interface {
 	isObject_Kind()
 }
@@ -199,6 +269,10 @@ type Object_Session struct {
 	Session *Session `protobuf:"bytes,9,opt,name=session,proto3,oneof"`
 }
 
+type Object_Peer struct {
+	Peer *Peer `protobuf:"bytes,10,opt,name=peer,proto3,oneof"`
+}
+
 func (*Object_System) isObject_Kind() {}
 
 func (*Object_PeerProfile) isObject_Kind() {}
@@ -216,6 +290,8 @@ func (*Object_User) isObject_Kind() {}
 func (*Object_Tunnel) isObject_Kind() {}
 
 func (*Object_Session) isObject_Kind() {}
+
+func (*Object_Peer) isObject_Kind() {}
 
 type CreateRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -552,7 +628,11 @@ type ShowResponse struct {
 	// What is set. Secrets are masked.
 	Object *Object `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
 	// What holds, inherited and built-in values included, where that is known.
-	Effective     *Object `protobuf:"bytes,2,opt,name=effective,proto3" json:"effective,omitempty"`
+	Effective *Object `protobuf:"bytes,2,opt,name=effective,proto3" json:"effective,omitempty"`
+	// For each parameter of effective by its name: where its value comes from.
+	// "given", "default", "tunnel profile office" and the like; with ", since
+	// changed" where the profile says something else today.
+	Origins       map[string]string `protobuf:"bytes,3,rep,name=origins,proto3" json:"origins,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -597,6 +677,13 @@ func (x *ShowResponse) GetObject() *Object {
 func (x *ShowResponse) GetEffective() *Object {
 	if x != nil {
 		return x.Effective
+	}
+	return nil
+}
+
+func (x *ShowResponse) GetOrigins() map[string]string {
+	if x != nil {
+		return x.Origins
 	}
 	return nil
 }
@@ -718,7 +805,9 @@ func (x *ListResponse) GetNextPageToken() string {
 }
 
 type SaveRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Write asterisks for secrets. Without it only an admin may ask.
+	MaskSecrets   bool `protobuf:"varint,1,opt,name=mask_secrets,json=maskSecrets,proto3" json:"mask_secrets,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -751,6 +840,13 @@ func (x *SaveRequest) ProtoReflect() protoreflect.Message {
 // Deprecated: Use SaveRequest.ProtoReflect.Descriptor instead.
 func (*SaveRequest) Descriptor() ([]byte, []int) {
 	return file_culvert_v1_management_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *SaveRequest) GetMaskSecrets() bool {
+	if x != nil {
+		return x.MaskSecrets
+	}
+	return false
 }
 
 type SaveResponse struct {
@@ -888,12 +984,1223 @@ func (x *VersionResponse) GetApiVersion() uint32 {
 	return 0
 }
 
+// SetTraceRequest changes what is traced of one object.
+type SetTraceRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key of a tunnel, session, or profile; or system.
+	Object *Object `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
+	// Which flags to change, and which of them are on afterwards.
+	Mask          uint32 `protobuf:"varint,2,opt,name=mask,proto3" json:"mask,omitempty"`
+	Flags         uint32 `protobuf:"varint,3,opt,name=flags,proto3" json:"flags,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetTraceRequest) Reset() {
+	*x = SetTraceRequest{}
+	mi := &file_culvert_v1_management_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetTraceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetTraceRequest) ProtoMessage() {}
+
+func (x *SetTraceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_culvert_v1_management_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetTraceRequest.ProtoReflect.Descriptor instead.
+func (*SetTraceRequest) Descriptor() ([]byte, []int) {
+	return file_culvert_v1_management_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *SetTraceRequest) GetObject() *Object {
+	if x != nil {
+		return x.Object
+	}
+	return nil
+}
+
+func (x *SetTraceRequest) GetMask() uint32 {
+	if x != nil {
+		return x.Mask
+	}
+	return 0
+}
+
+func (x *SetTraceRequest) GetFlags() uint32 {
+	if x != nil {
+		return x.Flags
+	}
+	return 0
+}
+
+type SetTraceResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The flags as they are now.
+	Flags         uint32 `protobuf:"varint,1,opt,name=flags,proto3" json:"flags,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetTraceResponse) Reset() {
+	*x = SetTraceResponse{}
+	mi := &file_culvert_v1_management_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetTraceResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetTraceResponse) ProtoMessage() {}
+
+func (x *SetTraceResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_culvert_v1_management_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetTraceResponse.ProtoReflect.Descriptor instead.
+func (*SetTraceResponse) Descriptor() ([]byte, []int) {
+	return file_culvert_v1_management_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *SetTraceResponse) GetFlags() uint32 {
+	if x != nil {
+		return x.Flags
+	}
+	return 0
+}
+
+type ResetStatisticsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResetStatisticsRequest) Reset() {
+	*x = ResetStatisticsRequest{}
+	mi := &file_culvert_v1_management_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResetStatisticsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResetStatisticsRequest) ProtoMessage() {}
+
+func (x *ResetStatisticsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_culvert_v1_management_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResetStatisticsRequest.ProtoReflect.Descriptor instead.
+func (*ResetStatisticsRequest) Descriptor() ([]byte, []int) {
+	return file_culvert_v1_management_proto_rawDescGZIP(), []int{17}
+}
+
+type ResetStatisticsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResetStatisticsResponse) Reset() {
+	*x = ResetStatisticsResponse{}
+	mi := &file_culvert_v1_management_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResetStatisticsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResetStatisticsResponse) ProtoMessage() {}
+
+func (x *ResetStatisticsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_culvert_v1_management_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResetStatisticsResponse.ProtoReflect.Descriptor instead.
+func (*ResetStatisticsResponse) Descriptor() ([]byte, []int) {
+	return file_culvert_v1_management_proto_rawDescGZIP(), []int{18}
+}
+
+// Fault is something wrong in a configuration.
+type Fault struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The file, as it was named in the request.
+	File string `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
+	// Both count from 1; 0: not known.
+	Line   uint32 `protobuf:"varint,2,opt,name=line,proto3" json:"line,omitempty"`
+	Column uint32 `protobuf:"varint,3,opt,name=column,proto3" json:"column,omitempty"`
+	// One line: the word, what was expected, and the nearest valid word.
+	Message       string `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Fault) Reset() {
+	*x = Fault{}
+	mi := &file_culvert_v1_management_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Fault) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Fault) ProtoMessage() {}
+
+func (x *Fault) ProtoReflect() protoreflect.Message {
+	mi := &file_culvert_v1_management_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Fault.ProtoReflect.Descriptor instead.
+func (*Fault) Descriptor() ([]byte, []int) {
+	return file_culvert_v1_management_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *Fault) GetFile() string {
+	if x != nil {
+		return x.File
+	}
+	return ""
+}
+
+func (x *Fault) GetLine() uint32 {
+	if x != nil {
+		return x.Line
+	}
+	return 0
+}
+
+func (x *Fault) GetColumn() uint32 {
+	if x != nil {
+		return x.Column
+	}
+	return 0
+}
+
+func (x *Fault) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+// Change is what loading a configuration does to one object.
+type Change struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Action ChangeAction           `protobuf:"varint,1,opt,name=action,proto3,enum=culvert.v1.ChangeAction" json:"action,omitempty"`
+	// The words of its kind, and its name.
+	Kind   string         `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	Name   string         `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	Params []*ParamChange `protobuf:"bytes,4,rep,name=params,proto3" json:"params,omitempty"`
+	// Sessions that it ends.
+	SessionsDropped uint32 `protobuf:"varint,5,opt,name=sessions_dropped,json=sessionsDropped,proto3" json:"sessions_dropped,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *Change) Reset() {
+	*x = Change{}
+	mi := &file_culvert_v1_management_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Change) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Change) ProtoMessage() {}
+
+func (x *Change) ProtoReflect() protoreflect.Message {
+	mi := &file_culvert_v1_management_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Change.ProtoReflect.Descriptor instead.
+func (*Change) Descriptor() ([]byte, []int) {
+	return file_culvert_v1_management_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *Change) GetAction() ChangeAction {
+	if x != nil {
+		return x.Action
+	}
+	return ChangeAction_CHANGE_ACTION_UNSPECIFIED
+}
+
+func (x *Change) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Change) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Change) GetParams() []*ParamChange {
+	if x != nil {
+		return x.Params
+	}
+	return nil
+}
+
+func (x *Change) GetSessionsDropped() uint32 {
+	if x != nil {
+		return x.SessionsDropped
+	}
+	return 0
+}
+
+// ParamChange is what becomes of one parameter. Secrets are masked; what is not
+// set is empty.
+type ParamChange struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Old           string                 `protobuf:"bytes,2,opt,name=old,proto3" json:"old,omitempty"`
+	New           string                 `protobuf:"bytes,3,opt,name=new,proto3" json:"new,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ParamChange) Reset() {
+	*x = ParamChange{}
+	mi := &file_culvert_v1_management_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ParamChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ParamChange) ProtoMessage() {}
+
+func (x *ParamChange) ProtoReflect() protoreflect.Message {
+	mi := &file_culvert_v1_management_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ParamChange.ProtoReflect.Descriptor instead.
+func (*ParamChange) Descriptor() ([]byte, []int) {
+	return file_culvert_v1_management_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *ParamChange) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ParamChange) GetOld() string {
+	if x != nil {
+		return x.Old
+	}
+	return ""
+}
+
+func (x *ParamChange) GetNew() string {
+	if x != nil {
+		return x.New
+	}
+	return ""
+}
+
+// Source says where a configuration comes from: one of its fields is set.
+type Source struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to From:
+	//
+	//	*Source_File
+	//	*Source_Text
+	//	*Source_Revision
+	From isSource_From `protobuf_oneof:"from"`
+	// How faults name it, where it is a text.
+	Name          string `protobuf:"bytes,4,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Source) Reset() {
+	*x = Source{}
+	mi := &file_culvert_v1_management_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Source) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Source) ProtoMessage() {}
+
+func (x *Source) ProtoReflect() protoreflect.Message {
+	mi := &file_culvert_v1_management_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Source.ProtoReflect.Descriptor instead.
+func (*Source) Descriptor() ([]byte, []int) {
+	return file_culvert_v1_management_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *Source) GetFrom() isSource_From {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *Source) GetFile() bool {
+	if x != nil {
+		if x, ok := x.From.(*Source_File); ok {
+			return x.File
+		}
+	}
+	return false
+}
+
+func (x *Source) GetText() string {
+	if x != nil {
+		if x, ok := x.From.(*Source_Text); ok {
+			return x.Text
+		}
+	}
+	return ""
+}
+
+func (x *Source) GetRevision() uint32 {
+	if x != nil {
+		if x, ok := x.From.(*Source_Revision); ok {
+			return x.Revision
+		}
+	}
+	return 0
+}
+
+func (x *Source) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type isSource_From interface {
+	isSource_From()
+}
+
+type Source_File struct {
+	// The daemon's own file.
+	File bool `protobuf:"varint,1,opt,name=file,proto3,oneof"`
+}
+
+type Source_Text struct {
+	// This text.
+	Text string `protobuf:"bytes,2,opt,name=text,proto3,oneof"`
+}
+
+type Source_Revision struct {
+	// A revision of the history; 0 is the running configuration.
+	Revision uint32 `protobuf:"varint,3,opt,name=revision,proto3,oneof"`
+}
+
+func (*Source_File) isSource_From() {}
+
+func (*Source_Text) isSource_From() {}
+
+func (*Source_Revision) isSource_From() {}
+
+type CheckConfigRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Source        *Source                `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckConfigRequest) Reset() {
+	*x = CheckConfigRequest{}
+	mi := &file_culvert_v1_management_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckConfigRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckConfigRequest) ProtoMessage() {}
+
+func (x *CheckConfigRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_culvert_v1_management_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckConfigRequest.ProtoReflect.Descriptor instead.
+func (*CheckConfigRequest) Descriptor() ([]byte, []int) {
+	return file_culvert_v1_management_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *CheckConfigRequest) GetSource() *Source {
+	if x != nil {
+		return x.Source
+	}
+	return nil
+}
+
+// CheckConfigResponse says what LoadConfig would do.
+type CheckConfigResponse struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Faults []*Fault               `protobuf:"bytes,1,rep,name=faults,proto3" json:"faults,omitempty"`
+	// What would change of the running configuration, if there is no fault.
+	Changes       []*Change `protobuf:"bytes,2,rep,name=changes,proto3" json:"changes,omitempty"`
+	Warnings      []string  `protobuf:"bytes,3,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckConfigResponse) Reset() {
+	*x = CheckConfigResponse{}
+	mi := &file_culvert_v1_management_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckConfigResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckConfigResponse) ProtoMessage() {}
+
+func (x *CheckConfigResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_culvert_v1_management_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckConfigResponse.ProtoReflect.Descriptor instead.
+func (*CheckConfigResponse) Descriptor() ([]byte, []int) {
+	return file_culvert_v1_management_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *CheckConfigResponse) GetFaults() []*Fault {
+	if x != nil {
+		return x.Faults
+	}
+	return nil
+}
+
+func (x *CheckConfigResponse) GetChanges() []*Change {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+func (x *CheckConfigResponse) GetWarnings() []string {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
+}
+
+// LoadConfigRequest makes a configuration the running one: what is not in it
+// goes, what did not change goes on undisturbed. With a fault nothing changes.
+type LoadConfigRequest struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Source *Source                `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	// Go back to what runs now after so many seconds, unless ConfirmConfig comes
+	// before; 0: do not.
+	ConfirmWithin uint32 `protobuf:"varint,2,opt,name=confirm_within,json=confirmWithin,proto3" json:"confirm_within,omitempty"`
+	// Kept in the history.
+	Comment string `protobuf:"bytes,3,opt,name=comment,proto3" json:"comment,omitempty"`
+	// Apply the commands to what runs instead of replacing it.
+	Merge         bool `protobuf:"varint,4,opt,name=merge,proto3" json:"merge,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LoadConfigRequest) Reset() {
+	*x = LoadConfigRequest{}
+	mi := &file_culvert_v1_management_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LoadConfigRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LoadConfigRequest) ProtoMessage() {}
+
+func (x *LoadConfigRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_culvert_v1_management_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LoadConfigRequest.ProtoReflect.Descriptor instead.
+func (*LoadConfigRequest) Descriptor() ([]byte, []int) {
+	return file_culvert_v1_management_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *LoadConfigRequest) GetSource() *Source {
+	if x != nil {
+		return x.Source
+	}
+	return nil
+}
+
+func (x *LoadConfigRequest) GetConfirmWithin() uint32 {
+	if x != nil {
+		return x.ConfirmWithin
+	}
+	return 0
+}
+
+func (x *LoadConfigRequest) GetComment() string {
+	if x != nil {
+		return x.Comment
+	}
+	return ""
+}
+
+func (x *LoadConfigRequest) GetMerge() bool {
+	if x != nil {
+		return x.Merge
+	}
+	return false
+}
+
+type LoadConfigResponse struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Faults  []*Fault               `protobuf:"bytes,1,rep,name=faults,proto3" json:"faults,omitempty"`
+	Changes []*Change              `protobuf:"bytes,2,rep,name=changes,proto3" json:"changes,omitempty"`
+	// Tunnels and sessions that could not be made or changed, and why.
+	Failures      []string `protobuf:"bytes,3,rep,name=failures,proto3" json:"failures,omitempty"`
+	Warnings      []string `protobuf:"bytes,4,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	Revision      uint32   `protobuf:"varint,5,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LoadConfigResponse) Reset() {
+	*x = LoadConfigResponse{}
+	mi := &file_culvert_v1_management_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LoadConfigResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LoadConfigResponse) ProtoMessage() {}
+
+func (x *LoadConfigResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_culvert_v1_management_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LoadConfigResponse.ProtoReflect.Descriptor instead.
+func (*LoadConfigResponse) Descriptor() ([]byte, []int) {
+	return file_culvert_v1_management_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *LoadConfigResponse) GetFaults() []*Fault {
+	if x != nil {
+		return x.Faults
+	}
+	return nil
+}
+
+func (x *LoadConfigResponse) GetChanges() []*Change {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+func (x *LoadConfigResponse) GetFailures() []string {
+	if x != nil {
+		return x.Failures
+	}
+	return nil
+}
+
+func (x *LoadConfigResponse) GetWarnings() []string {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
+}
+
+func (x *LoadConfigResponse) GetRevision() uint32 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+type ConfirmConfigRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConfirmConfigRequest) Reset() {
+	*x = ConfirmConfigRequest{}
+	mi := &file_culvert_v1_management_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfirmConfigRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfirmConfigRequest) ProtoMessage() {}
+
+func (x *ConfirmConfigRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_culvert_v1_management_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfirmConfigRequest.ProtoReflect.Descriptor instead.
+func (*ConfirmConfigRequest) Descriptor() ([]byte, []int) {
+	return file_culvert_v1_management_proto_rawDescGZIP(), []int{27}
+}
+
+type ConfirmConfigResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Revision      uint32                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConfirmConfigResponse) Reset() {
+	*x = ConfirmConfigResponse{}
+	mi := &file_culvert_v1_management_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfirmConfigResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfirmConfigResponse) ProtoMessage() {}
+
+func (x *ConfirmConfigResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_culvert_v1_management_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfirmConfigResponse.ProtoReflect.Descriptor instead.
+func (*ConfirmConfigResponse) Descriptor() ([]byte, []int) {
+	return file_culvert_v1_management_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *ConfirmConfigResponse) GetRevision() uint32 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+// WriteConfigRequest saves the running configuration into the daemon's own file,
+// whose comments and order are kept where that is possible.
+type WriteConfigRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Comment       string                 `protobuf:"bytes,1,opt,name=comment,proto3" json:"comment,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WriteConfigRequest) Reset() {
+	*x = WriteConfigRequest{}
+	mi := &file_culvert_v1_management_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WriteConfigRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WriteConfigRequest) ProtoMessage() {}
+
+func (x *WriteConfigRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_culvert_v1_management_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WriteConfigRequest.ProtoReflect.Descriptor instead.
+func (*WriteConfigRequest) Descriptor() ([]byte, []int) {
+	return file_culvert_v1_management_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *WriteConfigRequest) GetComment() string {
+	if x != nil {
+		return x.Comment
+	}
+	return ""
+}
+
+type WriteConfigResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	File          string                 `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
+	Revision      uint32                 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WriteConfigResponse) Reset() {
+	*x = WriteConfigResponse{}
+	mi := &file_culvert_v1_management_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WriteConfigResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WriteConfigResponse) ProtoMessage() {}
+
+func (x *WriteConfigResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_culvert_v1_management_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WriteConfigResponse.ProtoReflect.Descriptor instead.
+func (*WriteConfigResponse) Descriptor() ([]byte, []int) {
+	return file_culvert_v1_management_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *WriteConfigResponse) GetFile() string {
+	if x != nil {
+		return x.File
+	}
+	return ""
+}
+
+func (x *WriteConfigResponse) GetRevision() uint32 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+type ListRevisionsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRevisionsRequest) Reset() {
+	*x = ListRevisionsRequest{}
+	mi := &file_culvert_v1_management_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRevisionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRevisionsRequest) ProtoMessage() {}
+
+func (x *ListRevisionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_culvert_v1_management_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRevisionsRequest.ProtoReflect.Descriptor instead.
+func (*ListRevisionsRequest) Descriptor() ([]byte, []int) {
+	return file_culvert_v1_management_proto_rawDescGZIP(), []int{31}
+}
+
+// Revision is a configuration that once ran.
+type Revision struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Number uint32                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
+	Time   *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=time,proto3" json:"time,omitempty"`
+	// Who: the user of the socket, the name in the certificate, or "SIGHUP".
+	Author  string `protobuf:"bytes,3,opt,name=author,proto3" json:"author,omitempty"`
+	Comment string `protobuf:"bytes,4,opt,name=comment,proto3" json:"comment,omitempty"`
+	Running bool   `protobuf:"varint,5,opt,name=running,proto3" json:"running,omitempty"`
+	// It waits to be confirmed, and goes back then.
+	RevertsAt     *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=reverts_at,json=revertsAt,proto3" json:"reverts_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Revision) Reset() {
+	*x = Revision{}
+	mi := &file_culvert_v1_management_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Revision) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Revision) ProtoMessage() {}
+
+func (x *Revision) ProtoReflect() protoreflect.Message {
+	mi := &file_culvert_v1_management_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Revision.ProtoReflect.Descriptor instead.
+func (*Revision) Descriptor() ([]byte, []int) {
+	return file_culvert_v1_management_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *Revision) GetNumber() uint32 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *Revision) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *Revision) GetAuthor() string {
+	if x != nil {
+		return x.Author
+	}
+	return ""
+}
+
+func (x *Revision) GetComment() string {
+	if x != nil {
+		return x.Comment
+	}
+	return ""
+}
+
+func (x *Revision) GetRunning() bool {
+	if x != nil {
+		return x.Running
+	}
+	return false
+}
+
+func (x *Revision) GetRevertsAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RevertsAt
+	}
+	return nil
+}
+
+type ListRevisionsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The newest first, at most 20.
+	Revisions     []*Revision `protobuf:"bytes,1,rep,name=revisions,proto3" json:"revisions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRevisionsResponse) Reset() {
+	*x = ListRevisionsResponse{}
+	mi := &file_culvert_v1_management_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRevisionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRevisionsResponse) ProtoMessage() {}
+
+func (x *ListRevisionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_culvert_v1_management_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRevisionsResponse.ProtoReflect.Descriptor instead.
+func (*ListRevisionsResponse) Descriptor() ([]byte, []int) {
+	return file_culvert_v1_management_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *ListRevisionsResponse) GetRevisions() []*Revision {
+	if x != nil {
+		return x.Revisions
+	}
+	return nil
+}
+
+type GetRevisionRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Number        uint32                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
+	MaskSecrets   bool                   `protobuf:"varint,2,opt,name=mask_secrets,json=maskSecrets,proto3" json:"mask_secrets,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetRevisionRequest) Reset() {
+	*x = GetRevisionRequest{}
+	mi := &file_culvert_v1_management_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetRevisionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetRevisionRequest) ProtoMessage() {}
+
+func (x *GetRevisionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_culvert_v1_management_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetRevisionRequest.ProtoReflect.Descriptor instead.
+func (*GetRevisionRequest) Descriptor() ([]byte, []int) {
+	return file_culvert_v1_management_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *GetRevisionRequest) GetNumber() uint32 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *GetRevisionRequest) GetMaskSecrets() bool {
+	if x != nil {
+		return x.MaskSecrets
+	}
+	return false
+}
+
+type GetRevisionResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Revision      *Revision              `protobuf:"bytes,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	Text          string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetRevisionResponse) Reset() {
+	*x = GetRevisionResponse{}
+	mi := &file_culvert_v1_management_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetRevisionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetRevisionResponse) ProtoMessage() {}
+
+func (x *GetRevisionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_culvert_v1_management_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetRevisionResponse.ProtoReflect.Descriptor instead.
+func (*GetRevisionResponse) Descriptor() ([]byte, []int) {
+	return file_culvert_v1_management_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *GetRevisionResponse) GetRevision() *Revision {
+	if x != nil {
+		return x.Revision
+	}
+	return nil
+}
+
+func (x *GetRevisionResponse) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
 var File_culvert_v1_management_proto protoreflect.FileDescriptor
 
 const file_culvert_v1_management_proto_rawDesc = "" +
 	"\n" +
 	"\x1bculvert/v1/management.proto\x12\n" +
-	"culvert.v1\x1a\x17culvert/v1/config.proto\x1a\x14culvert/v1/ppp.proto\x1a\x18culvert/v1/session.proto\x1a\x17culvert/v1/tunnel.proto\"\xf1\x03\n" +
+	"culvert.v1\x1a\x17culvert/v1/config.proto\x1a\x16culvert/v1/event.proto\x1a\x18culvert/v1/options.proto\x1a\x14culvert/v1/ppp.proto\x1a\x18culvert/v1/session.proto\x1a\x17culvert/v1/tunnel.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x99\x04\n" +
 	"\x06Object\x12,\n" +
 	"\x06system\x18\x01 \x01(\v2\x12.culvert.v1.SystemH\x00R\x06system\x12<\n" +
 	"\fpeer_profile\x18\x02 \x01(\v2\x17.culvert.v1.PeerProfileH\x00R\vpeerProfile\x12B\n" +
@@ -904,7 +2211,9 @@ const file_culvert_v1_management_proto_rawDesc = "" +
 	"\x04pool\x18\x06 \x01(\v2\x10.culvert.v1.PoolH\x00R\x04pool\x12&\n" +
 	"\x04user\x18\a \x01(\v2\x10.culvert.v1.UserH\x00R\x04user\x12,\n" +
 	"\x06tunnel\x18\b \x01(\v2\x12.culvert.v1.TunnelH\x00R\x06tunnel\x12/\n" +
-	"\asession\x18\t \x01(\v2\x13.culvert.v1.SessionH\x00R\asessionB\x06\n" +
+	"\asession\x18\t \x01(\v2\x13.culvert.v1.SessionH\x00R\asession\x12&\n" +
+	"\x04peer\x18\n" +
+	" \x01(\v2\x10.culvert.v1.PeerH\x00R\x04peerB\x06\n" +
 	"\x04kind\";\n" +
 	"\rCreateRequest\x12*\n" +
 	"\x06object\x18\x01 \x01(\v2\x12.culvert.v1.ObjectR\x06object\"<\n" +
@@ -921,10 +2230,14 @@ const file_culvert_v1_management_proto_rawDesc = "" +
 	"\x0eDeleteResponse\x12*\n" +
 	"\x06object\x18\x01 \x01(\v2\x12.culvert.v1.ObjectR\x06object\"9\n" +
 	"\vShowRequest\x12*\n" +
-	"\x06object\x18\x01 \x01(\v2\x12.culvert.v1.ObjectR\x06object\"l\n" +
+	"\x06object\x18\x01 \x01(\v2\x12.culvert.v1.ObjectR\x06object\"\xe9\x01\n" +
 	"\fShowResponse\x12*\n" +
 	"\x06object\x18\x01 \x01(\v2\x12.culvert.v1.ObjectR\x06object\x120\n" +
-	"\teffective\x18\x02 \x01(\v2\x12.culvert.v1.ObjectR\teffective\"u\n" +
+	"\teffective\x18\x02 \x01(\v2\x12.culvert.v1.ObjectR\teffective\x12?\n" +
+	"\aorigins\x18\x03 \x03(\v2%.culvert.v1.ShowResponse.OriginsEntryR\aorigins\x1a:\n" +
+	"\fOriginsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"u\n" +
 	"\vListRequest\x12*\n" +
 	"\x06filter\x18\x01 \x01(\v2\x12.culvert.v1.ObjectR\x06filter\x12\x1b\n" +
 	"\tpage_size\x18\x02 \x01(\rR\bpageSize\x12\x1d\n" +
@@ -932,24 +2245,120 @@ const file_culvert_v1_management_proto_rawDesc = "" +
 	"page_token\x18\x03 \x01(\tR\tpageToken\"d\n" +
 	"\fListResponse\x12,\n" +
 	"\aobjects\x18\x01 \x03(\v2\x12.culvert.v1.ObjectR\aobjects\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\r\n" +
-	"\vSaveRequest\"\"\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"0\n" +
+	"\vSaveRequest\x12!\n" +
+	"\fmask_secrets\x18\x01 \x01(\bR\vmaskSecrets\"\"\n" +
 	"\fSaveResponse\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\"\x10\n" +
 	"\x0eVersionRequest\"L\n" +
 	"\x0fVersionResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x1f\n" +
 	"\vapi_version\x18\x02 \x01(\rR\n" +
-	"apiVersion2\xc4\x03\n" +
+	"apiVersion\"g\n" +
+	"\x0fSetTraceRequest\x12*\n" +
+	"\x06object\x18\x01 \x01(\v2\x12.culvert.v1.ObjectR\x06object\x12\x12\n" +
+	"\x04mask\x18\x02 \x01(\rR\x04mask\x12\x14\n" +
+	"\x05flags\x18\x03 \x01(\rR\x05flags\"(\n" +
+	"\x10SetTraceResponse\x12\x14\n" +
+	"\x05flags\x18\x01 \x01(\rR\x05flags\"\x18\n" +
+	"\x16ResetStatisticsRequest\"\x19\n" +
+	"\x17ResetStatisticsResponse\"a\n" +
+	"\x05Fault\x12\x12\n" +
+	"\x04file\x18\x01 \x01(\tR\x04file\x12\x12\n" +
+	"\x04line\x18\x02 \x01(\rR\x04line\x12\x16\n" +
+	"\x06column\x18\x03 \x01(\rR\x06column\x12\x18\n" +
+	"\amessage\x18\x04 \x01(\tR\amessage\"\xbe\x01\n" +
+	"\x06Change\x120\n" +
+	"\x06action\x18\x01 \x01(\x0e2\x18.culvert.v1.ChangeActionR\x06action\x12\x12\n" +
+	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12/\n" +
+	"\x06params\x18\x04 \x03(\v2\x17.culvert.v1.ParamChangeR\x06params\x12)\n" +
+	"\x10sessions_dropped\x18\x05 \x01(\rR\x0fsessionsDropped\"E\n" +
+	"\vParamChange\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
+	"\x03old\x18\x02 \x01(\tR\x03old\x12\x10\n" +
+	"\x03new\x18\x03 \x01(\tR\x03new\"n\n" +
+	"\x06Source\x12\x14\n" +
+	"\x04file\x18\x01 \x01(\bH\x00R\x04file\x12\x14\n" +
+	"\x04text\x18\x02 \x01(\tH\x00R\x04text\x12\x1c\n" +
+	"\brevision\x18\x03 \x01(\rH\x00R\brevision\x12\x12\n" +
+	"\x04name\x18\x04 \x01(\tR\x04nameB\x06\n" +
+	"\x04from\"@\n" +
+	"\x12CheckConfigRequest\x12*\n" +
+	"\x06source\x18\x01 \x01(\v2\x12.culvert.v1.SourceR\x06source\"\x8a\x01\n" +
+	"\x13CheckConfigResponse\x12)\n" +
+	"\x06faults\x18\x01 \x03(\v2\x11.culvert.v1.FaultR\x06faults\x12,\n" +
+	"\achanges\x18\x02 \x03(\v2\x12.culvert.v1.ChangeR\achanges\x12\x1a\n" +
+	"\bwarnings\x18\x03 \x03(\tR\bwarnings\"\x96\x01\n" +
+	"\x11LoadConfigRequest\x12*\n" +
+	"\x06source\x18\x01 \x01(\v2\x12.culvert.v1.SourceR\x06source\x12%\n" +
+	"\x0econfirm_within\x18\x02 \x01(\rR\rconfirmWithin\x12\x18\n" +
+	"\acomment\x18\x03 \x01(\tR\acomment\x12\x14\n" +
+	"\x05merge\x18\x04 \x01(\bR\x05merge\"\xc1\x01\n" +
+	"\x12LoadConfigResponse\x12)\n" +
+	"\x06faults\x18\x01 \x03(\v2\x11.culvert.v1.FaultR\x06faults\x12,\n" +
+	"\achanges\x18\x02 \x03(\v2\x12.culvert.v1.ChangeR\achanges\x12\x1a\n" +
+	"\bfailures\x18\x03 \x03(\tR\bfailures\x12\x1a\n" +
+	"\bwarnings\x18\x04 \x03(\tR\bwarnings\x12\x1a\n" +
+	"\brevision\x18\x05 \x01(\rR\brevision\"\x16\n" +
+	"\x14ConfirmConfigRequest\"3\n" +
+	"\x15ConfirmConfigResponse\x12\x1a\n" +
+	"\brevision\x18\x01 \x01(\rR\brevision\".\n" +
+	"\x12WriteConfigRequest\x12\x18\n" +
+	"\acomment\x18\x01 \x01(\tR\acomment\"E\n" +
+	"\x13WriteConfigResponse\x12\x12\n" +
+	"\x04file\x18\x01 \x01(\tR\x04file\x12\x1a\n" +
+	"\brevision\x18\x02 \x01(\rR\brevision\"\x16\n" +
+	"\x14ListRevisionsRequest\"\xd9\x01\n" +
+	"\bRevision\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\rR\x06number\x12.\n" +
+	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x16\n" +
+	"\x06author\x18\x03 \x01(\tR\x06author\x12\x18\n" +
+	"\acomment\x18\x04 \x01(\tR\acomment\x12\x18\n" +
+	"\arunning\x18\x05 \x01(\bR\arunning\x129\n" +
 	"\n" +
-	"Management\x12B\n" +
-	"\aVersion\x12\x1a.culvert.v1.VersionRequest\x1a\x1b.culvert.v1.VersionResponse\x12?\n" +
+	"reverts_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\trevertsAt\"K\n" +
+	"\x15ListRevisionsResponse\x122\n" +
+	"\trevisions\x18\x01 \x03(\v2\x14.culvert.v1.RevisionR\trevisions\"O\n" +
+	"\x12GetRevisionRequest\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\rR\x06number\x12!\n" +
+	"\fmask_secrets\x18\x02 \x01(\bR\vmaskSecrets\"[\n" +
+	"\x13GetRevisionResponse\x120\n" +
+	"\brevision\x18\x01 \x01(\v2\x14.culvert.v1.RevisionR\brevision\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text*\xd1\x01\n" +
+	"\fChangeAction\x12\x1d\n" +
+	"\x19CHANGE_ACTION_UNSPECIFIED\x10\x00\x12&\n" +
+	"\x14CHANGE_ACTION_CREATE\x10\x01\x1a\f\xca\xd7\x19\b\n" +
+	"\x06create\x12&\n" +
+	"\x14CHANGE_ACTION_MODIFY\x10\x02\x1a\f\xca\xd7\x19\b\n" +
+	"\x06modify\x12&\n" +
+	"\x14CHANGE_ACTION_DELETE\x10\x03\x1a\f\xca\xd7\x19\b\n" +
+	"\x06delete\x12*\n" +
+	"\x16CHANGE_ACTION_RECREATE\x10\x04\x1a\x0e\xca\xd7\x19\n" +
+	"\n" +
+	"\brecreate2\xa3\n" +
+	"\n" +
+	"\n" +
+	"Management\x12G\n" +
+	"\aVersion\x12\x1a.culvert.v1.VersionRequest\x1a\x1b.culvert.v1.VersionResponse\"\x03\x90\x02\x01\x12?\n" +
 	"\x06Create\x12\x19.culvert.v1.CreateRequest\x1a\x1a.culvert.v1.CreateResponse\x12?\n" +
 	"\x06Modify\x12\x19.culvert.v1.ModifyRequest\x1a\x1a.culvert.v1.ModifyResponse\x12?\n" +
-	"\x06Delete\x12\x19.culvert.v1.DeleteRequest\x1a\x1a.culvert.v1.DeleteResponse\x129\n" +
-	"\x04Show\x12\x17.culvert.v1.ShowRequest\x1a\x18.culvert.v1.ShowResponse\x129\n" +
-	"\x04List\x12\x17.culvert.v1.ListRequest\x1a\x18.culvert.v1.ListResponse\x129\n" +
-	"\x04Save\x12\x17.culvert.v1.SaveRequest\x1a\x18.culvert.v1.SaveResponseB\x11Z\x0fculvert/api;apib\x06proto3"
+	"\x06Delete\x12\x19.culvert.v1.DeleteRequest\x1a\x1a.culvert.v1.DeleteResponse\x12>\n" +
+	"\x04Show\x12\x17.culvert.v1.ShowRequest\x1a\x18.culvert.v1.ShowResponse\"\x03\x90\x02\x01\x12>\n" +
+	"\x04List\x12\x17.culvert.v1.ListRequest\x1a\x18.culvert.v1.ListResponse\"\x03\x90\x02\x01\x129\n" +
+	"\x04Save\x12\x17.culvert.v1.SaveRequest\x1a\x18.culvert.v1.SaveResponse\x12E\n" +
+	"\bSetTrace\x12\x1b.culvert.v1.SetTraceRequest\x1a\x1c.culvert.v1.SetTraceResponse\x12Z\n" +
+	"\x0fResetStatistics\x12\".culvert.v1.ResetStatisticsRequest\x1a#.culvert.v1.ResetStatisticsResponse\x12N\n" +
+	"\vCheckConfig\x12\x1e.culvert.v1.CheckConfigRequest\x1a\x1f.culvert.v1.CheckConfigResponse\x12K\n" +
+	"\n" +
+	"LoadConfig\x12\x1d.culvert.v1.LoadConfigRequest\x1a\x1e.culvert.v1.LoadConfigResponse\x12T\n" +
+	"\rConfirmConfig\x12 .culvert.v1.ConfirmConfigRequest\x1a!.culvert.v1.ConfirmConfigResponse\x12N\n" +
+	"\vWriteConfig\x12\x1e.culvert.v1.WriteConfigRequest\x1a\x1f.culvert.v1.WriteConfigResponse\x12T\n" +
+	"\rListRevisions\x12 .culvert.v1.ListRevisionsRequest\x1a!.culvert.v1.ListRevisionsResponse\x12N\n" +
+	"\vGetRevision\x12\x1e.culvert.v1.GetRevisionRequest\x1a\x1f.culvert.v1.GetRevisionResponse\x12>\n" +
+	"\x05Watch\x12\x18.culvert.v1.WatchRequest\x1a\x19.culvert.v1.WatchResponse0\x01\x12<\n" +
+	"\x05Trace\x12\x18.culvert.v1.TraceRequest\x1a\x19.culvert.v1.TraceResponse\x12D\n" +
+	"\aCapture\x12\x1a.culvert.v1.CaptureRequest\x1a\x1b.culvert.v1.CaptureResponse0\x01B\x11Z\x0fculvert/api;apib\x06proto3"
 
 var (
 	file_culvert_v1_management_proto_rawDescOnce sync.Once
@@ -963,73 +2372,142 @@ func file_culvert_v1_management_proto_rawDescGZIP() []byte {
 	return file_culvert_v1_management_proto_rawDescData
 }
 
-var file_culvert_v1_management_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_culvert_v1_management_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_culvert_v1_management_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
 var file_culvert_v1_management_proto_goTypes = []any{
-	(*Object)(nil),          // 0: culvert.v1.Object
-	(*CreateRequest)(nil),   // 1: culvert.v1.CreateRequest
-	(*CreateResponse)(nil),  // 2: culvert.v1.CreateResponse
-	(*ModifyRequest)(nil),   // 3: culvert.v1.ModifyRequest
-	(*ModifyResponse)(nil),  // 4: culvert.v1.ModifyResponse
-	(*DeleteRequest)(nil),   // 5: culvert.v1.DeleteRequest
-	(*DeleteResponse)(nil),  // 6: culvert.v1.DeleteResponse
-	(*ShowRequest)(nil),     // 7: culvert.v1.ShowRequest
-	(*ShowResponse)(nil),    // 8: culvert.v1.ShowResponse
-	(*ListRequest)(nil),     // 9: culvert.v1.ListRequest
-	(*ListResponse)(nil),    // 10: culvert.v1.ListResponse
-	(*SaveRequest)(nil),     // 11: culvert.v1.SaveRequest
-	(*SaveResponse)(nil),    // 12: culvert.v1.SaveResponse
-	(*VersionRequest)(nil),  // 13: culvert.v1.VersionRequest
-	(*VersionResponse)(nil), // 14: culvert.v1.VersionResponse
-	(*System)(nil),          // 15: culvert.v1.System
-	(*PeerProfile)(nil),     // 16: culvert.v1.PeerProfile
-	(*TunnelProfile)(nil),   // 17: culvert.v1.TunnelProfile
-	(*SessionProfile)(nil),  // 18: culvert.v1.SessionProfile
-	(*PPPProfile)(nil),      // 19: culvert.v1.PPPProfile
-	(*Pool)(nil),            // 20: culvert.v1.Pool
-	(*User)(nil),            // 21: culvert.v1.User
-	(*Tunnel)(nil),          // 22: culvert.v1.Tunnel
-	(*Session)(nil),         // 23: culvert.v1.Session
+	(ChangeAction)(0),               // 0: culvert.v1.ChangeAction
+	(*Object)(nil),                  // 1: culvert.v1.Object
+	(*CreateRequest)(nil),           // 2: culvert.v1.CreateRequest
+	(*CreateResponse)(nil),          // 3: culvert.v1.CreateResponse
+	(*ModifyRequest)(nil),           // 4: culvert.v1.ModifyRequest
+	(*ModifyResponse)(nil),          // 5: culvert.v1.ModifyResponse
+	(*DeleteRequest)(nil),           // 6: culvert.v1.DeleteRequest
+	(*DeleteResponse)(nil),          // 7: culvert.v1.DeleteResponse
+	(*ShowRequest)(nil),             // 8: culvert.v1.ShowRequest
+	(*ShowResponse)(nil),            // 9: culvert.v1.ShowResponse
+	(*ListRequest)(nil),             // 10: culvert.v1.ListRequest
+	(*ListResponse)(nil),            // 11: culvert.v1.ListResponse
+	(*SaveRequest)(nil),             // 12: culvert.v1.SaveRequest
+	(*SaveResponse)(nil),            // 13: culvert.v1.SaveResponse
+	(*VersionRequest)(nil),          // 14: culvert.v1.VersionRequest
+	(*VersionResponse)(nil),         // 15: culvert.v1.VersionResponse
+	(*SetTraceRequest)(nil),         // 16: culvert.v1.SetTraceRequest
+	(*SetTraceResponse)(nil),        // 17: culvert.v1.SetTraceResponse
+	(*ResetStatisticsRequest)(nil),  // 18: culvert.v1.ResetStatisticsRequest
+	(*ResetStatisticsResponse)(nil), // 19: culvert.v1.ResetStatisticsResponse
+	(*Fault)(nil),                   // 20: culvert.v1.Fault
+	(*Change)(nil),                  // 21: culvert.v1.Change
+	(*ParamChange)(nil),             // 22: culvert.v1.ParamChange
+	(*Source)(nil),                  // 23: culvert.v1.Source
+	(*CheckConfigRequest)(nil),      // 24: culvert.v1.CheckConfigRequest
+	(*CheckConfigResponse)(nil),     // 25: culvert.v1.CheckConfigResponse
+	(*LoadConfigRequest)(nil),       // 26: culvert.v1.LoadConfigRequest
+	(*LoadConfigResponse)(nil),      // 27: culvert.v1.LoadConfigResponse
+	(*ConfirmConfigRequest)(nil),    // 28: culvert.v1.ConfirmConfigRequest
+	(*ConfirmConfigResponse)(nil),   // 29: culvert.v1.ConfirmConfigResponse
+	(*WriteConfigRequest)(nil),      // 30: culvert.v1.WriteConfigRequest
+	(*WriteConfigResponse)(nil),     // 31: culvert.v1.WriteConfigResponse
+	(*ListRevisionsRequest)(nil),    // 32: culvert.v1.ListRevisionsRequest
+	(*Revision)(nil),                // 33: culvert.v1.Revision
+	(*ListRevisionsResponse)(nil),   // 34: culvert.v1.ListRevisionsResponse
+	(*GetRevisionRequest)(nil),      // 35: culvert.v1.GetRevisionRequest
+	(*GetRevisionResponse)(nil),     // 36: culvert.v1.GetRevisionResponse
+	nil,                             // 37: culvert.v1.ShowResponse.OriginsEntry
+	(*System)(nil),                  // 38: culvert.v1.System
+	(*PeerProfile)(nil),             // 39: culvert.v1.PeerProfile
+	(*TunnelProfile)(nil),           // 40: culvert.v1.TunnelProfile
+	(*SessionProfile)(nil),          // 41: culvert.v1.SessionProfile
+	(*PPPProfile)(nil),              // 42: culvert.v1.PPPProfile
+	(*Pool)(nil),                    // 43: culvert.v1.Pool
+	(*User)(nil),                    // 44: culvert.v1.User
+	(*Tunnel)(nil),                  // 45: culvert.v1.Tunnel
+	(*Session)(nil),                 // 46: culvert.v1.Session
+	(*Peer)(nil),                    // 47: culvert.v1.Peer
+	(*timestamppb.Timestamp)(nil),   // 48: google.protobuf.Timestamp
+	(*WatchRequest)(nil),            // 49: culvert.v1.WatchRequest
+	(*TraceRequest)(nil),            // 50: culvert.v1.TraceRequest
+	(*CaptureRequest)(nil),          // 51: culvert.v1.CaptureRequest
+	(*WatchResponse)(nil),           // 52: culvert.v1.WatchResponse
+	(*TraceResponse)(nil),           // 53: culvert.v1.TraceResponse
+	(*CaptureResponse)(nil),         // 54: culvert.v1.CaptureResponse
 }
 var file_culvert_v1_management_proto_depIdxs = []int32{
-	15, // 0: culvert.v1.Object.system:type_name -> culvert.v1.System
-	16, // 1: culvert.v1.Object.peer_profile:type_name -> culvert.v1.PeerProfile
-	17, // 2: culvert.v1.Object.tunnel_profile:type_name -> culvert.v1.TunnelProfile
-	18, // 3: culvert.v1.Object.session_profile:type_name -> culvert.v1.SessionProfile
-	19, // 4: culvert.v1.Object.ppp_profile:type_name -> culvert.v1.PPPProfile
-	20, // 5: culvert.v1.Object.pool:type_name -> culvert.v1.Pool
-	21, // 6: culvert.v1.Object.user:type_name -> culvert.v1.User
-	22, // 7: culvert.v1.Object.tunnel:type_name -> culvert.v1.Tunnel
-	23, // 8: culvert.v1.Object.session:type_name -> culvert.v1.Session
-	0,  // 9: culvert.v1.CreateRequest.object:type_name -> culvert.v1.Object
-	0,  // 10: culvert.v1.CreateResponse.object:type_name -> culvert.v1.Object
-	0,  // 11: culvert.v1.ModifyRequest.object:type_name -> culvert.v1.Object
-	0,  // 12: culvert.v1.ModifyResponse.object:type_name -> culvert.v1.Object
-	0,  // 13: culvert.v1.DeleteRequest.object:type_name -> culvert.v1.Object
-	0,  // 14: culvert.v1.DeleteResponse.object:type_name -> culvert.v1.Object
-	0,  // 15: culvert.v1.ShowRequest.object:type_name -> culvert.v1.Object
-	0,  // 16: culvert.v1.ShowResponse.object:type_name -> culvert.v1.Object
-	0,  // 17: culvert.v1.ShowResponse.effective:type_name -> culvert.v1.Object
-	0,  // 18: culvert.v1.ListRequest.filter:type_name -> culvert.v1.Object
-	0,  // 19: culvert.v1.ListResponse.objects:type_name -> culvert.v1.Object
-	13, // 20: culvert.v1.Management.Version:input_type -> culvert.v1.VersionRequest
-	1,  // 21: culvert.v1.Management.Create:input_type -> culvert.v1.CreateRequest
-	3,  // 22: culvert.v1.Management.Modify:input_type -> culvert.v1.ModifyRequest
-	5,  // 23: culvert.v1.Management.Delete:input_type -> culvert.v1.DeleteRequest
-	7,  // 24: culvert.v1.Management.Show:input_type -> culvert.v1.ShowRequest
-	9,  // 25: culvert.v1.Management.List:input_type -> culvert.v1.ListRequest
-	11, // 26: culvert.v1.Management.Save:input_type -> culvert.v1.SaveRequest
-	14, // 27: culvert.v1.Management.Version:output_type -> culvert.v1.VersionResponse
-	2,  // 28: culvert.v1.Management.Create:output_type -> culvert.v1.CreateResponse
-	4,  // 29: culvert.v1.Management.Modify:output_type -> culvert.v1.ModifyResponse
-	6,  // 30: culvert.v1.Management.Delete:output_type -> culvert.v1.DeleteResponse
-	8,  // 31: culvert.v1.Management.Show:output_type -> culvert.v1.ShowResponse
-	10, // 32: culvert.v1.Management.List:output_type -> culvert.v1.ListResponse
-	12, // 33: culvert.v1.Management.Save:output_type -> culvert.v1.SaveResponse
-	27, // [27:34] is the sub-list for method output_type
-	20, // [20:27] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	38, // 0: culvert.v1.Object.system:type_name -> culvert.v1.System
+	39, // 1: culvert.v1.Object.peer_profile:type_name -> culvert.v1.PeerProfile
+	40, // 2: culvert.v1.Object.tunnel_profile:type_name -> culvert.v1.TunnelProfile
+	41, // 3: culvert.v1.Object.session_profile:type_name -> culvert.v1.SessionProfile
+	42, // 4: culvert.v1.Object.ppp_profile:type_name -> culvert.v1.PPPProfile
+	43, // 5: culvert.v1.Object.pool:type_name -> culvert.v1.Pool
+	44, // 6: culvert.v1.Object.user:type_name -> culvert.v1.User
+	45, // 7: culvert.v1.Object.tunnel:type_name -> culvert.v1.Tunnel
+	46, // 8: culvert.v1.Object.session:type_name -> culvert.v1.Session
+	47, // 9: culvert.v1.Object.peer:type_name -> culvert.v1.Peer
+	1,  // 10: culvert.v1.CreateRequest.object:type_name -> culvert.v1.Object
+	1,  // 11: culvert.v1.CreateResponse.object:type_name -> culvert.v1.Object
+	1,  // 12: culvert.v1.ModifyRequest.object:type_name -> culvert.v1.Object
+	1,  // 13: culvert.v1.ModifyResponse.object:type_name -> culvert.v1.Object
+	1,  // 14: culvert.v1.DeleteRequest.object:type_name -> culvert.v1.Object
+	1,  // 15: culvert.v1.DeleteResponse.object:type_name -> culvert.v1.Object
+	1,  // 16: culvert.v1.ShowRequest.object:type_name -> culvert.v1.Object
+	1,  // 17: culvert.v1.ShowResponse.object:type_name -> culvert.v1.Object
+	1,  // 18: culvert.v1.ShowResponse.effective:type_name -> culvert.v1.Object
+	37, // 19: culvert.v1.ShowResponse.origins:type_name -> culvert.v1.ShowResponse.OriginsEntry
+	1,  // 20: culvert.v1.ListRequest.filter:type_name -> culvert.v1.Object
+	1,  // 21: culvert.v1.ListResponse.objects:type_name -> culvert.v1.Object
+	1,  // 22: culvert.v1.SetTraceRequest.object:type_name -> culvert.v1.Object
+	0,  // 23: culvert.v1.Change.action:type_name -> culvert.v1.ChangeAction
+	22, // 24: culvert.v1.Change.params:type_name -> culvert.v1.ParamChange
+	23, // 25: culvert.v1.CheckConfigRequest.source:type_name -> culvert.v1.Source
+	20, // 26: culvert.v1.CheckConfigResponse.faults:type_name -> culvert.v1.Fault
+	21, // 27: culvert.v1.CheckConfigResponse.changes:type_name -> culvert.v1.Change
+	23, // 28: culvert.v1.LoadConfigRequest.source:type_name -> culvert.v1.Source
+	20, // 29: culvert.v1.LoadConfigResponse.faults:type_name -> culvert.v1.Fault
+	21, // 30: culvert.v1.LoadConfigResponse.changes:type_name -> culvert.v1.Change
+	48, // 31: culvert.v1.Revision.time:type_name -> google.protobuf.Timestamp
+	48, // 32: culvert.v1.Revision.reverts_at:type_name -> google.protobuf.Timestamp
+	33, // 33: culvert.v1.ListRevisionsResponse.revisions:type_name -> culvert.v1.Revision
+	33, // 34: culvert.v1.GetRevisionResponse.revision:type_name -> culvert.v1.Revision
+	14, // 35: culvert.v1.Management.Version:input_type -> culvert.v1.VersionRequest
+	2,  // 36: culvert.v1.Management.Create:input_type -> culvert.v1.CreateRequest
+	4,  // 37: culvert.v1.Management.Modify:input_type -> culvert.v1.ModifyRequest
+	6,  // 38: culvert.v1.Management.Delete:input_type -> culvert.v1.DeleteRequest
+	8,  // 39: culvert.v1.Management.Show:input_type -> culvert.v1.ShowRequest
+	10, // 40: culvert.v1.Management.List:input_type -> culvert.v1.ListRequest
+	12, // 41: culvert.v1.Management.Save:input_type -> culvert.v1.SaveRequest
+	16, // 42: culvert.v1.Management.SetTrace:input_type -> culvert.v1.SetTraceRequest
+	18, // 43: culvert.v1.Management.ResetStatistics:input_type -> culvert.v1.ResetStatisticsRequest
+	24, // 44: culvert.v1.Management.CheckConfig:input_type -> culvert.v1.CheckConfigRequest
+	26, // 45: culvert.v1.Management.LoadConfig:input_type -> culvert.v1.LoadConfigRequest
+	28, // 46: culvert.v1.Management.ConfirmConfig:input_type -> culvert.v1.ConfirmConfigRequest
+	30, // 47: culvert.v1.Management.WriteConfig:input_type -> culvert.v1.WriteConfigRequest
+	32, // 48: culvert.v1.Management.ListRevisions:input_type -> culvert.v1.ListRevisionsRequest
+	35, // 49: culvert.v1.Management.GetRevision:input_type -> culvert.v1.GetRevisionRequest
+	49, // 50: culvert.v1.Management.Watch:input_type -> culvert.v1.WatchRequest
+	50, // 51: culvert.v1.Management.Trace:input_type -> culvert.v1.TraceRequest
+	51, // 52: culvert.v1.Management.Capture:input_type -> culvert.v1.CaptureRequest
+	15, // 53: culvert.v1.Management.Version:output_type -> culvert.v1.VersionResponse
+	3,  // 54: culvert.v1.Management.Create:output_type -> culvert.v1.CreateResponse
+	5,  // 55: culvert.v1.Management.Modify:output_type -> culvert.v1.ModifyResponse
+	7,  // 56: culvert.v1.Management.Delete:output_type -> culvert.v1.DeleteResponse
+	9,  // 57: culvert.v1.Management.Show:output_type -> culvert.v1.ShowResponse
+	11, // 58: culvert.v1.Management.List:output_type -> culvert.v1.ListResponse
+	13, // 59: culvert.v1.Management.Save:output_type -> culvert.v1.SaveResponse
+	17, // 60: culvert.v1.Management.SetTrace:output_type -> culvert.v1.SetTraceResponse
+	19, // 61: culvert.v1.Management.ResetStatistics:output_type -> culvert.v1.ResetStatisticsResponse
+	25, // 62: culvert.v1.Management.CheckConfig:output_type -> culvert.v1.CheckConfigResponse
+	27, // 63: culvert.v1.Management.LoadConfig:output_type -> culvert.v1.LoadConfigResponse
+	29, // 64: culvert.v1.Management.ConfirmConfig:output_type -> culvert.v1.ConfirmConfigResponse
+	31, // 65: culvert.v1.Management.WriteConfig:output_type -> culvert.v1.WriteConfigResponse
+	34, // 66: culvert.v1.Management.ListRevisions:output_type -> culvert.v1.ListRevisionsResponse
+	36, // 67: culvert.v1.Management.GetRevision:output_type -> culvert.v1.GetRevisionResponse
+	52, // 68: culvert.v1.Management.Watch:output_type -> culvert.v1.WatchResponse
+	53, // 69: culvert.v1.Management.Trace:output_type -> culvert.v1.TraceResponse
+	54, // 70: culvert.v1.Management.Capture:output_type -> culvert.v1.CaptureResponse
+	53, // [53:71] is the sub-list for method output_type
+	35, // [35:53] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_culvert_v1_management_proto_init() }
@@ -1038,6 +2516,8 @@ func file_culvert_v1_management_proto_init() {
 		return
 	}
 	file_culvert_v1_config_proto_init()
+	file_culvert_v1_event_proto_init()
+	file_culvert_v1_options_proto_init()
 	file_culvert_v1_ppp_proto_init()
 	file_culvert_v1_session_proto_init()
 	file_culvert_v1_tunnel_proto_init()
@@ -1051,19 +2531,26 @@ func file_culvert_v1_management_proto_init() {
 		(*Object_User)(nil),
 		(*Object_Tunnel)(nil),
 		(*Object_Session)(nil),
+		(*Object_Peer)(nil),
+	}
+	file_culvert_v1_management_proto_msgTypes[22].OneofWrappers = []any{
+		(*Source_File)(nil),
+		(*Source_Text)(nil),
+		(*Source_Revision)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_culvert_v1_management_proto_rawDesc), len(file_culvert_v1_management_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   15,
+			NumEnums:      1,
+			NumMessages:   37,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_culvert_v1_management_proto_goTypes,
 		DependencyIndexes: file_culvert_v1_management_proto_depIdxs,
+		EnumInfos:         file_culvert_v1_management_proto_enumTypes,
 		MessageInfos:      file_culvert_v1_management_proto_msgTypes,
 	}.Build()
 	File_culvert_v1_management_proto = out.File

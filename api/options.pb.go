@@ -50,6 +50,12 @@ const (
 	Format_FORMAT_SPEED Format = 9
 	// The name of an object: letters, digits and a few signs.
 	Format_FORMAT_NAME Format = 10
+	// Trace flags: a number, or words joined by ",".
+	Format_FORMAT_TRACE Format = 11
+	// The name of a file on the daemon's machine.
+	Format_FORMAT_PATH Format = 12
+	// An address and a port, as 192.0.2.1:443 or [2001:db8::1]:443.
+	Format_FORMAT_ADDRESS_PORT Format = 13
 )
 
 // Enum value maps for Format.
@@ -66,6 +72,9 @@ var (
 		8:  "FORMAT_INTERFACE",
 		9:  "FORMAT_SPEED",
 		10: "FORMAT_NAME",
+		11: "FORMAT_TRACE",
+		12: "FORMAT_PATH",
+		13: "FORMAT_ADDRESS_PORT",
 	}
 	Format_value = map[string]int32{
 		"FORMAT_UNSPECIFIED":   0,
@@ -79,6 +88,9 @@ var (
 		"FORMAT_INTERFACE":     8,
 		"FORMAT_SPEED":         9,
 		"FORMAT_NAME":          10,
+		"FORMAT_TRACE":         11,
+		"FORMAT_PATH":          12,
+		"FORMAT_ADDRESS_PORT":  13,
 	}
 )
 
@@ -125,7 +137,11 @@ type ObjectOptions struct {
 	// The parameters that a listing shows as columns, in order.
 	Columns []string `protobuf:"bytes,6,rep,name=columns,proto3" json:"columns,omitempty"`
 	// More than what help says, as paragraphs of the manual.
-	Notes         []string `protobuf:"bytes,7,rep,name=notes,proto3" json:"notes,omitempty"`
+	Notes []string `protobuf:"bytes,7,rep,name=notes,proto3" json:"notes,omitempty"`
+	// Other words for the object, as in "ip pool".
+	Alias []string `protobuf:"bytes,8,rep,name=alias,proto3" json:"alias,omitempty"`
+	// It comes and goes by itself: it can be shown and listed only.
+	ReadOnly      bool `protobuf:"varint,9,opt,name=read_only,json=readOnly,proto3" json:"read_only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -209,6 +225,20 @@ func (x *ObjectOptions) GetNotes() []string {
 	return nil
 }
 
+func (x *ObjectOptions) GetAlias() []string {
+	if x != nil {
+		return x.Alias
+	}
+	return nil
+}
+
+func (x *ObjectOptions) GetReadOnly() bool {
+	if x != nil {
+		return x.ReadOnly
+	}
+	return false
+}
+
 // ParamOptions describes a parameter: a field of a management object.
 type ParamOptions struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -242,8 +272,12 @@ type ParamOptions struct {
 	// The words of the object whose name this is, as in "ppp profile".
 	RefersTo string `protobuf:"bytes,15,opt,name=refers_to,json=refersTo,proto3" json:"refers_to,omitempty"`
 	// Other names that are understood.
-	Alias         []string `protobuf:"bytes,16,rep,name=alias,proto3" json:"alias,omitempty"`
-	KeyGroup      string   `protobuf:"bytes,17,opt,name=key_group,json=keyGroup,proto3" json:"key_group,omitempty"`
+	Alias    []string `protobuf:"bytes,16,rep,name=alias,proto3" json:"alias,omitempty"`
+	KeyGroup string   `protobuf:"bytes,17,opt,name=key_group,json=keyGroup,proto3" json:"key_group,omitempty"`
+	// A switch that stands for yes where it has no value.
+	Flag bool `protobuf:"varint,18,opt,name=flag,proto3" json:"flag,omitempty"`
+	// Does something at once, and is kept nowhere.
+	Action        bool `protobuf:"varint,19,opt,name=action,proto3" json:"action,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -397,6 +431,20 @@ func (x *ParamOptions) GetKeyGroup() string {
 	return ""
 }
 
+func (x *ParamOptions) GetFlag() bool {
+	if x != nil {
+		return x.Flag
+	}
+	return false
+}
+
+func (x *ParamOptions) GetAction() bool {
+	if x != nil {
+		return x.Action
+	}
+	return false
+}
+
 // WordOptions gives the text of an enum's value.
 type WordOptions struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -500,7 +548,7 @@ var File_culvert_v1_options_proto protoreflect.FileDescriptor
 const file_culvert_v1_options_proto_rawDesc = "" +
 	"\n" +
 	"\x18culvert/v1/options.proto\x12\n" +
-	"culvert.v1\x1a google/protobuf/descriptor.proto\"\xb5\x01\n" +
+	"culvert.v1\x1a google/protobuf/descriptor.proto\"\xe8\x01\n" +
 	"\rObjectOptions\x12\x14\n" +
 	"\x05words\x18\x01 \x01(\tR\x05words\x12\x12\n" +
 	"\x04help\x18\x02 \x01(\tR\x04help\x12\x1c\n" +
@@ -508,7 +556,9 @@ const file_culvert_v1_options_proto_rawDesc = "" +
 	"\x04live\x18\x04 \x01(\bR\x04live\x12\x18\n" +
 	"\abuiltin\x18\x05 \x01(\tR\abuiltin\x12\x18\n" +
 	"\acolumns\x18\x06 \x03(\tR\acolumns\x12\x14\n" +
-	"\x05notes\x18\a \x03(\tR\x05notes\"\xda\x03\n" +
+	"\x05notes\x18\a \x03(\tR\x05notes\x12\x14\n" +
+	"\x05alias\x18\b \x03(\tR\x05alias\x12\x1b\n" +
+	"\tread_only\x18\t \x01(\bR\breadOnly\"\x86\x04\n" +
 	"\fParamOptions\x12\x12\n" +
 	"\x04help\x18\x01 \x01(\tR\x04help\x12\x12\n" +
 	"\x04unit\x18\x02 \x01(\tR\x04unit\x12\x18\n" +
@@ -528,12 +578,14 @@ const file_culvert_v1_options_proto_rawDesc = "" +
 	"\x06format\x18\x0e \x01(\x0e2\x12.culvert.v1.FormatR\x06format\x12\x1b\n" +
 	"\trefers_to\x18\x0f \x01(\tR\brefersTo\x12\x14\n" +
 	"\x05alias\x18\x10 \x03(\tR\x05alias\x12\x1b\n" +
-	"\tkey_group\x18\x11 \x01(\tR\bkeyGroupB\x06\n" +
+	"\tkey_group\x18\x11 \x01(\tR\bkeyGroup\x12\x12\n" +
+	"\x04flag\x18\x12 \x01(\bR\x04flag\x12\x16\n" +
+	"\x06action\x18\x13 \x01(\bR\x06actionB\x06\n" +
 	"\x04_minB\x06\n" +
 	"\x04_max\"5\n" +
 	"\vWordOptions\x12\x12\n" +
 	"\x04word\x18\x01 \x01(\tR\x04word\x12\x12\n" +
-	"\x04help\x18\x02 \x01(\tR\x04help*\xed\x01\n" +
+	"\x04help\x18\x02 \x01(\tR\x04help*\xa9\x02\n" +
 	"\x06Format\x12\x16\n" +
 	"\x12FORMAT_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eFORMAT_ADDRESS\x10\x01\x12\x15\n" +
@@ -546,7 +598,10 @@ const file_culvert_v1_options_proto_rawDesc = "" +
 	"\x10FORMAT_INTERFACE\x10\b\x12\x10\n" +
 	"\fFORMAT_SPEED\x10\t\x12\x0f\n" +
 	"\vFORMAT_NAME\x10\n" +
-	":T\n" +
+	"\x12\x10\n" +
+	"\fFORMAT_TRACE\x10\v\x12\x0f\n" +
+	"\vFORMAT_PATH\x10\f\x12\x17\n" +
+	"\x13FORMAT_ADDRESS_PORT\x10\r:T\n" +
 	"\x06object\x12\x1f.google.protobuf.MessageOptions\x18\xf9\x9a\x03 \x01(\v2\x19.culvert.v1.ObjectOptionsR\x06object:O\n" +
 	"\x05param\x12\x1d.google.protobuf.FieldOptions\x18\xf9\x9a\x03 \x01(\v2\x18.culvert.v1.ParamOptionsR\x05param:R\n" +
 	"\x05value\x12!.google.protobuf.EnumValueOptions\x18\xf9\x9a\x03 \x01(\v2\x17.culvert.v1.WordOptionsR\x05valueB\x11Z\x0fculvert/api;apib\x06proto3"

@@ -21,42 +21,113 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// SyncMode says whether a link may be asynchronous (RFC 1662).
+type SyncMode int32
+
+const (
+	SyncMode_SYNC_MODE_UNSPECIFIED SyncMode = 0
+	SyncMode_SYNC_MODE_SYNC        SyncMode = 1
+	SyncMode_SYNC_MODE_ASYNC       SyncMode = 2
+	SyncMode_SYNC_MODE_ANY         SyncMode = 3
+)
+
+// Enum value maps for SyncMode.
+var (
+	SyncMode_name = map[int32]string{
+		0: "SYNC_MODE_UNSPECIFIED",
+		1: "SYNC_MODE_SYNC",
+		2: "SYNC_MODE_ASYNC",
+		3: "SYNC_MODE_ANY",
+	}
+	SyncMode_value = map[string]int32{
+		"SYNC_MODE_UNSPECIFIED": 0,
+		"SYNC_MODE_SYNC":        1,
+		"SYNC_MODE_ASYNC":       2,
+		"SYNC_MODE_ANY":         3,
+	}
+)
+
+func (x SyncMode) Enum() *SyncMode {
+	p := new(SyncMode)
+	*p = x
+	return p
+}
+
+func (x SyncMode) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SyncMode) Descriptor() protoreflect.EnumDescriptor {
+	return file_culvert_v1_ppp_proto_enumTypes[0].Descriptor()
+}
+
+func (SyncMode) Type() protoreflect.EnumType {
+	return &file_culvert_v1_ppp_proto_enumTypes[0]
+}
+
+func (x SyncMode) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SyncMode.Descriptor instead.
+func (SyncMode) EnumDescriptor() ([]byte, []int) {
+	return file_culvert_v1_ppp_proto_rawDescGZIP(), []int{0}
+}
+
 // PPPProfile holds the parameters of PPP for the sessions that name it.
 type PPPProfile struct {
-	state                   protoimpl.MessageState `protogen:"open.v1"`
-	ProfileName             *string                `protobuf:"bytes,1,opt,name=profile_name,json=profileName,proto3,oneof" json:"profile_name,omitempty"`
-	Mtu                     *uint32                `protobuf:"varint,2,opt,name=mtu,proto3,oneof" json:"mtu,omitempty"`
-	Mru                     *uint32                `protobuf:"varint,3,opt,name=mru,proto3,oneof" json:"mru,omitempty"`
-	AuthPap                 *bool                  `protobuf:"varint,4,opt,name=auth_pap,json=authPap,proto3,oneof" json:"auth_pap,omitempty"`
-	AuthChap                *bool                  `protobuf:"varint,5,opt,name=auth_chap,json=authChap,proto3,oneof" json:"auth_chap,omitempty"`
-	AuthMschapv1            *bool                  `protobuf:"varint,6,opt,name=auth_mschapv1,json=authMschapv1,proto3,oneof" json:"auth_mschapv1,omitempty"`
-	AuthMschapv2            *bool                  `protobuf:"varint,7,opt,name=auth_mschapv2,json=authMschapv2,proto3,oneof" json:"auth_mschapv2,omitempty"`
-	AuthEap                 *bool                  `protobuf:"varint,8,opt,name=auth_eap,json=authEap,proto3,oneof" json:"auth_eap,omitempty"`
-	AuthNone                *bool                  `protobuf:"varint,9,opt,name=auth_none,json=authNone,proto3,oneof" json:"auth_none,omitempty"`
-	AuthPeer                *bool                  `protobuf:"varint,10,opt,name=auth_peer,json=authPeer,proto3,oneof" json:"auth_peer,omitempty"`
-	ChapInterval            *uint32                `protobuf:"varint,11,opt,name=chap_interval,json=chapInterval,proto3,oneof" json:"chap_interval,omitempty"`
-	ChapMaxChallenge        *uint32                `protobuf:"varint,12,opt,name=chap_max_challenge,json=chapMaxChallenge,proto3,oneof" json:"chap_max_challenge,omitempty"`
-	ChapRestart             *uint32                `protobuf:"varint,13,opt,name=chap_restart,json=chapRestart,proto3,oneof" json:"chap_restart,omitempty"`
-	LcpMaxConfigRequests    *uint32                `protobuf:"varint,14,opt,name=lcp_max_config_requests,json=lcpMaxConfigRequests,proto3,oneof" json:"lcp_max_config_requests,omitempty"`
-	LcpMaxConfigNaks        *uint32                `protobuf:"varint,15,opt,name=lcp_max_config_naks,json=lcpMaxConfigNaks,proto3,oneof" json:"lcp_max_config_naks,omitempty"`
-	LcpMaxTerminateRequests *uint32                `protobuf:"varint,16,opt,name=lcp_max_terminate_requests,json=lcpMaxTerminateRequests,proto3,oneof" json:"lcp_max_terminate_requests,omitempty"`
-	LcpRetransmitInterval   *uint32                `protobuf:"varint,17,opt,name=lcp_retransmit_interval,json=lcpRetransmitInterval,proto3,oneof" json:"lcp_retransmit_interval,omitempty"`
-	LcpEchoInterval         *uint32                `protobuf:"varint,18,opt,name=lcp_echo_interval,json=lcpEchoInterval,proto3,oneof" json:"lcp_echo_interval,omitempty"`
-	LcpEchoFailureCount     *uint32                `protobuf:"varint,19,opt,name=lcp_echo_failure_count,json=lcpEchoFailureCount,proto3,oneof" json:"lcp_echo_failure_count,omitempty"`
-	Ipv4                    *bool                  `protobuf:"varint,20,opt,name=ipv4,proto3,oneof" json:"ipv4,omitempty"`
-	Ipv6                    *bool                  `protobuf:"varint,21,opt,name=ipv6,proto3,oneof" json:"ipv6,omitempty"`
-	LocalIpaddr             *string                `protobuf:"bytes,22,opt,name=local_ipaddr,json=localIpaddr,proto3,oneof" json:"local_ipaddr,omitempty"`
-	RemoteIpaddr            *string                `protobuf:"bytes,23,opt,name=remote_ipaddr,json=remoteIpaddr,proto3,oneof" json:"remote_ipaddr,omitempty"`
-	DnsIpaddrPri            *string                `protobuf:"bytes,24,opt,name=dns_ipaddr_pri,json=dnsIpaddrPri,proto3,oneof" json:"dns_ipaddr_pri,omitempty"`
-	DnsIpaddrSec            *string                `protobuf:"bytes,25,opt,name=dns_ipaddr_sec,json=dnsIpaddrSec,proto3,oneof" json:"dns_ipaddr_sec,omitempty"`
-	WinsIpaddrPri           *string                `protobuf:"bytes,26,opt,name=wins_ipaddr_pri,json=winsIpaddrPri,proto3,oneof" json:"wins_ipaddr_pri,omitempty"`
-	WinsIpaddrSec           *string                `protobuf:"bytes,27,opt,name=wins_ipaddr_sec,json=winsIpaddrSec,proto3,oneof" json:"wins_ipaddr_sec,omitempty"`
-	IpPoolName              *string                `protobuf:"bytes,28,opt,name=ip_pool_name,json=ipPoolName,proto3,oneof" json:"ip_pool_name,omitempty"`
-	DefaultRoute            *bool                  `protobuf:"varint,29,opt,name=default_route,json=defaultRoute,proto3,oneof" json:"default_route,omitempty"`
-	AcceptDns               *bool                  `protobuf:"varint,30,opt,name=accept_dns,json=acceptDns,proto3,oneof" json:"accept_dns,omitempty"`
-	LocalName               *string                `protobuf:"bytes,31,opt,name=local_name,json=localName,proto3,oneof" json:"local_name,omitempty"`
-	unknownFields           protoimpl.UnknownFields
-	sizeCache               protoimpl.SizeCache
+	state                    protoimpl.MessageState `protogen:"open.v1"`
+	ProfileName              *string                `protobuf:"bytes,1,opt,name=profile_name,json=profileName,proto3,oneof" json:"profile_name,omitempty"`
+	Mtu                      *uint32                `protobuf:"varint,2,opt,name=mtu,proto3,oneof" json:"mtu,omitempty"`
+	Mru                      *uint32                `protobuf:"varint,3,opt,name=mru,proto3,oneof" json:"mru,omitempty"`
+	AuthPap                  *bool                  `protobuf:"varint,4,opt,name=auth_pap,json=authPap,proto3,oneof" json:"auth_pap,omitempty"`
+	AuthChap                 *bool                  `protobuf:"varint,5,opt,name=auth_chap,json=authChap,proto3,oneof" json:"auth_chap,omitempty"`
+	AuthMschapv1             *bool                  `protobuf:"varint,6,opt,name=auth_mschapv1,json=authMschapv1,proto3,oneof" json:"auth_mschapv1,omitempty"`
+	AuthMschapv2             *bool                  `protobuf:"varint,7,opt,name=auth_mschapv2,json=authMschapv2,proto3,oneof" json:"auth_mschapv2,omitempty"`
+	AuthEap                  *bool                  `protobuf:"varint,8,opt,name=auth_eap,json=authEap,proto3,oneof" json:"auth_eap,omitempty"`
+	AuthNone                 *bool                  `protobuf:"varint,9,opt,name=auth_none,json=authNone,proto3,oneof" json:"auth_none,omitempty"`
+	AuthPeer                 *bool                  `protobuf:"varint,10,opt,name=auth_peer,json=authPeer,proto3,oneof" json:"auth_peer,omitempty"`
+	ChapInterval             *uint32                `protobuf:"varint,11,opt,name=chap_interval,json=chapInterval,proto3,oneof" json:"chap_interval,omitempty"`
+	ChapMaxChallenge         *uint32                `protobuf:"varint,12,opt,name=chap_max_challenge,json=chapMaxChallenge,proto3,oneof" json:"chap_max_challenge,omitempty"`
+	ChapRestart              *uint32                `protobuf:"varint,13,opt,name=chap_restart,json=chapRestart,proto3,oneof" json:"chap_restart,omitempty"`
+	LcpMaxConfigRequests     *uint32                `protobuf:"varint,14,opt,name=lcp_max_config_requests,json=lcpMaxConfigRequests,proto3,oneof" json:"lcp_max_config_requests,omitempty"`
+	LcpMaxConfigNaks         *uint32                `protobuf:"varint,15,opt,name=lcp_max_config_naks,json=lcpMaxConfigNaks,proto3,oneof" json:"lcp_max_config_naks,omitempty"`
+	LcpMaxTerminateRequests  *uint32                `protobuf:"varint,16,opt,name=lcp_max_terminate_requests,json=lcpMaxTerminateRequests,proto3,oneof" json:"lcp_max_terminate_requests,omitempty"`
+	LcpRetransmitInterval    *uint32                `protobuf:"varint,17,opt,name=lcp_retransmit_interval,json=lcpRetransmitInterval,proto3,oneof" json:"lcp_retransmit_interval,omitempty"`
+	LcpEchoInterval          *uint32                `protobuf:"varint,18,opt,name=lcp_echo_interval,json=lcpEchoInterval,proto3,oneof" json:"lcp_echo_interval,omitempty"`
+	LcpEchoFailureCount      *uint32                `protobuf:"varint,19,opt,name=lcp_echo_failure_count,json=lcpEchoFailureCount,proto3,oneof" json:"lcp_echo_failure_count,omitempty"`
+	Ipv4                     *bool                  `protobuf:"varint,20,opt,name=ipv4,proto3,oneof" json:"ipv4,omitempty"`
+	Ipv6                     *bool                  `protobuf:"varint,21,opt,name=ipv6,proto3,oneof" json:"ipv6,omitempty"`
+	LocalIpaddr              *string                `protobuf:"bytes,22,opt,name=local_ipaddr,json=localIpaddr,proto3,oneof" json:"local_ipaddr,omitempty"`
+	RemoteIpaddr             *string                `protobuf:"bytes,23,opt,name=remote_ipaddr,json=remoteIpaddr,proto3,oneof" json:"remote_ipaddr,omitempty"`
+	DnsIpaddrPri             *string                `protobuf:"bytes,24,opt,name=dns_ipaddr_pri,json=dnsIpaddrPri,proto3,oneof" json:"dns_ipaddr_pri,omitempty"`
+	DnsIpaddrSec             *string                `protobuf:"bytes,25,opt,name=dns_ipaddr_sec,json=dnsIpaddrSec,proto3,oneof" json:"dns_ipaddr_sec,omitempty"`
+	WinsIpaddrPri            *string                `protobuf:"bytes,26,opt,name=wins_ipaddr_pri,json=winsIpaddrPri,proto3,oneof" json:"wins_ipaddr_pri,omitempty"`
+	WinsIpaddrSec            *string                `protobuf:"bytes,27,opt,name=wins_ipaddr_sec,json=winsIpaddrSec,proto3,oneof" json:"wins_ipaddr_sec,omitempty"`
+	IpPoolName               *string                `protobuf:"bytes,28,opt,name=ip_pool_name,json=ipPoolName,proto3,oneof" json:"ip_pool_name,omitempty"`
+	DefaultRoute             *bool                  `protobuf:"varint,29,opt,name=default_route,json=defaultRoute,proto3,oneof" json:"default_route,omitempty"`
+	AcceptDns                *bool                  `protobuf:"varint,30,opt,name=accept_dns,json=acceptDns,proto3,oneof" json:"accept_dns,omitempty"`
+	LocalName                *string                `protobuf:"bytes,31,opt,name=local_name,json=localName,proto3,oneof" json:"local_name,omitempty"`
+	RemoteName               *string                `protobuf:"bytes,32,opt,name=remote_name,json=remoteName,proto3,oneof" json:"remote_name,omitempty"`
+	TraceFlags               *uint32                `protobuf:"varint,33,opt,name=trace_flags,json=traceFlags,proto3,oneof" json:"trace_flags,omitempty"`
+	Asyncmap                 *uint32                `protobuf:"varint,34,opt,name=asyncmap,proto3,oneof" json:"asyncmap,omitempty"`
+	SyncMode                 *SyncMode              `protobuf:"varint,35,opt,name=sync_mode,json=syncMode,proto3,enum=culvert.v1.SyncMode,oneof" json:"sync_mode,omitempty"`
+	PapMaxAuthRequests       *uint32                `protobuf:"varint,36,opt,name=pap_max_auth_requests,json=papMaxAuthRequests,proto3,oneof" json:"pap_max_auth_requests,omitempty"`
+	PapRestartInterval       *uint32                `protobuf:"varint,37,opt,name=pap_restart_interval,json=papRestartInterval,proto3,oneof" json:"pap_restart_interval,omitempty"`
+	PapTimeout               *uint32                `protobuf:"varint,38,opt,name=pap_timeout,json=papTimeout,proto3,oneof" json:"pap_timeout,omitempty"`
+	IdleTimeout              *uint32                `protobuf:"varint,39,opt,name=idle_timeout,json=idleTimeout,proto3,oneof" json:"idle_timeout,omitempty"`
+	MaxConnectTime           *uint32                `protobuf:"varint,40,opt,name=max_connect_time,json=maxConnectTime,proto3,oneof" json:"max_connect_time,omitempty"`
+	MaxFailureCount          *uint32                `protobuf:"varint,41,opt,name=max_failure_count,json=maxFailureCount,proto3,oneof" json:"max_failure_count,omitempty"`
+	IpcpMaxConfigRequests    *uint32                `protobuf:"varint,42,opt,name=ipcp_max_config_requests,json=ipcpMaxConfigRequests,proto3,oneof" json:"ipcp_max_config_requests,omitempty"`
+	IpcpMaxConfigNaks        *uint32                `protobuf:"varint,43,opt,name=ipcp_max_config_naks,json=ipcpMaxConfigNaks,proto3,oneof" json:"ipcp_max_config_naks,omitempty"`
+	IpcpMaxTerminateRequests *uint32                `protobuf:"varint,44,opt,name=ipcp_max_terminate_requests,json=ipcpMaxTerminateRequests,proto3,oneof" json:"ipcp_max_terminate_requests,omitempty"`
+	IpcpRetransmitInterval   *uint32                `protobuf:"varint,45,opt,name=ipcp_retransmit_interval,json=ipcpRetransmitInterval,proto3,oneof" json:"ipcp_retransmit_interval,omitempty"`
+	ProxyArp                 *bool                  `protobuf:"varint,46,opt,name=proxy_arp,json=proxyArp,proto3,oneof" json:"proxy_arp,omitempty"`
+	Multilink                *bool                  `protobuf:"varint,47,opt,name=multilink,proto3,oneof" json:"multilink,omitempty"`
+	UseRadius                *bool                  `protobuf:"varint,48,opt,name=use_radius,json=useRadius,proto3,oneof" json:"use_radius,omitempty"`
+	RadiusHint               *string                `protobuf:"bytes,49,opt,name=radius_hint,json=radiusHint,proto3,oneof" json:"radius_hint,omitempty"`
+	unknownFields            protoimpl.UnknownFields
+	sizeCache                protoimpl.SizeCache
 }
 
 func (x *PPPProfile) Reset() {
@@ -306,12 +377,138 @@ func (x *PPPProfile) GetLocalName() string {
 	return ""
 }
 
+func (x *PPPProfile) GetRemoteName() string {
+	if x != nil && x.RemoteName != nil {
+		return *x.RemoteName
+	}
+	return ""
+}
+
+func (x *PPPProfile) GetTraceFlags() uint32 {
+	if x != nil && x.TraceFlags != nil {
+		return *x.TraceFlags
+	}
+	return 0
+}
+
+func (x *PPPProfile) GetAsyncmap() uint32 {
+	if x != nil && x.Asyncmap != nil {
+		return *x.Asyncmap
+	}
+	return 0
+}
+
+func (x *PPPProfile) GetSyncMode() SyncMode {
+	if x != nil && x.SyncMode != nil {
+		return *x.SyncMode
+	}
+	return SyncMode_SYNC_MODE_UNSPECIFIED
+}
+
+func (x *PPPProfile) GetPapMaxAuthRequests() uint32 {
+	if x != nil && x.PapMaxAuthRequests != nil {
+		return *x.PapMaxAuthRequests
+	}
+	return 0
+}
+
+func (x *PPPProfile) GetPapRestartInterval() uint32 {
+	if x != nil && x.PapRestartInterval != nil {
+		return *x.PapRestartInterval
+	}
+	return 0
+}
+
+func (x *PPPProfile) GetPapTimeout() uint32 {
+	if x != nil && x.PapTimeout != nil {
+		return *x.PapTimeout
+	}
+	return 0
+}
+
+func (x *PPPProfile) GetIdleTimeout() uint32 {
+	if x != nil && x.IdleTimeout != nil {
+		return *x.IdleTimeout
+	}
+	return 0
+}
+
+func (x *PPPProfile) GetMaxConnectTime() uint32 {
+	if x != nil && x.MaxConnectTime != nil {
+		return *x.MaxConnectTime
+	}
+	return 0
+}
+
+func (x *PPPProfile) GetMaxFailureCount() uint32 {
+	if x != nil && x.MaxFailureCount != nil {
+		return *x.MaxFailureCount
+	}
+	return 0
+}
+
+func (x *PPPProfile) GetIpcpMaxConfigRequests() uint32 {
+	if x != nil && x.IpcpMaxConfigRequests != nil {
+		return *x.IpcpMaxConfigRequests
+	}
+	return 0
+}
+
+func (x *PPPProfile) GetIpcpMaxConfigNaks() uint32 {
+	if x != nil && x.IpcpMaxConfigNaks != nil {
+		return *x.IpcpMaxConfigNaks
+	}
+	return 0
+}
+
+func (x *PPPProfile) GetIpcpMaxTerminateRequests() uint32 {
+	if x != nil && x.IpcpMaxTerminateRequests != nil {
+		return *x.IpcpMaxTerminateRequests
+	}
+	return 0
+}
+
+func (x *PPPProfile) GetIpcpRetransmitInterval() uint32 {
+	if x != nil && x.IpcpRetransmitInterval != nil {
+		return *x.IpcpRetransmitInterval
+	}
+	return 0
+}
+
+func (x *PPPProfile) GetProxyArp() bool {
+	if x != nil && x.ProxyArp != nil {
+		return *x.ProxyArp
+	}
+	return false
+}
+
+func (x *PPPProfile) GetMultilink() bool {
+	if x != nil && x.Multilink != nil {
+		return *x.Multilink
+	}
+	return false
+}
+
+func (x *PPPProfile) GetUseRadius() bool {
+	if x != nil && x.UseRadius != nil {
+		return *x.UseRadius
+	}
+	return false
+}
+
+func (x *PPPProfile) GetRadiusHint() string {
+	if x != nil && x.RadiusHint != nil {
+		return *x.RadiusHint
+	}
+	return ""
+}
+
 var File_culvert_v1_ppp_proto protoreflect.FileDescriptor
 
 const file_culvert_v1_ppp_proto_rawDesc = "" +
 	"\n" +
 	"\x14culvert/v1/ppp.proto\x12\n" +
-	"culvert.v1\x1a\x18culvert/v1/options.proto\"\xa3#\n" +
+	"culvert.v1\x1a\x18culvert/v1/options.proto\"\xf08\n" +
 	"\n" +
 	"PPPProfile\x12M\n" +
 	"\fprofile_name\x18\x01 \x01(\tB%\xca\xd7\x19!\n" +
@@ -342,15 +539,15 @@ const file_culvert_v1_ppp_proto_rawDesc = "" +
 	"\x12chap_max_challenge\x18\f \x01(\rBz\xca\xd7\x19v\n" +
 	"lChallenges, or requests of another authentication protocol, sent without an answer before the link is closed\x1a\x0210(\x010dH\vR\x10chapMaxChallenge\x88\x01\x01\x12\x93\x01\n" +
 	"\fchap_restart\x18\r \x01(\rBk\xca\xd7\x19g\n" +
-	"ZThe wait for the answer to a challenge, or to a request of another authentication protocol\x12\x01s\x1a\x013(\x010\xac\x02H\fR\vchapRestart\x88\x01\x01\x12\xad\x01\n" +
-	"\x17lcp_max_config_requests\x18\x0e \x01(\rBq\xca\xd7\x19m\n" +
-	"cConfigure-Requests sent without an answer, of LCP and the network control protocols (Max-Configure)\x1a\x0210(\x010dH\rR\x14lcpMaxConfigRequests\x88\x01\x01\x12\xa9\x01\n" +
-	"\x13lcp_max_config_naks\x18\x0f \x01(\rBu\xca\xd7\x19q\n" +
-	"gConfigure-Naks sent before options are rejected, of LCP and the network control protocols (Max-Failure)\x1a\x0210(\x010dH\x0eR\x10lcpMaxConfigNaks\x88\x01\x01\x12\xb2\x01\n" +
-	"\x1alcp_max_terminate_requests\x18\x10 \x01(\rBp\xca\xd7\x19l\n" +
-	"cTerminate-Requests sent without an answer, of LCP and the network control protocols (Max-Terminate)\x1a\x013(\x010dH\x0fR\x17lcpMaxTerminateRequests\x88\x01\x01\x12\x88\x01\n" +
-	"\x17lcp_retransmit_interval\x18\x11 \x01(\rBK\xca\xd7\x19G\n" +
-	":The Restart timer of LCP and the network control protocols\x12\x01s\x1a\x013(\x010\xac\x02H\x10R\x15lcpRetransmitInterval\x88\x01\x01\x12\x83\x01\n" +
+	"ZThe wait for the answer to a challenge, or to a request of another authentication protocol\x12\x01s\x1a\x013(\x010\xac\x02H\fR\vchapRestart\x88\x01\x01\x12\x8a\x01\n" +
+	"\x17lcp_max_config_requests\x18\x0e \x01(\rBN\xca\xd7\x19J\n" +
+	"@Configure-Requests of LCP sent without an answer (Max-Configure)\x1a\x0210(\x010dH\rR\x14lcpMaxConfigRequests\x88\x01\x01\x12\x86\x01\n" +
+	"\x13lcp_max_config_naks\x18\x0f \x01(\rBR\xca\xd7\x19N\n" +
+	"DConfigure-Naks of LCP sent before options are rejected (Max-Failure)\x1a\x0210(\x010dH\x0eR\x10lcpMaxConfigNaks\x88\x01\x01\x12\x8f\x01\n" +
+	"\x1alcp_max_terminate_requests\x18\x10 \x01(\rBM\xca\xd7\x19I\n" +
+	"@Terminate-Requests of LCP sent without an answer (Max-Terminate)\x1a\x013(\x010dH\x0fR\x17lcpMaxTerminateRequests\x88\x01\x01\x12f\n" +
+	"\x17lcp_retransmit_interval\x18\x11 \x01(\rB)\xca\xd7\x19%\n" +
+	"\x18The Restart timer of LCP\x12\x01s\x1a\x013(\x010\xac\x02H\x10R\x15lcpRetransmitInterval\x88\x01\x01\x12\x83\x01\n" +
 	"\x11lcp_echo_interval\x18\x12 \x01(\rBR\xca\xd7\x19N\n" +
 	"<How often an LCP Echo-Request asks whether the peer is there\x12\x01s\x1a\x02300\x80\xa3\x05j\x03offH\x11R\x0flcpEchoInterval\x88\x01\x01\x12\x80\x01\n" +
 	"\x16lcp_echo_failure_count\x18\x13 \x01(\rBF\xca\xd7\x19B\n" +
@@ -382,7 +579,48 @@ const file_culvert_v1_ppp_proto_rawDesc = "" +
 	"*Ask the peer for name servers and use them\x1a\x02noH\x1dR\tacceptDns\x88\x01\x01\x12k\n" +
 	"\n" +
 	"local_name\x18\x1f \x01(\tBG\xca\xd7\x19C\n" +
-	"'The name by which we challenge the peer\"\x13host_name of system(\x010\xff\x01H\x1eR\tlocalName\x88\x01\x01:\xea\x02\xca\xd7\x19\xe5\x02\n" +
+	"'The name by which we challenge the peer\"\x13host_name of system(\x010\xff\x01H\x1eR\tlocalName\x88\x01\x01\x12n\n" +
+	"\vremote_name\x18  \x01(\tBH\xca\xd7\x19D\n" +
+	"8The only name with which the peer may authenticate to us\"\x03any(\x010\xff\x01H\x1fR\n" +
+	"remoteName\x88\x01\x01\x12x\n" +
+	"\vtrace_flags\x18! \x01(\rBR\xca\xd7\x19N\n" +
+	"AWhat is traced of the link, besides what is traced of its session\x1a\x010j\x04nonep\vH R\n" +
+	"traceFlags\x88\x01\x01\x12\x85\x01\n" +
+	"\basyncmap\x18\" \x01(\rBd\xca\xd7\x19`\n" +
+	"[The control characters that the peer is to escape (Async-Control-Character-Map), as 32 bits\x1a\x010H!R\basyncmap\x88\x01\x01\x12x\n" +
+	"\tsync_mode\x18# \x01(\x0e2\x14.culvert.v1.SyncModeB@\xca\xd7\x19<\n" +
+	"5Whether the Async-Control-Character-Map is negotiated\x1a\x03anyH\"R\bsyncMode\x88\x01\x01\x12\x9f\x01\n" +
+	"\x15pap_max_auth_requests\x18$ \x01(\rBg\xca\xd7\x19c\n" +
+	"EPAP requests that we send without an answer before the link is closed\x1a\x0210(\x010d\x82\x01\x11pap_max_auth_reqsH#R\x12papMaxAuthRequests\x88\x01\x01\x12x\n" +
+	"\x14pap_restart_interval\x18% \x01(\rBA\xca\xd7\x19=\n" +
+	"0The wait for the answer to a PAP request of ours\x12\x01s\x1a\x013(\x010\xac\x02H$R\x12papRestartInterval\x88\x01\x01\x12k\n" +
+	"\vpap_timeout\x18& \x01(\rBE\xca\xd7\x19A\n" +
+	"+How long we wait for the peer's PAP request\x12\x01s\x1a\x0100\x90\x1cj\tunlimitedH%R\n" +
+	"papTimeout\x88\x01\x01\x12|\n" +
+	"\fidle_timeout\x18' \x01(\rBT\xca\xd7\x19P\n" +
+	"?How long a session may carry no data packet before it is closed\x12\x01s\x1a\x0100\x80\xf5$j\x03offH&R\vidleTimeout\x88\x01\x01\x12\x85\x01\n" +
+	"\x10max_connect_time\x18( \x01(\rBV\xca\xd7\x19R\n" +
+	":How long a session may carry a network before it is closed\x12\x01s\x1a\x0100\x80\xe7\x84\x0fj\tunlimitedH'R\x0emaxConnectTime\x88\x01\x01\x12\xa3\x01\n" +
+	"\x11max_failure_count\x18) \x01(\rBr\xca\xd7\x19n\n" +
+	"ZAttempts in a row without success after which a session of a persistent tunnel is given up\x1a\x0100\xa0\x8d\x06j\tunlimitedH(R\x0fmaxFailureCount\x88\x01\x01\x12\xbb\x01\n" +
+	"\x18ipcp_max_config_requests\x18* \x01(\rB}\xca\xd7\x19y\n" +
+	"ZConfigure-Requests of the network control protocols sent without an answer (Max-Configure)\"\x17lcp_max_config_requests(\x010dH)R\x15ipcpMaxConfigRequests\x88\x01\x01\x12\xb3\x01\n" +
+	"\x14ipcp_max_config_naks\x18+ \x01(\rB}\xca\xd7\x19y\n" +
+	"^Configure-Naks of the network control protocols sent before options are rejected (Max-Failure)\"\x13lcp_max_config_naks(\x010dH*R\x11ipcpMaxConfigNaks\x88\x01\x01\x12\xc5\x01\n" +
+	"\x1bipcp_max_terminate_requests\x18, \x01(\rB\x80\x01\xca\xd7\x19|\n" +
+	"ZTerminate-Requests of the network control protocols sent without an answer (Max-Terminate)\"\x1alcp_max_terminate_requests(\x010dH+R\x18ipcpMaxTerminateRequests\x88\x01\x01\x12\x98\x01\n" +
+	"\x18ipcp_retransmit_interval\x18- \x01(\rBY\xca\xd7\x19U\n" +
+	"2The Restart timer of the network control protocols\x12\x01s\"\x17lcp_retransmit_interval(\x010\xac\x02H,R\x16ipcpRetransmitInterval\x88\x01\x01\x12o\n" +
+	"\tproxy_arp\x18. \x01(\bBM\xca\xd7\x19I\n" +
+	"CAnswer ARP for the peer's address on the network that it belongs to\x1a\x02noH-R\bproxyArp\x88\x01\x01\x12\x90\x01\n" +
+	"\tmultilink\x18/ \x01(\bBm\xca\xd7\x19i\n" +
+	"cJoin links of one peer in a bundle (RFC 1990); not in effect yet: the option is refused to the peer\x1a\x02noH.R\tmultilink\x88\x01\x01\x12\x82\x01\n" +
+	"\n" +
+	"use_radius\x180 \x01(\bB^\xca\xd7\x19Z\n" +
+	"TAsk RADIUS about users; not in effect yet: only users of the configuration are known\x1a\x02noH/R\tuseRadius\x88\x01\x01\x12n\n" +
+	"\vradius_hint\x181 \x01(\tBH\xca\xd7\x19D\n" +
+	"=The file that configures the RADIUS client; not in effect yet0\xff\x1fp\fH0R\n" +
+	"radiusHint\x88\x01\x01:\xea\x02\xca\xd7\x19\xe5\x02\n" +
 	"\vppp profile\x127Parameters of PPP for the sessions that use the profile*\adefault2\fprofile_name2\tauth_peer2\flocal_ipaddr2\fip_pool_name2\x0edns_ipaddr_pri2\rdefault_route2\x04ipv6:\xb9\x01A parameter that is not set is taken from the PPP profile called default, and from the built-in defaults where that does not set it either. A change holds for sessions that begin later.B\x0f\n" +
 	"\r_profile_nameB\x06\n" +
 	"\x04_mtuB\x06\n" +
@@ -417,7 +655,36 @@ const file_culvert_v1_ppp_proto_rawDesc = "" +
 	"\r_ip_pool_nameB\x10\n" +
 	"\x0e_default_routeB\r\n" +
 	"\v_accept_dnsB\r\n" +
-	"\v_local_nameB\x11Z\x0fculvert/api;apib\x06proto3"
+	"\v_local_nameB\x0e\n" +
+	"\f_remote_nameB\x0e\n" +
+	"\f_trace_flagsB\v\n" +
+	"\t_asyncmapB\f\n" +
+	"\n" +
+	"_sync_modeB\x18\n" +
+	"\x16_pap_max_auth_requestsB\x17\n" +
+	"\x15_pap_restart_intervalB\x0e\n" +
+	"\f_pap_timeoutB\x0f\n" +
+	"\r_idle_timeoutB\x13\n" +
+	"\x11_max_connect_timeB\x14\n" +
+	"\x12_max_failure_countB\x1b\n" +
+	"\x19_ipcp_max_config_requestsB\x17\n" +
+	"\x15_ipcp_max_config_naksB\x1e\n" +
+	"\x1c_ipcp_max_terminate_requestsB\x1b\n" +
+	"\x19_ipcp_retransmit_intervalB\f\n" +
+	"\n" +
+	"_proxy_arpB\f\n" +
+	"\n" +
+	"_multilinkB\r\n" +
+	"\v_use_radiusB\x0e\n" +
+	"\f_radius_hint*\x98\x02\n" +
+	"\bSyncMode\x12\x19\n" +
+	"\x15SYNC_MODE_UNSPECIFIED\x10\x00\x12K\n" +
+	"\x0eSYNC_MODE_SYNC\x10\x01\x1a7\xca\xd7\x193\n" +
+	"\x04sync\x12+no Async-Control-Character-Map is asked for\x12>\n" +
+	"\x0fSYNC_MODE_ASYNC\x10\x02\x1a)\xca\xd7\x19%\n" +
+	"\x05async\x12\x1casyncmap is asked for in LCP\x12d\n" +
+	"\rSYNC_MODE_ANY\x10\x03\x1aQ\xca\xd7\x19M\n" +
+	"\x03any\x12Fasyncmap is asked for where it is set, and in calls with async framingB\x11Z\x0fculvert/api;apib\x06proto3"
 
 var (
 	file_culvert_v1_ppp_proto_rawDescOnce sync.Once
@@ -431,16 +698,19 @@ func file_culvert_v1_ppp_proto_rawDescGZIP() []byte {
 	return file_culvert_v1_ppp_proto_rawDescData
 }
 
+var file_culvert_v1_ppp_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
 var file_culvert_v1_ppp_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
 var file_culvert_v1_ppp_proto_goTypes = []any{
-	(*PPPProfile)(nil), // 0: culvert.v1.PPPProfile
+	(SyncMode)(0),      // 0: culvert.v1.SyncMode
+	(*PPPProfile)(nil), // 1: culvert.v1.PPPProfile
 }
 var file_culvert_v1_ppp_proto_depIdxs = []int32{
-	0, // [0:0] is the sub-list for method output_type
-	0, // [0:0] is the sub-list for method input_type
-	0, // [0:0] is the sub-list for extension type_name
-	0, // [0:0] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	0, // 0: culvert.v1.PPPProfile.sync_mode:type_name -> culvert.v1.SyncMode
+	1, // [1:1] is the sub-list for method output_type
+	1, // [1:1] is the sub-list for method input_type
+	1, // [1:1] is the sub-list for extension type_name
+	1, // [1:1] is the sub-list for extension extendee
+	0, // [0:1] is the sub-list for field type_name
 }
 
 func init() { file_culvert_v1_ppp_proto_init() }
@@ -455,13 +725,14 @@ func file_culvert_v1_ppp_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_culvert_v1_ppp_proto_rawDesc), len(file_culvert_v1_ppp_proto_rawDesc)),
-			NumEnums:      0,
+			NumEnums:      1,
 			NumMessages:   1,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_culvert_v1_ppp_proto_goTypes,
 		DependencyIndexes: file_culvert_v1_ppp_proto_depIdxs,
+		EnumInfos:         file_culvert_v1_ppp_proto_enumTypes,
 		MessageInfos:      file_culvert_v1_ppp_proto_msgTypes,
 	}.Build()
 	File_culvert_v1_ppp_proto = out.File

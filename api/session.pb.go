@@ -79,6 +79,65 @@ func (SessionType) EnumDescriptor() ([]byte, []int) {
 	return file_culvert_v1_session_proto_rawDescGZIP(), []int{0}
 }
 
+// ProxyAuthType is how a LAC authenticated a caller (RFC 2661, 4.4.5).
+type ProxyAuthType int32
+
+const (
+	ProxyAuthType_PROXY_AUTH_TYPE_UNSPECIFIED ProxyAuthType = 0
+	ProxyAuthType_PROXY_AUTH_TYPE_TEXT        ProxyAuthType = 1
+	ProxyAuthType_PROXY_AUTH_TYPE_CHAP        ProxyAuthType = 2
+	ProxyAuthType_PROXY_AUTH_TYPE_PAP         ProxyAuthType = 3
+	ProxyAuthType_PROXY_AUTH_TYPE_NONE        ProxyAuthType = 4
+	ProxyAuthType_PROXY_AUTH_TYPE_MSCHAP      ProxyAuthType = 5
+)
+
+// Enum value maps for ProxyAuthType.
+var (
+	ProxyAuthType_name = map[int32]string{
+		0: "PROXY_AUTH_TYPE_UNSPECIFIED",
+		1: "PROXY_AUTH_TYPE_TEXT",
+		2: "PROXY_AUTH_TYPE_CHAP",
+		3: "PROXY_AUTH_TYPE_PAP",
+		4: "PROXY_AUTH_TYPE_NONE",
+		5: "PROXY_AUTH_TYPE_MSCHAP",
+	}
+	ProxyAuthType_value = map[string]int32{
+		"PROXY_AUTH_TYPE_UNSPECIFIED": 0,
+		"PROXY_AUTH_TYPE_TEXT":        1,
+		"PROXY_AUTH_TYPE_CHAP":        2,
+		"PROXY_AUTH_TYPE_PAP":         3,
+		"PROXY_AUTH_TYPE_NONE":        4,
+		"PROXY_AUTH_TYPE_MSCHAP":      5,
+	}
+)
+
+func (x ProxyAuthType) Enum() *ProxyAuthType {
+	p := new(ProxyAuthType)
+	*p = x
+	return p
+}
+
+func (x ProxyAuthType) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ProxyAuthType) Descriptor() protoreflect.EnumDescriptor {
+	return file_culvert_v1_session_proto_enumTypes[1].Descriptor()
+}
+
+func (ProxyAuthType) Type() protoreflect.EnumType {
+	return &file_culvert_v1_session_proto_enumTypes[1]
+}
+
+func (x ProxyAuthType) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ProxyAuthType.Descriptor instead.
+func (ProxyAuthType) EnumDescriptor() ([]byte, []int) {
+	return file_culvert_v1_session_proto_rawDescGZIP(), []int{1}
+}
+
 // SessionState is where the call stands, RFC 2661, 7.4 and 7.5.
 type SessionState int32
 
@@ -134,11 +193,11 @@ func (x SessionState) String() string {
 }
 
 func (SessionState) Descriptor() protoreflect.EnumDescriptor {
-	return file_culvert_v1_session_proto_enumTypes[1].Descriptor()
+	return file_culvert_v1_session_proto_enumTypes[2].Descriptor()
 }
 
 func (SessionState) Type() protoreflect.EnumType {
-	return &file_culvert_v1_session_proto_enumTypes[1]
+	return &file_culvert_v1_session_proto_enumTypes[2]
 }
 
 func (x SessionState) Number() protoreflect.EnumNumber {
@@ -147,7 +206,7 @@ func (x SessionState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SessionState.Descriptor instead.
 func (SessionState) EnumDescriptor() ([]byte, []int) {
-	return file_culvert_v1_session_proto_rawDescGZIP(), []int{1}
+	return file_culvert_v1_session_proto_rawDescGZIP(), []int{2}
 }
 
 // SessionParameters is what a session and a session profile have in common.
@@ -165,6 +224,8 @@ type SessionParameters struct {
 	MaximumBps         *uint32                `protobuf:"varint,10,opt,name=maximum_bps,json=maximumBps,proto3,oneof" json:"maximum_bps,omitempty"`
 	ConnectSpeed       *string                `protobuf:"bytes,11,opt,name=connect_speed,json=connectSpeed,proto3,oneof" json:"connect_speed,omitempty"`
 	UsePppProxy        *bool                  `protobuf:"varint,12,opt,name=use_ppp_proxy,json=usePppProxy,proto3,oneof" json:"use_ppp_proxy,omitempty"`
+	NoPpp              *bool                  `protobuf:"varint,13,opt,name=no_ppp,json=noPpp,proto3,oneof" json:"no_ppp,omitempty"`
+	TraceFlags         *uint32                `protobuf:"varint,14,opt,name=trace_flags,json=traceFlags,proto3,oneof" json:"trace_flags,omitempty"`
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
 }
@@ -283,11 +344,26 @@ func (x *SessionParameters) GetUsePppProxy() bool {
 	return false
 }
 
+func (x *SessionParameters) GetNoPpp() bool {
+	if x != nil && x.NoPpp != nil {
+		return *x.NoPpp
+	}
+	return false
+}
+
+func (x *SessionParameters) GetTraceFlags() uint32 {
+	if x != nil && x.TraceFlags != nil {
+		return *x.TraceFlags
+	}
+	return 0
+}
+
 // SessionProfile holds parameters for the sessions that name it.
 type SessionProfile struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ProfileName   *string                `protobuf:"bytes,1,opt,name=profile_name,json=profileName,proto3,oneof" json:"profile_name,omitempty"`
 	Parameters    *SessionParameters     `protobuf:"bytes,2,opt,name=parameters,proto3" json:"parameters,omitempty"`
+	SessionType   *SessionType           `protobuf:"varint,3,opt,name=session_type,json=sessionType,proto3,enum=culvert.v1.SessionType,oneof" json:"session_type,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -336,24 +412,39 @@ func (x *SessionProfile) GetParameters() *SessionParameters {
 	return nil
 }
 
+func (x *SessionProfile) GetSessionType() SessionType {
+	if x != nil && x.SessionType != nil {
+		return *x.SessionType
+	}
+	return SessionType_SESSION_TYPE_UNSPECIFIED
+}
+
 // Session is a call in a tunnel, placed by us or by a peer.
 type Session struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	TunnelName    *string                `protobuf:"bytes,1,opt,name=tunnel_name,json=tunnelName,proto3,oneof" json:"tunnel_name,omitempty"`
-	TunnelId      *uint32                `protobuf:"varint,2,opt,name=tunnel_id,json=tunnelId,proto3,oneof" json:"tunnel_id,omitempty"`
-	SessionName   *string                `protobuf:"bytes,3,opt,name=session_name,json=sessionName,proto3,oneof" json:"session_name,omitempty"`
-	SessionId     *uint32                `protobuf:"varint,4,opt,name=session_id,json=sessionId,proto3,oneof" json:"session_id,omitempty"`
-	ProfileName   *string                `protobuf:"bytes,5,opt,name=profile_name,json=profileName,proto3,oneof" json:"profile_name,omitempty"`
-	SessionType   *SessionType           `protobuf:"varint,6,opt,name=session_type,json=sessionType,proto3,enum=culvert.v1.SessionType,oneof" json:"session_type,omitempty"`
-	UserName      *string                `protobuf:"bytes,7,opt,name=user_name,json=userName,proto3,oneof" json:"user_name,omitempty"`
-	UserPassword  *string                `protobuf:"bytes,8,opt,name=user_password,json=userPassword,proto3,oneof" json:"user_password,omitempty"`
-	CallingNumber *string                `protobuf:"bytes,9,opt,name=calling_number,json=callingNumber,proto3,oneof" json:"calling_number,omitempty"`
-	CalledNumber  *string                `protobuf:"bytes,10,opt,name=called_number,json=calledNumber,proto3,oneof" json:"called_number,omitempty"`
-	SubAddress    *string                `protobuf:"bytes,11,opt,name=sub_address,json=subAddress,proto3,oneof" json:"sub_address,omitempty"`
-	Parameters    *SessionParameters     `protobuf:"bytes,12,opt,name=parameters,proto3" json:"parameters,omitempty"`
-	Status        *SessionStatus         `protobuf:"bytes,13,opt,name=status,proto3" json:"status,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state                 protoimpl.MessageState `protogen:"open.v1"`
+	TunnelName            *string                `protobuf:"bytes,1,opt,name=tunnel_name,json=tunnelName,proto3,oneof" json:"tunnel_name,omitempty"`
+	TunnelId              *uint32                `protobuf:"varint,2,opt,name=tunnel_id,json=tunnelId,proto3,oneof" json:"tunnel_id,omitempty"`
+	SessionName           *string                `protobuf:"bytes,3,opt,name=session_name,json=sessionName,proto3,oneof" json:"session_name,omitempty"`
+	SessionId             *uint32                `protobuf:"varint,4,opt,name=session_id,json=sessionId,proto3,oneof" json:"session_id,omitempty"`
+	ProfileName           *string                `protobuf:"bytes,5,opt,name=profile_name,json=profileName,proto3,oneof" json:"profile_name,omitempty"`
+	SessionType           *SessionType           `protobuf:"varint,6,opt,name=session_type,json=sessionType,proto3,enum=culvert.v1.SessionType,oneof" json:"session_type,omitempty"`
+	UserName              *string                `protobuf:"bytes,7,opt,name=user_name,json=userName,proto3,oneof" json:"user_name,omitempty"`
+	UserPassword          *string                `protobuf:"bytes,8,opt,name=user_password,json=userPassword,proto3,oneof" json:"user_password,omitempty"`
+	CallingNumber         *string                `protobuf:"bytes,9,opt,name=calling_number,json=callingNumber,proto3,oneof" json:"calling_number,omitempty"`
+	CalledNumber          *string                `protobuf:"bytes,10,opt,name=called_number,json=calledNumber,proto3,oneof" json:"called_number,omitempty"`
+	SubAddress            *string                `protobuf:"bytes,11,opt,name=sub_address,json=subAddress,proto3,oneof" json:"sub_address,omitempty"`
+	Parameters            *SessionParameters     `protobuf:"bytes,12,opt,name=parameters,proto3" json:"parameters,omitempty"`
+	Status                *SessionStatus         `protobuf:"bytes,13,opt,name=status,proto3" json:"status,omitempty"`
+	ProxyAuthType         *ProxyAuthType         `protobuf:"varint,14,opt,name=proxy_auth_type,json=proxyAuthType,proto3,enum=culvert.v1.ProxyAuthType,oneof" json:"proxy_auth_type,omitempty"`
+	ProxyAuthName         *string                `protobuf:"bytes,15,opt,name=proxy_auth_name,json=proxyAuthName,proto3,oneof" json:"proxy_auth_name,omitempty"`
+	ProxyAuthChallenge    []byte                 `protobuf:"bytes,16,opt,name=proxy_auth_challenge,json=proxyAuthChallenge,proto3,oneof" json:"proxy_auth_challenge,omitempty"`
+	ProxyAuthId           *uint32                `protobuf:"varint,17,opt,name=proxy_auth_id,json=proxyAuthId,proto3,oneof" json:"proxy_auth_id,omitempty"`
+	ProxyAuthResponse     []byte                 `protobuf:"bytes,18,opt,name=proxy_auth_response,json=proxyAuthResponse,proto3,oneof" json:"proxy_auth_response,omitempty"`
+	InitialRcvdLcpConfreq []byte                 `protobuf:"bytes,19,opt,name=initial_rcvd_lcp_confreq,json=initialRcvdLcpConfreq,proto3,oneof" json:"initial_rcvd_lcp_confreq,omitempty"`
+	LastSentLcpConfreq    []byte                 `protobuf:"bytes,20,opt,name=last_sent_lcp_confreq,json=lastSentLcpConfreq,proto3,oneof" json:"last_sent_lcp_confreq,omitempty"`
+	LastRcvdLcpConfreq    []byte                 `protobuf:"bytes,21,opt,name=last_rcvd_lcp_confreq,json=lastRcvdLcpConfreq,proto3,oneof" json:"last_rcvd_lcp_confreq,omitempty"`
+	unknownFields         protoimpl.UnknownFields
+	sizeCache             protoimpl.SizeCache
 }
 
 func (x *Session) Reset() {
@@ -473,6 +564,62 @@ func (x *Session) GetParameters() *SessionParameters {
 func (x *Session) GetStatus() *SessionStatus {
 	if x != nil {
 		return x.Status
+	}
+	return nil
+}
+
+func (x *Session) GetProxyAuthType() ProxyAuthType {
+	if x != nil && x.ProxyAuthType != nil {
+		return *x.ProxyAuthType
+	}
+	return ProxyAuthType_PROXY_AUTH_TYPE_UNSPECIFIED
+}
+
+func (x *Session) GetProxyAuthName() string {
+	if x != nil && x.ProxyAuthName != nil {
+		return *x.ProxyAuthName
+	}
+	return ""
+}
+
+func (x *Session) GetProxyAuthChallenge() []byte {
+	if x != nil {
+		return x.ProxyAuthChallenge
+	}
+	return nil
+}
+
+func (x *Session) GetProxyAuthId() uint32 {
+	if x != nil && x.ProxyAuthId != nil {
+		return *x.ProxyAuthId
+	}
+	return 0
+}
+
+func (x *Session) GetProxyAuthResponse() []byte {
+	if x != nil {
+		return x.ProxyAuthResponse
+	}
+	return nil
+}
+
+func (x *Session) GetInitialRcvdLcpConfreq() []byte {
+	if x != nil {
+		return x.InitialRcvdLcpConfreq
+	}
+	return nil
+}
+
+func (x *Session) GetLastSentLcpConfreq() []byte {
+	if x != nil {
+		return x.LastSentLcpConfreq
+	}
+	return nil
+}
+
+func (x *Session) GetLastRcvdLcpConfreq() []byte {
+	if x != nil {
+		return x.LastRcvdLcpConfreq
 	}
 	return nil
 }
@@ -892,17 +1039,17 @@ var File_culvert_v1_session_proto protoreflect.FileDescriptor
 const file_culvert_v1_session_proto_rawDesc = "" +
 	"\n" +
 	"\x18culvert/v1/session.proto\x12\n" +
-	"culvert.v1\x1a\x18culvert/v1/options.proto\x1a\x17culvert/v1/tunnel.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd7\f\n" +
+	"culvert.v1\x1a\x18culvert/v1/options.proto\x1a\x17culvert/v1/tunnel.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8f\x0f\n" +
 	"\x11SessionParameters\x12i\n" +
 	"\x10ppp_profile_name\x18\x01 \x01(\tB:\xca\xd7\x196\n" +
 	"\x0fThe PPP profile\"\x12that of the tunnelH\x01p\n" +
-	"z\vppp profileH\x00R\x0epppProfileName\x88\x01\x01\x12\x86\x01\n" +
-	"\x13sequencing_required\x18\x02 \x01(\bBP\xca\xd7\x19L\n" +
-	"DAsk the peer for sequence numbers and drop data packets without them\x1a\x02noH\x01H\x01R\x12sequencingRequired\x88\x01\x01\x12j\n" +
-	"\x14use_sequence_numbers\x18\x03 \x01(\bB3\xca\xd7\x19/\n" +
-	"'Send data packets with sequence numbers\x1a\x02noH\x01H\x02R\x12useSequenceNumbers\x88\x01\x01\x12\x8b\x01\n" +
-	"\x0freorder_timeout\x18\x04 \x01(\rB]\xca\xd7\x19Y\n" +
-	"FHow long a data packet is held back for an earlier one that is missing\x12\x02ms\x1a\x0100\x90NH\x01j\x03offH\x03R\x0ereorderTimeout\x88\x01\x01\x12H\n" +
+	"z\vppp profileH\x00R\x0epppProfileName\x88\x01\x01\x12\x84\x01\n" +
+	"\x13sequencing_required\x18\x02 \x01(\bBN\xca\xd7\x19J\n" +
+	"DAsk the peer for sequence numbers and drop data packets without them\x1a\x02noH\x01R\x12sequencingRequired\x88\x01\x01\x12h\n" +
+	"\x14use_sequence_numbers\x18\x03 \x01(\bB1\xca\xd7\x19-\n" +
+	"'Send data packets with sequence numbers\x1a\x02noH\x02R\x12useSequenceNumbers\x88\x01\x01\x12\x89\x01\n" +
+	"\x0freorder_timeout\x18\x04 \x01(\rB[\xca\xd7\x19W\n" +
+	"FHow long a data packet is held back for an earlier one that is missing\x12\x02ms\x1a\x0100\x90Nj\x03offH\x03R\x0ereorderTimeout\x88\x01\x01\x12H\n" +
 	"\rpriv_group_id\x18\x05 \x01(\tB\x1f\xca\xd7\x19\x1b\n" +
 	"\x14The Private Group ID0\xff\x01H\x01H\x04R\vprivGroupId\x88\x01\x01\x12\x96\x01\n" +
 	"\x0einterface_name\x18\x06 \x01(\tBj\xca\xd7\x19f\n" +
@@ -921,9 +1068,14 @@ const file_culvert_v1_session_proto_rawDesc = "" +
 	"maximumBps\x88\x01\x01\x12\x8e\x01\n" +
 	"\rconnect_speed\x18\v \x01(\tBd\xca\xd7\x19`\n" +
 	"HThe connect speeds that we announce, RX[:TX]; one number stands for both\x12\x05bit/s\x1a\t0:1000000H\x01p\tH\n" +
-	"R\fconnectSpeed\x88\x01\x01\x12v\n" +
-	"\ruse_ppp_proxy\x18\f \x01(\bBM\xca\xd7\x19I\n" +
-	"AAs LNS take over the LCP and authentication that the LAC has done\x1a\x02noH\x01H\vR\vusePppProxy\x88\x01\x01B\x13\n" +
+	"R\fconnectSpeed\x88\x01\x01\x12\x91\x01\n" +
+	"\ruse_ppp_proxy\x18\f \x01(\bBh\xca\xd7\x19d\n" +
+	"AAs LNS take over the LCP and authentication that the LAC has done\"\x1dallow_ppp_proxy of the tunnelH\x01H\vR\vusePppProxy\x88\x01\x01\x12v\n" +
+	"\x06no_ppp\x18\r \x01(\bBZ\xca\xd7\x19V\n" +
+	"NRun no PPP: the data plane has the session, and whoever opens it does the rest\x1a\x02noH\x01H\fR\x05noPpp\x88\x01\x01\x12\x8c\x01\n" +
+	"\vtrace_flags\x18\x0e \x01(\rBf\xca\xd7\x19b\n" +
+	"UWhat is traced of the session, besides what is traced of its tunnel and of everything\x1a\x010j\x04nonep\vH\rR\n" +
+	"traceFlags\x88\x01\x01B\x13\n" +
 	"\x11_ppp_profile_nameB\x16\n" +
 	"\x14_sequencing_requiredB\x17\n" +
 	"\x15_use_sequence_numbersB\x12\n" +
@@ -935,16 +1087,21 @@ const file_culvert_v1_session_proto_rawDesc = "" +
 	"\f_minimum_bpsB\x0e\n" +
 	"\f_maximum_bpsB\x10\n" +
 	"\x0e_connect_speedB\x10\n" +
-	"\x0e_use_ppp_proxy\"\x90\x04\n" +
+	"\x0e_use_ppp_proxyB\t\n" +
+	"\a_no_pppB\x0e\n" +
+	"\f_trace_flags\"\xb9\x05\n" +
 	"\x0eSessionProfile\x12M\n" +
 	"\fprofile_name\x18\x01 \x01(\tB%\xca\xd7\x19!\n" +
 	"\x17The name of the profile(\x010?8\x01p\n" +
 	"H\x00R\vprofileName\x88\x01\x01\x12E\n" +
 	"\n" +
 	"parameters\x18\x02 \x01(\v2\x1d.culvert.v1.SessionParametersB\x06\xca\xd7\x19\x02X\x01R\n" +
-	"parameters:\xd6\x02\xca\xd7\x19\xd1\x02\n" +
+	"parameters\x12\x95\x01\n" +
+	"\fsession_type\x18\x03 \x01(\x0e2\x17.culvert.v1.SessionTypeBT\xca\xd7\x19P\n" +
+	"HWhich calls are created with the profile, where the command does not say\"\x04laicH\x01R\vsessionType\x88\x01\x01:\xd6\x02\xca\xd7\x19\xd1\x02\n" +
 	"\x0fsession profile\x120Parameters for the sessions that use the profile*\adefault2\fprofile_name2\x0einterface_name2\x13sequencing_required2\x10ppp_profile_name:\xbd\x01A parameter that is not set is taken from the session profile called default, and from the built-in defaults where that does not set it either. A change holds for sessions that begin later.B\x0f\n" +
-	"\r_profile_name\"\x8c\r\n" +
+	"\r_profile_nameB\x0f\n" +
+	"\r_session_type\"\xa9\x17\n" +
 	"\aSession\x12S\n" +
 	"\vtunnel_name\x18\x01 \x01(\tB-\xca\xd7\x19)\n" +
 	"\x16The name of the tunnel(\x010?8\x01p\n" +
@@ -960,9 +1117,9 @@ const file_culvert_v1_session_proto_rawDesc = "" +
 	"\x0eOur Session ID\"\x15a free one, at random(\x010\xff\xff\x038\x01\x8a\x01\asessionH\x03R\tsessionId\x88\x01\x01\x12j\n" +
 	"\fprofile_name\x18\x05 \x01(\tBB\xca\xd7\x19>\n" +
 	"\x13The session profile\"\x12that of the tunnelH\x01p\n" +
-	"z\x0fsession profileH\x04R\vprofileName\x88\x01\x01\x12\x9b\x01\n" +
-	"\fsession_type\x18\x06 \x01(\x0e2\x17.culvert.v1.SessionTypeBZ\xca\xd7\x19V\n" +
-	"LWhich call it is; laic and lnoc can be created here, the other two by a peer\x1a\x04laicH\x01H\x05R\vsessionType\x88\x01\x01\x12[\n" +
+	"z\x0fsession profileH\x04R\vprofileName\x88\x01\x01\x12\xbd\x01\n" +
+	"\fsession_type\x18\x06 \x01(\x0e2\x17.culvert.v1.SessionTypeB|\xca\xd7\x19x\n" +
+	"LWhich call it is; laic and lnoc can be created here, the other two by a peer\"&that of the session profile, else laicH\x01H\x05R\vsessionType\x88\x01\x01\x12[\n" +
 	"\tuser_name\x18\a \x01(\tB9\xca\xd7\x195\n" +
 	".The name that we authenticate with to the peer0\xff\x01H\x01H\x06R\buserName\x88\x01\x01\x12i\n" +
 	"\ruser_password\x18\b \x01(\tB?\xca\xd7\x19;\n" +
@@ -979,7 +1136,23 @@ const file_culvert_v1_session_proto_rawDesc = "" +
 	"\n" +
 	"parameters\x18\f \x01(\v2\x1d.culvert.v1.SessionParametersB\x06\xca\xd7\x19\x02X\x01R\n" +
 	"parameters\x129\n" +
-	"\x06status\x18\r \x01(\v2\x19.culvert.v1.SessionStatusB\x06\xca\xd7\x19\x02`\x01R\x06status:\x87\x02\xca\xd7\x19\x82\x02\n" +
+	"\x06status\x18\r \x01(\v2\x19.culvert.v1.SessionStatusB\x06\xca\xd7\x19\x02`\x01R\x06status\x12\x8c\x01\n" +
+	"\x0fproxy_auth_type\x18\x0e \x01(\x0e2\x19.culvert.v1.ProxyAuthTypeBD\xca\xd7\x19@\n" +
+	"<As LAC: how the caller was authenticated (Proxy Authen Type)H\x01H\vR\rproxyAuthType\x88\x01\x01\x12q\n" +
+	"\x0fproxy_auth_name\x18\x0f \x01(\tBD\xca\xd7\x19@\n" +
+	"9As LAC: the name that the caller gave (Proxy Authen Name)0\xff\x01H\x01H\fR\rproxyAuthName\x88\x01\x01\x12\x89\x01\n" +
+	"\x14proxy_auth_challenge\x18\x10 \x01(\fBR\xca\xd7\x19N\n" +
+	"GAs LAC: the challenge that the caller was sent (Proxy Authen Challenge)0\xff\x01H\x01H\rR\x12proxyAuthChallenge\x88\x01\x01\x12\x85\x01\n" +
+	"\rproxy_auth_id\x18\x11 \x01(\rB\\\xca\xd7\x19X\n" +
+	"QAs LAC: the identifier of that challenge, or of the PAP request (Proxy Authen ID)0\xff\x01H\x01H\x0eR\vproxyAuthId\x88\x01\x01\x12\x88\x01\n" +
+	"\x13proxy_auth_response\x18\x12 \x01(\fBS\xca\xd7\x19O\n" +
+	"FAs LAC: the caller's response, or its password (Proxy Authen Response)0\xff\x01H\x01P\x01H\x0fR\x11proxyAuthResponse\x88\x01\x01\x12\x90\x01\n" +
+	"\x18initial_rcvd_lcp_confreq\x18\x13 \x01(\fBR\xca\xd7\x19N\n" +
+	"GAs LAC: the options of the first Configure-Request that the caller sent0\xdc\vH\x01H\x10R\x15initialRcvdLcpConfreq\x88\x01\x01\x12\x84\x01\n" +
+	"\x15last_sent_lcp_confreq\x18\x14 \x01(\fBL\xca\xd7\x19H\n" +
+	"AAs LAC: the options of the last Configure-Request that we sent it0\xdc\vH\x01H\x11R\x12lastSentLcpConfreq\x88\x01\x01\x12\x81\x01\n" +
+	"\x15last_rcvd_lcp_confreq\x18\x15 \x01(\fBI\xca\xd7\x19E\n" +
+	">As LAC: the options of the last Configure-Request that it sent0\xdc\vH\x01H\x12R\x12lastRcvdLcpConfreq\x88\x01\x01:\x87\x02\xca\xd7\x19\x82\x02\n" +
 	"\asession\x12;A call in a tunnel, with its PPP link and network interface \x012\ttunnel_id2\n" +
 	"session_id2\fsession_name2\x05state2\x04type2\x04user2\tinterface2\rppp.peer_ipv42\x06uptime:^A session is named by its tunnel (tunnel_name or tunnel_id) and by session_name or session_id.B\x0e\n" +
 	"\f_tunnel_nameB\f\n" +
@@ -994,7 +1167,15 @@ const file_culvert_v1_session_proto_rawDesc = "" +
 	"\x0e_user_passwordB\x11\n" +
 	"\x0f_calling_numberB\x10\n" +
 	"\x0e_called_numberB\x0e\n" +
-	"\f_sub_address\"\xf1\a\n" +
+	"\f_sub_addressB\x12\n" +
+	"\x10_proxy_auth_typeB\x12\n" +
+	"\x10_proxy_auth_nameB\x17\n" +
+	"\x15_proxy_auth_challengeB\x10\n" +
+	"\x0e_proxy_auth_idB\x16\n" +
+	"\x14_proxy_auth_responseB\x1b\n" +
+	"\x19_initial_rcvd_lcp_confreqB\x18\n" +
+	"\x16_last_sent_lcp_confreqB\x18\n" +
+	"\x16_last_rcvd_lcp_confreq\"\xf1\a\n" +
 	"\tPPPStatus\x12-\n" +
 	"\x05phase\x18\x01 \x01(\tB\x17\xca\xd7\x19\x13\n" +
 	"\x11Phase of the linkR\x05phase\x12*\n" +
@@ -1101,7 +1282,21 @@ const file_culvert_v1_session_proto_rawDesc = "" +
 	"\x11SESSION_TYPE_LNIC\x10\x03\x1a:\xca\xd7\x196\n" +
 	"\x04lnic\x12.LNS, incoming call: the LAC asks us to take it\x12Q\n" +
 	"\x11SESSION_TYPE_LNOC\x10\x04\x1a:\xca\xd7\x196\n" +
-	"\x04lnoc\x12.LNS, outgoing call: we ask the LAC to place it*\xac\x04\n" +
+	"\x04lnoc\x12.LNS, outgoing call: we ask the LAC to place it*\x9c\x02\n" +
+	"\rProxyAuthType\x12\x1f\n" +
+	"\x1bPROXY_AUTH_TYPE_UNSPECIFIED\x10\x00\x12P\n" +
+	"\x14PROXY_AUTH_TYPE_TEXT\x10\x01\x1a6\xca\xd7\x192\n" +
+	"\x04text\x12*a user name and password exchanged as text\x12$\n" +
+	"\x14PROXY_AUTH_TYPE_CHAP\x10\x02\x1a\n" +
+	"\xca\xd7\x19\x06\n" +
+	"\x04chap\x12\"\n" +
+	"\x13PROXY_AUTH_TYPE_PAP\x10\x03\x1a\t\xca\xd7\x19\x05\n" +
+	"\x03pap\x12$\n" +
+	"\x14PROXY_AUTH_TYPE_NONE\x10\x04\x1a\n" +
+	"\xca\xd7\x19\x06\n" +
+	"\x04none\x12(\n" +
+	"\x16PROXY_AUTH_TYPE_MSCHAP\x10\x05\x1a\f\xca\xd7\x19\b\n" +
+	"\x06mschap*\xac\x04\n" +
 	"\fSessionState\x12\x1d\n" +
 	"\x19SESSION_STATE_UNSPECIFIED\x10\x00\x12\"\n" +
 	"\x12SESSION_STATE_IDLE\x10\x01\x1a\n" +
@@ -1137,42 +1332,45 @@ func file_culvert_v1_session_proto_rawDescGZIP() []byte {
 	return file_culvert_v1_session_proto_rawDescData
 }
 
-var file_culvert_v1_session_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_culvert_v1_session_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
 var file_culvert_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_culvert_v1_session_proto_goTypes = []any{
 	(SessionType)(0),              // 0: culvert.v1.SessionType
-	(SessionState)(0),             // 1: culvert.v1.SessionState
-	(*SessionParameters)(nil),     // 2: culvert.v1.SessionParameters
-	(*SessionProfile)(nil),        // 3: culvert.v1.SessionProfile
-	(*Session)(nil),               // 4: culvert.v1.Session
-	(*PPPStatus)(nil),             // 5: culvert.v1.PPPStatus
-	(*SessionStatus)(nil),         // 6: culvert.v1.SessionStatus
-	(Framing)(0),                  // 7: culvert.v1.Framing
-	(Bearer)(0),                   // 8: culvert.v1.Bearer
-	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
-	(*Counters)(nil),              // 10: culvert.v1.Counters
-	(*Result)(nil),                // 11: culvert.v1.Result
+	(ProxyAuthType)(0),            // 1: culvert.v1.ProxyAuthType
+	(SessionState)(0),             // 2: culvert.v1.SessionState
+	(*SessionParameters)(nil),     // 3: culvert.v1.SessionParameters
+	(*SessionProfile)(nil),        // 4: culvert.v1.SessionProfile
+	(*Session)(nil),               // 5: culvert.v1.Session
+	(*PPPStatus)(nil),             // 6: culvert.v1.PPPStatus
+	(*SessionStatus)(nil),         // 7: culvert.v1.SessionStatus
+	(Framing)(0),                  // 8: culvert.v1.Framing
+	(Bearer)(0),                   // 9: culvert.v1.Bearer
+	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
+	(*Counters)(nil),              // 11: culvert.v1.Counters
+	(*Result)(nil),                // 12: culvert.v1.Result
 }
 var file_culvert_v1_session_proto_depIdxs = []int32{
-	7,  // 0: culvert.v1.SessionParameters.framing_type:type_name -> culvert.v1.Framing
-	8,  // 1: culvert.v1.SessionParameters.bearer_type:type_name -> culvert.v1.Bearer
-	2,  // 2: culvert.v1.SessionProfile.parameters:type_name -> culvert.v1.SessionParameters
-	0,  // 3: culvert.v1.Session.session_type:type_name -> culvert.v1.SessionType
-	2,  // 4: culvert.v1.Session.parameters:type_name -> culvert.v1.SessionParameters
-	6,  // 5: culvert.v1.Session.status:type_name -> culvert.v1.SessionStatus
-	1,  // 6: culvert.v1.SessionStatus.state:type_name -> culvert.v1.SessionState
-	0,  // 7: culvert.v1.SessionStatus.type:type_name -> culvert.v1.SessionType
-	9,  // 8: culvert.v1.SessionStatus.created_at:type_name -> google.protobuf.Timestamp
-	9,  // 9: culvert.v1.SessionStatus.established_at:type_name -> google.protobuf.Timestamp
-	5,  // 10: culvert.v1.SessionStatus.ppp:type_name -> culvert.v1.PPPStatus
-	10, // 11: culvert.v1.SessionStatus.counters:type_name -> culvert.v1.Counters
-	11, // 12: culvert.v1.SessionStatus.local_result:type_name -> culvert.v1.Result
-	11, // 13: culvert.v1.SessionStatus.peer_result:type_name -> culvert.v1.Result
-	14, // [14:14] is the sub-list for method output_type
-	14, // [14:14] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	8,  // 0: culvert.v1.SessionParameters.framing_type:type_name -> culvert.v1.Framing
+	9,  // 1: culvert.v1.SessionParameters.bearer_type:type_name -> culvert.v1.Bearer
+	3,  // 2: culvert.v1.SessionProfile.parameters:type_name -> culvert.v1.SessionParameters
+	0,  // 3: culvert.v1.SessionProfile.session_type:type_name -> culvert.v1.SessionType
+	0,  // 4: culvert.v1.Session.session_type:type_name -> culvert.v1.SessionType
+	3,  // 5: culvert.v1.Session.parameters:type_name -> culvert.v1.SessionParameters
+	7,  // 6: culvert.v1.Session.status:type_name -> culvert.v1.SessionStatus
+	1,  // 7: culvert.v1.Session.proxy_auth_type:type_name -> culvert.v1.ProxyAuthType
+	2,  // 8: culvert.v1.SessionStatus.state:type_name -> culvert.v1.SessionState
+	0,  // 9: culvert.v1.SessionStatus.type:type_name -> culvert.v1.SessionType
+	10, // 10: culvert.v1.SessionStatus.created_at:type_name -> google.protobuf.Timestamp
+	10, // 11: culvert.v1.SessionStatus.established_at:type_name -> google.protobuf.Timestamp
+	6,  // 12: culvert.v1.SessionStatus.ppp:type_name -> culvert.v1.PPPStatus
+	11, // 13: culvert.v1.SessionStatus.counters:type_name -> culvert.v1.Counters
+	12, // 14: culvert.v1.SessionStatus.local_result:type_name -> culvert.v1.Result
+	12, // 15: culvert.v1.SessionStatus.peer_result:type_name -> culvert.v1.Result
+	16, // [16:16] is the sub-list for method output_type
+	16, // [16:16] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_culvert_v1_session_proto_init() }
@@ -1190,7 +1388,7 @@ func file_culvert_v1_session_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_culvert_v1_session_proto_rawDesc), len(file_culvert_v1_session_proto_rawDesc)),
-			NumEnums:      2,
+			NumEnums:      3,
 			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,

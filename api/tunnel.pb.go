@@ -276,6 +276,10 @@ type TunnelParameters struct {
 	Mtu                *uint32                `protobuf:"varint,22,opt,name=mtu,proto3,oneof" json:"mtu,omitempty"`
 	SessionProfileName *string                `protobuf:"bytes,23,opt,name=session_profile_name,json=sessionProfileName,proto3,oneof" json:"session_profile_name,omitempty"`
 	PppProfileName     *string                `protobuf:"bytes,24,opt,name=ppp_profile_name,json=pppProfileName,proto3,oneof" json:"ppp_profile_name,omitempty"`
+	AllowPppProxy      *bool                  `protobuf:"varint,25,opt,name=allow_ppp_proxy,json=allowPppProxy,proto3,oneof" json:"allow_ppp_proxy,omitempty"`
+	DoPmtuDiscovery    *bool                  `protobuf:"varint,26,opt,name=do_pmtu_discovery,json=doPmtuDiscovery,proto3,oneof" json:"do_pmtu_discovery,omitempty"`
+	TraceFlags         *uint32                `protobuf:"varint,27,opt,name=trace_flags,json=traceFlags,proto3,oneof" json:"trace_flags,omitempty"`
+	InterfaceName      *string                `protobuf:"bytes,28,opt,name=interface_name,json=interfaceName,proto3,oneof" json:"interface_name,omitempty"`
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
 }
@@ -478,13 +482,43 @@ func (x *TunnelParameters) GetPppProfileName() string {
 	return ""
 }
 
+func (x *TunnelParameters) GetAllowPppProxy() bool {
+	if x != nil && x.AllowPppProxy != nil {
+		return *x.AllowPppProxy
+	}
+	return false
+}
+
+func (x *TunnelParameters) GetDoPmtuDiscovery() bool {
+	if x != nil && x.DoPmtuDiscovery != nil {
+		return *x.DoPmtuDiscovery
+	}
+	return false
+}
+
+func (x *TunnelParameters) GetTraceFlags() uint32 {
+	if x != nil && x.TraceFlags != nil {
+		return *x.TraceFlags
+	}
+	return 0
+}
+
+func (x *TunnelParameters) GetInterfaceName() string {
+	if x != nil && x.InterfaceName != nil {
+		return *x.InterfaceName
+	}
+	return ""
+}
+
 // TunnelProfile holds parameters for the tunnels that name it.
 type TunnelProfile struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	ProfileName   *string                `protobuf:"bytes,1,opt,name=profile_name,json=profileName,proto3,oneof" json:"profile_name,omitempty"`
-	Parameters    *TunnelParameters      `protobuf:"bytes,2,opt,name=parameters,proto3" json:"parameters,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	ProfileName     *string                `protobuf:"bytes,1,opt,name=profile_name,json=profileName,proto3,oneof" json:"profile_name,omitempty"`
+	Parameters      *TunnelParameters      `protobuf:"bytes,2,opt,name=parameters,proto3" json:"parameters,omitempty"`
+	DestIpaddr      *string                `protobuf:"bytes,3,opt,name=dest_ipaddr,json=destIpaddr,proto3,oneof" json:"dest_ipaddr,omitempty"`
+	PeerProfileName *string                `protobuf:"bytes,4,opt,name=peer_profile_name,json=peerProfileName,proto3,oneof" json:"peer_profile_name,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *TunnelProfile) Reset() {
@@ -531,6 +565,20 @@ func (x *TunnelProfile) GetParameters() *TunnelParameters {
 	return nil
 }
 
+func (x *TunnelProfile) GetDestIpaddr() string {
+	if x != nil && x.DestIpaddr != nil {
+		return *x.DestIpaddr
+	}
+	return ""
+}
+
+func (x *TunnelProfile) GetPeerProfileName() string {
+	if x != nil && x.PeerProfileName != nil {
+		return *x.PeerProfileName
+	}
+	return ""
+}
+
 // Tunnel is a tunnel, made by us or by a peer.
 type Tunnel struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
@@ -541,6 +589,7 @@ type Tunnel struct {
 	PeerProfileName *string                `protobuf:"bytes,5,opt,name=peer_profile_name,json=peerProfileName,proto3,oneof" json:"peer_profile_name,omitempty"`
 	Parameters      *TunnelParameters      `protobuf:"bytes,6,opt,name=parameters,proto3" json:"parameters,omitempty"`
 	Status          *TunnelStatus          `protobuf:"bytes,7,opt,name=status,proto3" json:"status,omitempty"`
+	ConfigId        *uint32                `protobuf:"varint,8,opt,name=config_id,json=configId,proto3,oneof" json:"config_id,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -622,6 +671,13 @@ func (x *Tunnel) GetStatus() *TunnelStatus {
 		return x.Status
 	}
 	return nil
+}
+
+func (x *Tunnel) GetConfigId() uint32 {
+	if x != nil && x.ConfigId != nil {
+		return *x.ConfigId
+	}
+	return 0
 }
 
 // Result is the Result Code AVP of a StopCCN or CDN.
@@ -1193,7 +1249,7 @@ var File_culvert_v1_tunnel_proto protoreflect.FileDescriptor
 const file_culvert_v1_tunnel_proto_rawDesc = "" +
 	"\n" +
 	"\x17culvert/v1/tunnel.proto\x12\n" +
-	"culvert.v1\x1a\x18culvert/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf6\x19\n" +
+	"culvert.v1\x1a\x18culvert/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfa\x1f\n" +
 	"\x10TunnelParameters\x12i\n" +
 	"\n" +
 	"src_ipaddr\x18\x01 \x01(\tBE\xca\xd7\x19A\n" +
@@ -1224,9 +1280,9 @@ const file_culvert_v1_tunnel_proto_rawDesc = "" +
 	"(The Receive Window Size that we announce\x12\bmessages\x1a\x0210(\x010\x80\x80\x02H\x01H\n" +
 	"R\frxWindowSize\x88\x01\x01\x12\x99\x01\n" +
 	"\x0etx_window_size\x18\f \x01(\rBn\xca\xd7\x19j\n" +
-	"RHow many messages we send at most without acknowledgement; the peer may allow less\x12\bmessages\x1a\x0210(\x010\x80\x80\x02H\x01H\vR\ftxWindowSize\x88\x01\x01\x12\x8e\x01\n" +
-	"\x11use_udp_checksums\x18\r \x01(\bB]\xca\xd7\x19Y\n" +
-	"ESend data packets with UDP checksums; over IPv6 they always have them\x1a\x03yesH\x01\x82\x01\budp_csumH\fR\x0fuseUdpChecksums\x88\x01\x01\x12x\n" +
+	"RHow many messages we send at most without acknowledgement; the peer may allow less\x12\bmessages\x1a\x0210(\x010\x80\x80\x02H\x01H\vR\ftxWindowSize\x88\x01\x01\x12\x8c\x01\n" +
+	"\x11use_udp_checksums\x18\r \x01(\bB[\xca\xd7\x19W\n" +
+	"ESend data packets with UDP checksums; over IPv6 they always have them\x1a\x03yes\x82\x01\budp_csumH\fR\x0fuseUdpChecksums\x88\x01\x01\x12x\n" +
 	"\apersist\x18\x0e \x01(\bBY\xca\xd7\x19U\n" +
 	"OOpen the tunnel again, and its sessions, whenever it ends without being deleted\x1a\x02noH\rR\apersist\x88\x01\x01\x12\x85\x01\n" +
 	"\rpersist_delay\x18\x0f \x01(\rB[\xca\xd7\x19W\n" +
@@ -1251,7 +1307,16 @@ const file_culvert_v1_tunnel_proto_rawDesc = "" +
 	"z\x0fsession profileH\x16R\x12sessionProfileName\x88\x01\x01\x12\x86\x01\n" +
 	"\x10ppp_profile_name\x18\x18 \x01(\tBW\xca\xd7\x19S\n" +
 	"(The PPP profile of the tunnel's sessions\"\x18that of the peer profilep\n" +
-	"z\vppp profileH\x17R\x0epppProfileName\x88\x01\x01B\r\n" +
+	"z\vppp profileH\x17R\x0epppProfileName\x88\x01\x01\x12\xc1\x01\n" +
+	"\x0fallow_ppp_proxy\x18\x19 \x01(\bB\x93\x01\xca\xd7\x19\x8e\x01\n" +
+	"\x85\x01As LNS take over the LCP and authentication that this LAC has done, in sessions whose profile does not say otherwise by use_ppp_proxy\x1a\x02noH\x01H\x18R\rallowPppProxy\x88\x01\x01\x12\xac\x01\n" +
+	"\x11do_pmtu_discovery\x18\x1a \x01(\bB{\xca\xd7\x19w\n" +
+	"^Forbid routers to fragment the tunnel's packets, and make the mtu less where the path needs it\x1a\x02noH\x01\x82\x01\x0epmtu_discoveryH\x19R\x0fdoPmtuDiscovery\x88\x01\x01\x12y\n" +
+	"\vtrace_flags\x18\x1b \x01(\rBS\xca\xd7\x19O\n" +
+	"BWhat is traced of the tunnel, besides what is traced of everything\x1a\x010j\x04nonep\vH\x1aR\n" +
+	"traceFlags\x88\x01\x01\x12\xc8\x01\n" +
+	"\x0einterface_name\x18\x1c \x01(\tB\x9b\x01\xca\xd7\x19\x96\x01\n" +
+	"uThe name of the interfaces of the tunnel's sessions that set none; %t stands for our Tunnel ID, %s for our Session ID\"\x1bthat of the session profilep\bH\x1bR\rinterfaceName\x88\x01\x01B\r\n" +
 	"\v_src_ipaddrB\x10\n" +
 	"\x0e_peer_udp_portB\x0f\n" +
 	"\r_our_udp_portB\x11\n" +
@@ -1279,43 +1344,59 @@ const file_culvert_v1_tunnel_proto_rawDesc = "" +
 	"\r_max_sessionsB\x06\n" +
 	"\x04_mtuB\x17\n" +
 	"\x15_session_profile_nameB\x13\n" +
-	"\x11_ppp_profile_name\"\xae\x04\n" +
+	"\x11_ppp_profile_nameB\x12\n" +
+	"\x10_allow_ppp_proxyB\x14\n" +
+	"\x12_do_pmtu_discoveryB\x0e\n" +
+	"\f_trace_flagsB\x11\n" +
+	"\x0f_interface_name\"\xd5\x06\n" +
 	"\rTunnelProfile\x12M\n" +
 	"\fprofile_name\x18\x01 \x01(\tB%\xca\xd7\x19!\n" +
 	"\x17The name of the profile(\x010?8\x01p\n" +
 	"H\x00R\vprofileName\x88\x01\x01\x12D\n" +
 	"\n" +
 	"parameters\x18\x02 \x01(\v2\x1c.culvert.v1.TunnelParametersB\x06\xca\xd7\x19\x02X\x01R\n" +
-	"parameters:\xf6\x02\xca\xd7\x19\xf1\x02\n" +
+	"parameters\x12n\n" +
+	"\vdest_ipaddr\x18\x03 \x01(\tBH\xca\xd7\x19D\n" +
+	"@The peer's address or host name, for tunnels created without onep\x04H\x01R\n" +
+	"destIpaddr\x88\x01\x01\x12\x8e\x01\n" +
+	"\x11peer_profile_name\x18\x04 \x01(\tB]\xca\xd7\x19Y\n" +
+	"GThe peer profile, for tunnels created with this profile and without onep\n" +
+	"z\fpeer profileH\x02R\x0fpeerProfileName\x88\x01\x01:\xf6\x02\xca\xd7\x19\xf1\x02\n" +
 	"\x0etunnel profile\x12/Parameters for the tunnels that use the profile*\adefault2\fprofile_name2\thost_name2\tauth_mode2\four_udp_port2\rhello_timeout2\x14session_profile_name2\x10ppp_profile_name:\xbb\x01A parameter that is not set is taken from the tunnel profile called default, and from the built-in defaults where that does not set it either. A change holds for tunnels that begin later.B\x0f\n" +
-	"\r_profile_name\"\xd7\a\n" +
+	"\r_profile_nameB\x0e\n" +
+	"\f_dest_ipaddrB\x14\n" +
+	"\x12_peer_profile_name\"\xb7\t\n" +
 	"\x06Tunnel\x12S\n" +
 	"\vtunnel_name\x18\x01 \x01(\tB-\xca\xd7\x19)\n" +
 	"\x16The name of the tunnel(\x010?8\x01p\n" +
 	"\x8a\x01\x06tunnelH\x00R\n" +
 	"tunnelName\x88\x01\x01\x12]\n" +
 	"\ttunnel_id\x18\x02 \x01(\rB;\xca\xd7\x197\n" +
-	"\rOur Tunnel ID\"\x15a free one, at random(\x010\xff\xff\x038\x01\x8a\x01\x06tunnelH\x01R\btunnelId\x88\x01\x01\x12Q\n" +
-	"\vdest_ipaddr\x18\x03 \x01(\tB+\xca\xd7\x19'\n" +
-	"\x1fThe peer's address or host name@\x01H\x01p\x04H\x02R\n" +
+	"\rOur Tunnel ID\"\x15a free one, at random(\x010\xff\xff\x038\x01\x8a\x01\x06tunnelH\x01R\btunnelId\x88\x01\x01\x12k\n" +
+	"\vdest_ipaddr\x18\x03 \x01(\tBE\xca\xd7\x19A\n" +
+	"\x1fThe peer's address or host name\"\x1athat of the tunnel profileH\x01p\x04H\x02R\n" +
 	"destIpaddr\x88\x01\x01\x12n\n" +
 	"\fprofile_name\x18\x04 \x01(\tBF\xca\xd7\x19B\n" +
 	"\x12The tunnel profile\"\x18that of the peer profileH\x01p\n" +
-	"z\x0etunnel profileH\x03R\vprofileName\x88\x01\x01\x12b\n" +
-	"\x11peer_profile_name\x18\x05 \x01(\tB1\xca\xd7\x19-\n" +
-	"\x10The peer profile\x1a\adefaultH\x01p\n" +
+	"z\x0etunnel profileH\x03R\vprofileName\x88\x01\x01\x12\x81\x01\n" +
+	"\x11peer_profile_name\x18\x05 \x01(\tBP\xca\xd7\x19L\n" +
+	"\x10The peer profile\"(that of the tunnel profile, else defaultp\n" +
 	"z\fpeer profileH\x04R\x0fpeerProfileName\x88\x01\x01\x12D\n" +
 	"\n" +
 	"parameters\x18\x06 \x01(\v2\x1c.culvert.v1.TunnelParametersB\x06\xca\xd7\x19\x02X\x01R\n" +
 	"parameters\x128\n" +
-	"\x06status\x18\a \x01(\v2\x18.culvert.v1.TunnelStatusB\x06\xca\xd7\x19\x02`\x01R\x06status:\x9c\x02\xca\xd7\x19\x97\x02\n" +
+	"\x06status\x18\a \x01(\v2\x18.culvert.v1.TunnelStatusB\x06\xca\xd7\x19\x02`\x01R\x06status\x12\x95\x01\n" +
+	"\tconfig_id\x18\b \x01(\rBs\xca\xd7\x19o\n" +
+	"LTells apart the tunnels that are created with one peer: no two have the same\"\x17a free one from 1 to 99(\x010\xff\xff\x03H\x01H\x05R\bconfigId\x88\x01\x01:\x9c\x02\xca\xd7\x19\x97\x02\n" +
 	"\x06tunnel\x12&An L2TP control connection with a peer \x012\ttunnel_id2\vtunnel_name2\x05state2\x0epeer_tunnel_id2\x0epeer_host_name2\fpeer_address2\rsession_count2\x0fcreated_by_peer2\x06uptime:nA tunnel is named by tunnel_name or tunnel_id. A parameter that is not given is taken from the tunnel profile.B\x0e\n" +
 	"\f_tunnel_nameB\f\n" +
 	"\n" +
 	"_tunnel_idB\x0e\n" +
 	"\f_dest_ipaddrB\x0f\n" +
 	"\r_profile_nameB\x14\n" +
-	"\x12_peer_profile_name\"\x9c\x01\n" +
+	"\x12_peer_profile_nameB\f\n" +
+	"\n" +
+	"_config_id\"\x9c\x01\n" +
 	"\x06Result\x122\n" +
 	"\vresult_code\x18\x01 \x01(\rB\x11\xca\xd7\x19\r\n" +
 	"\vResult CodeR\n" +

@@ -47,6 +47,31 @@ const (
 	ManagementListProcedure = "/culvert.v1.Management/List"
 	// ManagementSaveProcedure is the fully-qualified name of the Management's Save RPC.
 	ManagementSaveProcedure = "/culvert.v1.Management/Save"
+	// ManagementSetTraceProcedure is the fully-qualified name of the Management's SetTrace RPC.
+	ManagementSetTraceProcedure = "/culvert.v1.Management/SetTrace"
+	// ManagementResetStatisticsProcedure is the fully-qualified name of the Management's
+	// ResetStatistics RPC.
+	ManagementResetStatisticsProcedure = "/culvert.v1.Management/ResetStatistics"
+	// ManagementCheckConfigProcedure is the fully-qualified name of the Management's CheckConfig RPC.
+	ManagementCheckConfigProcedure = "/culvert.v1.Management/CheckConfig"
+	// ManagementLoadConfigProcedure is the fully-qualified name of the Management's LoadConfig RPC.
+	ManagementLoadConfigProcedure = "/culvert.v1.Management/LoadConfig"
+	// ManagementConfirmConfigProcedure is the fully-qualified name of the Management's ConfirmConfig
+	// RPC.
+	ManagementConfirmConfigProcedure = "/culvert.v1.Management/ConfirmConfig"
+	// ManagementWriteConfigProcedure is the fully-qualified name of the Management's WriteConfig RPC.
+	ManagementWriteConfigProcedure = "/culvert.v1.Management/WriteConfig"
+	// ManagementListRevisionsProcedure is the fully-qualified name of the Management's ListRevisions
+	// RPC.
+	ManagementListRevisionsProcedure = "/culvert.v1.Management/ListRevisions"
+	// ManagementGetRevisionProcedure is the fully-qualified name of the Management's GetRevision RPC.
+	ManagementGetRevisionProcedure = "/culvert.v1.Management/GetRevision"
+	// ManagementWatchProcedure is the fully-qualified name of the Management's Watch RPC.
+	ManagementWatchProcedure = "/culvert.v1.Management/Watch"
+	// ManagementTraceProcedure is the fully-qualified name of the Management's Trace RPC.
+	ManagementTraceProcedure = "/culvert.v1.Management/Trace"
+	// ManagementCaptureProcedure is the fully-qualified name of the Management's Capture RPC.
+	ManagementCaptureProcedure = "/culvert.v1.Management/Capture"
 )
 
 // ManagementClient is a client for the culvert.v1.Management service.
@@ -59,6 +84,18 @@ type ManagementClient interface {
 	List(context.Context, *connect.Request[api.ListRequest]) (*connect.Response[api.ListResponse], error)
 	// Save writes what is configured now in the form of the configuration file.
 	Save(context.Context, *connect.Request[api.SaveRequest]) (*connect.Response[api.SaveResponse], error)
+	SetTrace(context.Context, *connect.Request[api.SetTraceRequest]) (*connect.Response[api.SetTraceResponse], error)
+	ResetStatistics(context.Context, *connect.Request[api.ResetStatisticsRequest]) (*connect.Response[api.ResetStatisticsResponse], error)
+	CheckConfig(context.Context, *connect.Request[api.CheckConfigRequest]) (*connect.Response[api.CheckConfigResponse], error)
+	LoadConfig(context.Context, *connect.Request[api.LoadConfigRequest]) (*connect.Response[api.LoadConfigResponse], error)
+	ConfirmConfig(context.Context, *connect.Request[api.ConfirmConfigRequest]) (*connect.Response[api.ConfirmConfigResponse], error)
+	WriteConfig(context.Context, *connect.Request[api.WriteConfigRequest]) (*connect.Response[api.WriteConfigResponse], error)
+	ListRevisions(context.Context, *connect.Request[api.ListRevisionsRequest]) (*connect.Response[api.ListRevisionsResponse], error)
+	GetRevision(context.Context, *connect.Request[api.GetRevisionRequest]) (*connect.Response[api.GetRevisionResponse], error)
+	// Watch sends events as they happen. A slow reader misses some, and is told so.
+	Watch(context.Context, *connect.Request[api.WatchRequest]) (*connect.ServerStreamForClient[api.WatchResponse], error)
+	Trace(context.Context, *connect.Request[api.TraceRequest]) (*connect.Response[api.TraceResponse], error)
+	Capture(context.Context, *connect.Request[api.CaptureRequest]) (*connect.ServerStreamForClient[api.CaptureResponse], error)
 }
 
 // NewManagementClient constructs a client for the culvert.v1.Management service. By default, it
@@ -76,6 +113,7 @@ func NewManagementClient(httpClient connect.HTTPClient, baseURL string, opts ...
 			httpClient,
 			baseURL+ManagementVersionProcedure,
 			connect.WithSchema(managementMethods.ByName("Version")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
 		create: connect.NewClient[api.CreateRequest, api.CreateResponse](
@@ -100,12 +138,14 @@ func NewManagementClient(httpClient connect.HTTPClient, baseURL string, opts ...
 			httpClient,
 			baseURL+ManagementShowProcedure,
 			connect.WithSchema(managementMethods.ByName("Show")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
 		list: connect.NewClient[api.ListRequest, api.ListResponse](
 			httpClient,
 			baseURL+ManagementListProcedure,
 			connect.WithSchema(managementMethods.ByName("List")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
 		save: connect.NewClient[api.SaveRequest, api.SaveResponse](
@@ -114,18 +154,95 @@ func NewManagementClient(httpClient connect.HTTPClient, baseURL string, opts ...
 			connect.WithSchema(managementMethods.ByName("Save")),
 			connect.WithClientOptions(opts...),
 		),
+		setTrace: connect.NewClient[api.SetTraceRequest, api.SetTraceResponse](
+			httpClient,
+			baseURL+ManagementSetTraceProcedure,
+			connect.WithSchema(managementMethods.ByName("SetTrace")),
+			connect.WithClientOptions(opts...),
+		),
+		resetStatistics: connect.NewClient[api.ResetStatisticsRequest, api.ResetStatisticsResponse](
+			httpClient,
+			baseURL+ManagementResetStatisticsProcedure,
+			connect.WithSchema(managementMethods.ByName("ResetStatistics")),
+			connect.WithClientOptions(opts...),
+		),
+		checkConfig: connect.NewClient[api.CheckConfigRequest, api.CheckConfigResponse](
+			httpClient,
+			baseURL+ManagementCheckConfigProcedure,
+			connect.WithSchema(managementMethods.ByName("CheckConfig")),
+			connect.WithClientOptions(opts...),
+		),
+		loadConfig: connect.NewClient[api.LoadConfigRequest, api.LoadConfigResponse](
+			httpClient,
+			baseURL+ManagementLoadConfigProcedure,
+			connect.WithSchema(managementMethods.ByName("LoadConfig")),
+			connect.WithClientOptions(opts...),
+		),
+		confirmConfig: connect.NewClient[api.ConfirmConfigRequest, api.ConfirmConfigResponse](
+			httpClient,
+			baseURL+ManagementConfirmConfigProcedure,
+			connect.WithSchema(managementMethods.ByName("ConfirmConfig")),
+			connect.WithClientOptions(opts...),
+		),
+		writeConfig: connect.NewClient[api.WriteConfigRequest, api.WriteConfigResponse](
+			httpClient,
+			baseURL+ManagementWriteConfigProcedure,
+			connect.WithSchema(managementMethods.ByName("WriteConfig")),
+			connect.WithClientOptions(opts...),
+		),
+		listRevisions: connect.NewClient[api.ListRevisionsRequest, api.ListRevisionsResponse](
+			httpClient,
+			baseURL+ManagementListRevisionsProcedure,
+			connect.WithSchema(managementMethods.ByName("ListRevisions")),
+			connect.WithClientOptions(opts...),
+		),
+		getRevision: connect.NewClient[api.GetRevisionRequest, api.GetRevisionResponse](
+			httpClient,
+			baseURL+ManagementGetRevisionProcedure,
+			connect.WithSchema(managementMethods.ByName("GetRevision")),
+			connect.WithClientOptions(opts...),
+		),
+		watch: connect.NewClient[api.WatchRequest, api.WatchResponse](
+			httpClient,
+			baseURL+ManagementWatchProcedure,
+			connect.WithSchema(managementMethods.ByName("Watch")),
+			connect.WithClientOptions(opts...),
+		),
+		trace: connect.NewClient[api.TraceRequest, api.TraceResponse](
+			httpClient,
+			baseURL+ManagementTraceProcedure,
+			connect.WithSchema(managementMethods.ByName("Trace")),
+			connect.WithClientOptions(opts...),
+		),
+		capture: connect.NewClient[api.CaptureRequest, api.CaptureResponse](
+			httpClient,
+			baseURL+ManagementCaptureProcedure,
+			connect.WithSchema(managementMethods.ByName("Capture")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
 // managementClient implements ManagementClient.
 type managementClient struct {
-	version *connect.Client[api.VersionRequest, api.VersionResponse]
-	create  *connect.Client[api.CreateRequest, api.CreateResponse]
-	modify  *connect.Client[api.ModifyRequest, api.ModifyResponse]
-	delete  *connect.Client[api.DeleteRequest, api.DeleteResponse]
-	show    *connect.Client[api.ShowRequest, api.ShowResponse]
-	list    *connect.Client[api.ListRequest, api.ListResponse]
-	save    *connect.Client[api.SaveRequest, api.SaveResponse]
+	version         *connect.Client[api.VersionRequest, api.VersionResponse]
+	create          *connect.Client[api.CreateRequest, api.CreateResponse]
+	modify          *connect.Client[api.ModifyRequest, api.ModifyResponse]
+	delete          *connect.Client[api.DeleteRequest, api.DeleteResponse]
+	show            *connect.Client[api.ShowRequest, api.ShowResponse]
+	list            *connect.Client[api.ListRequest, api.ListResponse]
+	save            *connect.Client[api.SaveRequest, api.SaveResponse]
+	setTrace        *connect.Client[api.SetTraceRequest, api.SetTraceResponse]
+	resetStatistics *connect.Client[api.ResetStatisticsRequest, api.ResetStatisticsResponse]
+	checkConfig     *connect.Client[api.CheckConfigRequest, api.CheckConfigResponse]
+	loadConfig      *connect.Client[api.LoadConfigRequest, api.LoadConfigResponse]
+	confirmConfig   *connect.Client[api.ConfirmConfigRequest, api.ConfirmConfigResponse]
+	writeConfig     *connect.Client[api.WriteConfigRequest, api.WriteConfigResponse]
+	listRevisions   *connect.Client[api.ListRevisionsRequest, api.ListRevisionsResponse]
+	getRevision     *connect.Client[api.GetRevisionRequest, api.GetRevisionResponse]
+	watch           *connect.Client[api.WatchRequest, api.WatchResponse]
+	trace           *connect.Client[api.TraceRequest, api.TraceResponse]
+	capture         *connect.Client[api.CaptureRequest, api.CaptureResponse]
 }
 
 // Version calls culvert.v1.Management.Version.
@@ -163,6 +280,61 @@ func (c *managementClient) Save(ctx context.Context, req *connect.Request[api.Sa
 	return c.save.CallUnary(ctx, req)
 }
 
+// SetTrace calls culvert.v1.Management.SetTrace.
+func (c *managementClient) SetTrace(ctx context.Context, req *connect.Request[api.SetTraceRequest]) (*connect.Response[api.SetTraceResponse], error) {
+	return c.setTrace.CallUnary(ctx, req)
+}
+
+// ResetStatistics calls culvert.v1.Management.ResetStatistics.
+func (c *managementClient) ResetStatistics(ctx context.Context, req *connect.Request[api.ResetStatisticsRequest]) (*connect.Response[api.ResetStatisticsResponse], error) {
+	return c.resetStatistics.CallUnary(ctx, req)
+}
+
+// CheckConfig calls culvert.v1.Management.CheckConfig.
+func (c *managementClient) CheckConfig(ctx context.Context, req *connect.Request[api.CheckConfigRequest]) (*connect.Response[api.CheckConfigResponse], error) {
+	return c.checkConfig.CallUnary(ctx, req)
+}
+
+// LoadConfig calls culvert.v1.Management.LoadConfig.
+func (c *managementClient) LoadConfig(ctx context.Context, req *connect.Request[api.LoadConfigRequest]) (*connect.Response[api.LoadConfigResponse], error) {
+	return c.loadConfig.CallUnary(ctx, req)
+}
+
+// ConfirmConfig calls culvert.v1.Management.ConfirmConfig.
+func (c *managementClient) ConfirmConfig(ctx context.Context, req *connect.Request[api.ConfirmConfigRequest]) (*connect.Response[api.ConfirmConfigResponse], error) {
+	return c.confirmConfig.CallUnary(ctx, req)
+}
+
+// WriteConfig calls culvert.v1.Management.WriteConfig.
+func (c *managementClient) WriteConfig(ctx context.Context, req *connect.Request[api.WriteConfigRequest]) (*connect.Response[api.WriteConfigResponse], error) {
+	return c.writeConfig.CallUnary(ctx, req)
+}
+
+// ListRevisions calls culvert.v1.Management.ListRevisions.
+func (c *managementClient) ListRevisions(ctx context.Context, req *connect.Request[api.ListRevisionsRequest]) (*connect.Response[api.ListRevisionsResponse], error) {
+	return c.listRevisions.CallUnary(ctx, req)
+}
+
+// GetRevision calls culvert.v1.Management.GetRevision.
+func (c *managementClient) GetRevision(ctx context.Context, req *connect.Request[api.GetRevisionRequest]) (*connect.Response[api.GetRevisionResponse], error) {
+	return c.getRevision.CallUnary(ctx, req)
+}
+
+// Watch calls culvert.v1.Management.Watch.
+func (c *managementClient) Watch(ctx context.Context, req *connect.Request[api.WatchRequest]) (*connect.ServerStreamForClient[api.WatchResponse], error) {
+	return c.watch.CallServerStream(ctx, req)
+}
+
+// Trace calls culvert.v1.Management.Trace.
+func (c *managementClient) Trace(ctx context.Context, req *connect.Request[api.TraceRequest]) (*connect.Response[api.TraceResponse], error) {
+	return c.trace.CallUnary(ctx, req)
+}
+
+// Capture calls culvert.v1.Management.Capture.
+func (c *managementClient) Capture(ctx context.Context, req *connect.Request[api.CaptureRequest]) (*connect.ServerStreamForClient[api.CaptureResponse], error) {
+	return c.capture.CallServerStream(ctx, req)
+}
+
 // ManagementHandler is an implementation of the culvert.v1.Management service.
 type ManagementHandler interface {
 	Version(context.Context, *connect.Request[api.VersionRequest]) (*connect.Response[api.VersionResponse], error)
@@ -173,6 +345,18 @@ type ManagementHandler interface {
 	List(context.Context, *connect.Request[api.ListRequest]) (*connect.Response[api.ListResponse], error)
 	// Save writes what is configured now in the form of the configuration file.
 	Save(context.Context, *connect.Request[api.SaveRequest]) (*connect.Response[api.SaveResponse], error)
+	SetTrace(context.Context, *connect.Request[api.SetTraceRequest]) (*connect.Response[api.SetTraceResponse], error)
+	ResetStatistics(context.Context, *connect.Request[api.ResetStatisticsRequest]) (*connect.Response[api.ResetStatisticsResponse], error)
+	CheckConfig(context.Context, *connect.Request[api.CheckConfigRequest]) (*connect.Response[api.CheckConfigResponse], error)
+	LoadConfig(context.Context, *connect.Request[api.LoadConfigRequest]) (*connect.Response[api.LoadConfigResponse], error)
+	ConfirmConfig(context.Context, *connect.Request[api.ConfirmConfigRequest]) (*connect.Response[api.ConfirmConfigResponse], error)
+	WriteConfig(context.Context, *connect.Request[api.WriteConfigRequest]) (*connect.Response[api.WriteConfigResponse], error)
+	ListRevisions(context.Context, *connect.Request[api.ListRevisionsRequest]) (*connect.Response[api.ListRevisionsResponse], error)
+	GetRevision(context.Context, *connect.Request[api.GetRevisionRequest]) (*connect.Response[api.GetRevisionResponse], error)
+	// Watch sends events as they happen. A slow reader misses some, and is told so.
+	Watch(context.Context, *connect.Request[api.WatchRequest], *connect.ServerStream[api.WatchResponse]) error
+	Trace(context.Context, *connect.Request[api.TraceRequest]) (*connect.Response[api.TraceResponse], error)
+	Capture(context.Context, *connect.Request[api.CaptureRequest], *connect.ServerStream[api.CaptureResponse]) error
 }
 
 // NewManagementHandler builds an HTTP handler from the service implementation. It returns the path
@@ -186,6 +370,7 @@ func NewManagementHandler(svc ManagementHandler, opts ...connect.HandlerOption) 
 		ManagementVersionProcedure,
 		svc.Version,
 		connect.WithSchema(managementMethods.ByName("Version")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
 	managementCreateHandler := connect.NewUnaryHandler(
@@ -210,18 +395,86 @@ func NewManagementHandler(svc ManagementHandler, opts ...connect.HandlerOption) 
 		ManagementShowProcedure,
 		svc.Show,
 		connect.WithSchema(managementMethods.ByName("Show")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
 	managementListHandler := connect.NewUnaryHandler(
 		ManagementListProcedure,
 		svc.List,
 		connect.WithSchema(managementMethods.ByName("List")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
 	managementSaveHandler := connect.NewUnaryHandler(
 		ManagementSaveProcedure,
 		svc.Save,
 		connect.WithSchema(managementMethods.ByName("Save")),
+		connect.WithHandlerOptions(opts...),
+	)
+	managementSetTraceHandler := connect.NewUnaryHandler(
+		ManagementSetTraceProcedure,
+		svc.SetTrace,
+		connect.WithSchema(managementMethods.ByName("SetTrace")),
+		connect.WithHandlerOptions(opts...),
+	)
+	managementResetStatisticsHandler := connect.NewUnaryHandler(
+		ManagementResetStatisticsProcedure,
+		svc.ResetStatistics,
+		connect.WithSchema(managementMethods.ByName("ResetStatistics")),
+		connect.WithHandlerOptions(opts...),
+	)
+	managementCheckConfigHandler := connect.NewUnaryHandler(
+		ManagementCheckConfigProcedure,
+		svc.CheckConfig,
+		connect.WithSchema(managementMethods.ByName("CheckConfig")),
+		connect.WithHandlerOptions(opts...),
+	)
+	managementLoadConfigHandler := connect.NewUnaryHandler(
+		ManagementLoadConfigProcedure,
+		svc.LoadConfig,
+		connect.WithSchema(managementMethods.ByName("LoadConfig")),
+		connect.WithHandlerOptions(opts...),
+	)
+	managementConfirmConfigHandler := connect.NewUnaryHandler(
+		ManagementConfirmConfigProcedure,
+		svc.ConfirmConfig,
+		connect.WithSchema(managementMethods.ByName("ConfirmConfig")),
+		connect.WithHandlerOptions(opts...),
+	)
+	managementWriteConfigHandler := connect.NewUnaryHandler(
+		ManagementWriteConfigProcedure,
+		svc.WriteConfig,
+		connect.WithSchema(managementMethods.ByName("WriteConfig")),
+		connect.WithHandlerOptions(opts...),
+	)
+	managementListRevisionsHandler := connect.NewUnaryHandler(
+		ManagementListRevisionsProcedure,
+		svc.ListRevisions,
+		connect.WithSchema(managementMethods.ByName("ListRevisions")),
+		connect.WithHandlerOptions(opts...),
+	)
+	managementGetRevisionHandler := connect.NewUnaryHandler(
+		ManagementGetRevisionProcedure,
+		svc.GetRevision,
+		connect.WithSchema(managementMethods.ByName("GetRevision")),
+		connect.WithHandlerOptions(opts...),
+	)
+	managementWatchHandler := connect.NewServerStreamHandler(
+		ManagementWatchProcedure,
+		svc.Watch,
+		connect.WithSchema(managementMethods.ByName("Watch")),
+		connect.WithHandlerOptions(opts...),
+	)
+	managementTraceHandler := connect.NewUnaryHandler(
+		ManagementTraceProcedure,
+		svc.Trace,
+		connect.WithSchema(managementMethods.ByName("Trace")),
+		connect.WithHandlerOptions(opts...),
+	)
+	managementCaptureHandler := connect.NewServerStreamHandler(
+		ManagementCaptureProcedure,
+		svc.Capture,
+		connect.WithSchema(managementMethods.ByName("Capture")),
 		connect.WithHandlerOptions(opts...),
 	)
 	return "/culvert.v1.Management/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -240,6 +493,28 @@ func NewManagementHandler(svc ManagementHandler, opts ...connect.HandlerOption) 
 			managementListHandler.ServeHTTP(w, r)
 		case ManagementSaveProcedure:
 			managementSaveHandler.ServeHTTP(w, r)
+		case ManagementSetTraceProcedure:
+			managementSetTraceHandler.ServeHTTP(w, r)
+		case ManagementResetStatisticsProcedure:
+			managementResetStatisticsHandler.ServeHTTP(w, r)
+		case ManagementCheckConfigProcedure:
+			managementCheckConfigHandler.ServeHTTP(w, r)
+		case ManagementLoadConfigProcedure:
+			managementLoadConfigHandler.ServeHTTP(w, r)
+		case ManagementConfirmConfigProcedure:
+			managementConfirmConfigHandler.ServeHTTP(w, r)
+		case ManagementWriteConfigProcedure:
+			managementWriteConfigHandler.ServeHTTP(w, r)
+		case ManagementListRevisionsProcedure:
+			managementListRevisionsHandler.ServeHTTP(w, r)
+		case ManagementGetRevisionProcedure:
+			managementGetRevisionHandler.ServeHTTP(w, r)
+		case ManagementWatchProcedure:
+			managementWatchHandler.ServeHTTP(w, r)
+		case ManagementTraceProcedure:
+			managementTraceHandler.ServeHTTP(w, r)
+		case ManagementCaptureProcedure:
+			managementCaptureHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -275,4 +550,48 @@ func (UnimplementedManagementHandler) List(context.Context, *connect.Request[api
 
 func (UnimplementedManagementHandler) Save(context.Context, *connect.Request[api.SaveRequest]) (*connect.Response[api.SaveResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("culvert.v1.Management.Save is not implemented"))
+}
+
+func (UnimplementedManagementHandler) SetTrace(context.Context, *connect.Request[api.SetTraceRequest]) (*connect.Response[api.SetTraceResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("culvert.v1.Management.SetTrace is not implemented"))
+}
+
+func (UnimplementedManagementHandler) ResetStatistics(context.Context, *connect.Request[api.ResetStatisticsRequest]) (*connect.Response[api.ResetStatisticsResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("culvert.v1.Management.ResetStatistics is not implemented"))
+}
+
+func (UnimplementedManagementHandler) CheckConfig(context.Context, *connect.Request[api.CheckConfigRequest]) (*connect.Response[api.CheckConfigResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("culvert.v1.Management.CheckConfig is not implemented"))
+}
+
+func (UnimplementedManagementHandler) LoadConfig(context.Context, *connect.Request[api.LoadConfigRequest]) (*connect.Response[api.LoadConfigResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("culvert.v1.Management.LoadConfig is not implemented"))
+}
+
+func (UnimplementedManagementHandler) ConfirmConfig(context.Context, *connect.Request[api.ConfirmConfigRequest]) (*connect.Response[api.ConfirmConfigResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("culvert.v1.Management.ConfirmConfig is not implemented"))
+}
+
+func (UnimplementedManagementHandler) WriteConfig(context.Context, *connect.Request[api.WriteConfigRequest]) (*connect.Response[api.WriteConfigResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("culvert.v1.Management.WriteConfig is not implemented"))
+}
+
+func (UnimplementedManagementHandler) ListRevisions(context.Context, *connect.Request[api.ListRevisionsRequest]) (*connect.Response[api.ListRevisionsResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("culvert.v1.Management.ListRevisions is not implemented"))
+}
+
+func (UnimplementedManagementHandler) GetRevision(context.Context, *connect.Request[api.GetRevisionRequest]) (*connect.Response[api.GetRevisionResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("culvert.v1.Management.GetRevision is not implemented"))
+}
+
+func (UnimplementedManagementHandler) Watch(context.Context, *connect.Request[api.WatchRequest], *connect.ServerStream[api.WatchResponse]) error {
+	return connect.NewError(connect.CodeUnimplemented, errors.New("culvert.v1.Management.Watch is not implemented"))
+}
+
+func (UnimplementedManagementHandler) Trace(context.Context, *connect.Request[api.TraceRequest]) (*connect.Response[api.TraceResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("culvert.v1.Management.Trace is not implemented"))
+}
+
+func (UnimplementedManagementHandler) Capture(context.Context, *connect.Request[api.CaptureRequest], *connect.ServerStream[api.CaptureResponse]) error {
+	return connect.NewError(connect.CodeUnimplemented, errors.New("culvert.v1.Management.Capture is not implemented"))
 }

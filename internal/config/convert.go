@@ -23,8 +23,33 @@ func address(text string) netip.Addr {
 	return a
 }
 
+// addressPort returns an invalid one for an empty text.
+func addressPort(text string) netip.AddrPort {
+	a, err := netip.ParseAddrPort(text)
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	return a
+}
+
 func systemOf(m *api.System, hostName string) System {
 	return System{
+		Trace:              schema.TraceFlags(m.GetTraceFlags()),
+		TunnelPersistPend:  seconds(m.GetTunnelPersistPendTimeout()),
+		SessionPersistPend: seconds(m.GetSessionPersistPendTimeout()),
+		NoSessionRetry:     m.SessionPersistPendTimeout != nil && m.GetSessionPersistPendTimeout() == 0,
+		APIGroup:           m.GetApiGroup(),
+		APIReadersGroup:    m.GetApiReadersGroup(),
+		MetricsListen:      addressPort(m.GetMetricsListen()),
+		API: APIListener{
+			Listen:      addressPort(m.GetApiListen()),
+			Certificate: m.GetApiCertificate(),
+			Key:         m.GetApiKey(),
+			ClientCA:    m.GetApiClientCa(),
+			Admins:      m.GetApiAdmins(),
+			Readers:     m.GetApiReaders(),
+		},
+
 		MaxTunnels:              int(m.GetMaxTunnels()),
 		MaxSessions:             int(m.GetMaxSessions()),
 		DrainTunnels:            m.GetDrainTunnels(),
@@ -73,6 +98,10 @@ func tunnelParameters(p *api.TunnelParameters) TunnelParameters {
 		Persist:         p.GetPersist(),
 		PersistDelay:    seconds(p.GetPersistDelay()),
 		PersistMaxDelay: seconds(p.GetPersistMaxDelay()),
+		AllowPPPProxy:   p.GetAllowPppProxy(),
+		DoPMTUDiscovery: p.GetDoPmtuDiscovery(),
+		Trace:           schema.TraceFlags(p.GetTraceFlags()),
+		InterfaceName:   p.GetInterfaceName(),
 	}
 }
 
@@ -91,6 +120,8 @@ func sessionParameters(p *api.SessionParameters) SessionParameters {
 		RxConnectSpeed:     rx,
 		TxConnectSpeed:     tx,
 		UsePPPProxy:        p.GetUsePppProxy(),
+		NoPPP:              p.GetNoPpp(),
+		Trace:              schema.TraceFlags(p.GetTraceFlags()),
 	}
 }
 
@@ -122,6 +153,24 @@ func pppParameters(p *api.PPPProfile) PPPParameters {
 		PoolName:             p.GetIpPoolName(),
 		DefaultRoute:         p.GetDefaultRoute(),
 		AcceptDNS:            p.GetAcceptDns(),
+
+		RemoteName:         p.GetRemoteName(),
+		Trace:              schema.TraceFlags(p.GetTraceFlags()),
+		AsyncMap:           p.GetAsyncmap(),
+		SyncMode:           p.GetSyncMode(),
+		PAPMaxAuthRequests: int(p.GetPapMaxAuthRequests()),
+		PAPRestartInterval: seconds(p.GetPapRestartInterval()),
+		PAPTimeout:         seconds(p.GetPapTimeout()),
+		IdleTimeout:        seconds(p.GetIdleTimeout()),
+		MaxConnectTime:     seconds(p.GetMaxConnectTime()),
+		MaxFailureCount:    int(p.GetMaxFailureCount()),
+
+		NCPMaxConfigRequests:    int(or(p.GetIpcpMaxConfigRequests(), p.GetLcpMaxConfigRequests())),
+		NCPMaxConfigNaks:        int(or(p.GetIpcpMaxConfigNaks(), p.GetLcpMaxConfigNaks())),
+		NCPMaxTerminateRequests: int(or(p.GetIpcpMaxTerminateRequests(), p.GetLcpMaxTerminateRequests())),
+		NCPRetransmitInterval:   seconds(or(p.GetIpcpRetransmitInterval(), p.GetLcpRetransmitInterval())),
+
+		ProxyARP: p.GetProxyArp(),
 	}
 }
 
@@ -140,5 +189,29 @@ func poolOf(m *api.Pool) Pool {
 		Addresses: m.GetAddresses(),
 		Reserved:  m.GetReserved(),
 		Drain:     m.GetDrain(),
+		Trace:     m.GetTrace(),
+		MaxAddrs:  int(m.GetMaxAddrs()),
 	}
+}
+
+func proxyOf(m *api.Session) Proxy {
+	return Proxy{
+		AuthType:               m.GetProxyAuthType(),
+		AuthName:               m.GetProxyAuthName(),
+		AuthID:                 uint8(m.GetProxyAuthId()),
+		AuthChallenge:          string(m.GetProxyAuthChallenge()),
+		AuthResponse:           Secret(m.GetProxyAuthResponse()),
+		InitialReceivedConfReq: string(m.GetInitialRcvdLcpConfreq()),
+		LastSentConfReq:        string(m.GetLastSentLcpConfreq()),
+		LastReceived:           string(m.GetLastRcvdLcpConfreq()),
+	}
+}
+
+// or returns v, or def if v is zero.
+func or[T comparable](v, def T) T {
+	var zero T
+	if v == zero {
+		return def
+	}
+	return v
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"culvert/api"
+	"culvert/internal/schema"
 )
 
 // A Secret is a password or a shared secret. It prints as asterisks everywhere.
@@ -36,6 +37,21 @@ type System struct {
 	DenyRemoteTunnelCreates bool
 	LogLevel                slog.Level
 	HostName                string
+	Trace                   schema.TraceFlags
+	TunnelPersistPend       time.Duration // 0: persist_max_delay of the tunnel
+	SessionPersistPend      time.Duration // 0: persist_max_delay of the tunnel
+	NoSessionRetry          bool          // session_persist_pend_timeout is never
+	APIGroup                string
+	APIReadersGroup         string
+	API                     APIListener
+	MetricsListen           netip.AddrPort // invalid: nowhere
+}
+
+// An APIListener is how the API is served over TLS, if Listen is valid.
+type APIListener struct {
+	Listen                     netip.AddrPort
+	Certificate, Key, ClientCA string   // files in PEM
+	Admins, Readers            []string // names in certificates; "*" is any
 }
 
 // A Host is where a tunnel leads: an address, or a name that is resolved when
@@ -79,6 +95,11 @@ type TunnelParameters struct {
 	Persist         bool
 	PersistDelay    time.Duration
 	PersistMaxDelay time.Duration
+
+	AllowPPPProxy   bool
+	DoPMTUDiscovery bool
+	Trace           schema.TraceFlags
+	InterfaceName   string // a pattern, empty: that of the session
 }
 
 // SessionParameters is everything that profiles say about a session, resolved.
@@ -96,6 +117,8 @@ type SessionParameters struct {
 	RxConnectSpeed     uint32
 	TxConnectSpeed     uint32
 	UsePPPProxy        bool
+	NoPPP              bool
+	Trace              schema.TraceFlags
 }
 
 // PPPParameters is everything that profiles say about a PPP link, resolved.
@@ -132,6 +155,25 @@ type PPPParameters struct {
 	PoolName     string // empty: none
 	DefaultRoute bool
 	AcceptDNS    bool
+
+	RemoteName         string // the only name that the peer may have; empty: any
+	Trace              schema.TraceFlags
+	AsyncMap           uint32
+	SyncMode           api.SyncMode
+	PAPMaxAuthRequests int
+	PAPRestartInterval time.Duration
+	PAPTimeout         time.Duration // 0: unlimited
+	IdleTimeout        time.Duration // 0: off
+	MaxConnectTime     time.Duration // 0: unlimited
+	MaxFailureCount    int           // 0: unlimited
+
+	// Of the network control protocols; those above are of LCP.
+	NCPMaxConfigRequests    int
+	NCPMaxConfigNaks        int
+	NCPMaxTerminateRequests int
+	NCPRetransmitInterval   time.Duration
+
+	ProxyARP bool
 }
 
 // A Tunnel is a tunnel that a command creates, resolved.
@@ -139,6 +181,7 @@ type Tunnel struct {
 	Name            string // may be empty
 	ID              uint16 // 0: a free one, at random
 	Dest            Host
+	ConfigID        uint16 // 0: a free one from 1 to 99
 	PeerProfileName string
 	Parameters      TunnelParameters
 
@@ -158,8 +201,20 @@ type Session struct {
 	CallingNumber string
 	CalledNumber  string
 	SubAddress    string
+	Proxy         Proxy
 	Parameters    SessionParameters
 	PPP           PPPParameters
+}
+
+// A Proxy is what a LAC says that it has done with the caller (RFC 2661, 4.4.5).
+// The fields are strings so that a Session can be compared.
+type Proxy struct {
+	AuthType                                              api.ProxyAuthType
+	AuthName                                              string
+	AuthID                                                uint8
+	AuthChallenge                                         string
+	AuthResponse                                          Secret
+	InitialReceivedConfReq, LastSentConfReq, LastReceived string
 }
 
 // A Peer is what the peer profiles say about a peer that opens a tunnel.
@@ -168,6 +223,9 @@ type Peer struct {
 	// Matched is whether a peer profile other than default fits: what
 	// AUTH_MODE_SIMPLE asks for.
 	Matched bool
+	// Port is the one from which the peer must come; 0: any.
+	Port uint16
+	Role api.Role
 	// Tunnel has no Name, ID or Dest: pass it to ResolveSession for each of the
 	// tunnel's sessions.
 	Tunnel Tunnel
@@ -187,4 +245,6 @@ type Pool struct {
 	Addresses []string // prefixes and ranges, as pool.ParseBlock takes them
 	Reserved  []string
 	Drain     bool
+	Trace     bool
+	MaxAddrs  int // 0: unlimited
 }

@@ -4,8 +4,6 @@ import (
 	"net/netip"
 	"strconv"
 
-	"google.golang.org/protobuf/proto"
-
 	"culvert/api"
 	"culvert/internal/schema"
 )
@@ -21,7 +19,14 @@ func (s *Snapshot) SelectPeer(hostName string, addr netip.Addr) Peer {
 	name, matched := s.peerProfileFor(hostName, addr)
 	peer, _ := find[*api.PeerProfile](s, name)
 	t := s.tunnelFor(nil, s.peerTunnelProfile(peer), peer, addr)
-	return Peer{ProfileName: name, Matched: matched, Tunnel: t}
+	eff := s.Effective(peer).(*api.PeerProfile)
+	return Peer{
+		ProfileName: name,
+		Matched:     matched,
+		Port:        uint16(eff.GetPeerPort()),
+		Role:        eff.GetLacLns(),
+		Tunnel:      t,
+	}
 }
 
 // peerProfileFor never lets a peer that calls itself "default" pass as one
@@ -64,14 +69,32 @@ func (s *Snapshot) ResolveTunnel(t *api.Tunnel) (Tunnel, error) {
 	if err := s.checkReferences(t); err != nil {
 		return Tunnel{}, err
 	}
-	peer, _ := find[*api.PeerProfile](s, firstNonEmpty(t.GetPeerProfileName(), Default))
+	given, _ := find[*api.TunnelProfile](s, t.GetProfileName())
+	peer, _ := find[*api.PeerProfile](s,
+		firstNonEmpty(t.GetPeerProfileName(), given.GetPeerProfileName(), Default))
 	profile := firstNonEmpty(t.GetProfileName(), s.peerTunnelProfile(peer))
-	dest := parseHost(t.GetDestIpaddr())
+	dest, err := s.destination(t, profile)
+	if err != nil {
+		return Tunnel{}, err
+	}
 	r := s.tunnelFor(t.GetParameters(), profile, peer, dest.Addr)
 	r.Name = t.GetTunnelName()
 	r.ID = uint16(t.GetTunnelId())
+	r.ConfigID = uint16(t.GetConfigId())
 	r.Dest = dest
 	return r, inObject(t, checkTunnel(r))
+}
+
+// destination is where a tunnel leads: what it says itself, or its profile.
+func (s *Snapshot) destination(t *api.Tunnel, profileName string) (Host, error) {
+	profile, _ := find[*api.TunnelProfile](s, profileName)
+	base, _ := find[*api.TunnelProfile](s, Default)
+	dest := firstNonEmpty(t.GetDestIpaddr(), profile.GetDestIpaddr(), base.GetDestIpaddr())
+	if dest == "" {
+		return Host{}, &objectError{t, "dest_ipaddr",
+			"expected dest_ipaddr=ADDRESS, here or in its tunnel profile: the peer's address or host name"}
+	}
+	return parseHost(dest), nil
 }
 
 func parseHost(text string) Host {
@@ -96,13 +119,17 @@ func (s *Snapshot) tunnelFor(own *api.TunnelParameters, profileName string,
 			schema.Inherit(eff, &api.TunnelProfile{Parameters: p})
 		}
 	}
-	mtuSet := eff.GetParameters().Mtu != nil
+	mtuSet, maxDelaySet := eff.GetParameters().Mtu != nil, eff.GetParameters().PersistMaxDelay != nil
 	schema.SetDefaults(eff)
 	params := tunnelParameters(eff.GetParameters())
 	params.ProfileName = profileName
 	params.HostName = firstNonEmpty(params.HostName, s.system.HostName)
 	if !mtuSet && addr.Is6() {
 		params.MTU -= ipv6Overhead
+	}
+	if pend := s.system.TunnelPersistPend; !maxDelaySet && pend > 0 {
+		params.PersistMaxDelay = pend
+		params.PersistDelay = min(params.PersistDelay, pend)
 	}
 	return Tunnel{
 		PeerProfileName: peer.GetProfileName(),
@@ -121,22 +148,30 @@ func (s *Snapshot) ResolveSession(t Tunnel, m *api.Session) (Session, error) {
 	if err := s.checkReferences(m); err != nil {
 		return Session{}, err
 	}
-	eff := proto.CloneOf(m)
-	schema.SetDefaults(eff)
 	r := Session{
 		Name:          m.GetSessionName(),
 		ID:            uint16(m.GetSessionId()),
-		Type:          eff.GetSessionType(),
+		Type:          s.sessionType(t, m),
 		UserName:      m.GetUserName(),
 		UserPassword:  Secret(m.GetUserPassword()),
 		CallingNumber: m.GetCallingNumber(),
 		CalledNumber:  m.GetCalledNumber(),
 		SubAddress:    m.GetSubAddress(),
+		Proxy:         proxyOf(m),
 	}
 	if err := checkSession(m, r); err != nil {
 		return Session{}, err
 	}
 	return s.sessionFor(t, r, m), nil
+}
+
+// sessionType says which call a command creates.
+func (s *Snapshot) sessionType(t Tunnel, m *api.Session) api.SessionType {
+	profile, _ := find[*api.SessionProfile](s,
+		firstNonEmpty(m.GetProfileName(), t.SessionProfileName, Default))
+	base, _ := find[*api.SessionProfile](s, Default)
+	return or(m.GetSessionType(), or(profile.GetSessionType(),
+		or(base.GetSessionType(), api.SessionType_SESSION_TYPE_LAIC)))
 }
 
 // IncomingSession resolves a session that the peer of tunnel t begins.
@@ -156,6 +191,12 @@ func (s *Snapshot) sessionFor(t Tunnel, r Session, m *api.Session) Session {
 		if p != nil {
 			schema.Inherit(eff, &api.SessionProfile{Parameters: p})
 		}
+	}
+	if eff.GetParameters().InterfaceName == nil && t.Parameters.InterfaceName != "" {
+		eff.Parameters.InterfaceName = new(t.Parameters.InterfaceName)
+	}
+	if eff.GetParameters().UsePppProxy == nil {
+		eff.Parameters.UsePppProxy = new(t.Parameters.AllowPPPProxy)
 	}
 	schema.SetDefaults(eff)
 	r.Parameters = sessionParameters(eff.GetParameters())

@@ -134,7 +134,7 @@ func TestErrors(t *testing.T) {
 		{"interface", "session profile create profile_name=x interface_name=toolong%t-%s", `test.conf:1: interface_name=toolong%t-%s: expected an interface name of at most 15 characters, with %t and %s as long as 65535`},
 		{"interface for many", "session profile create profile_name=x interface_name=ppp0", `test.conf:1: session profile "x": interface_name=ppp0: expected %s in it, since a profile is for more than one session`},
 		{"key", "tunnel profile create mtu=1400", `test.conf:1: tunnel profile create: expected profile_name`},
-		{"required", "tunnel create tunnel_name=x", `test.conf:1: tunnel create: expected dest_ipaddr=VALUE: The peer's address or host name`},
+		{"required", "tunnel create tunnel_name=x", `test.conf:1: tunnel "x": expected dest_ipaddr=ADDRESS, here or in its tunnel profile: the peer's address or host name`},
 		{"value", "system modify max_tunnels", `test.conf:1: parameter "max_tunnels": expected "=" and a number from 0 to 65535 or unlimited`},
 		{"twice", "system modify max_tunnels=1 max_tunnels=2", `test.conf:1: parameter "max_tunnels" is given twice`},
 		{"nothing", "system modify", `test.conf:1: system modify: expected a parameter to change`},

@@ -209,10 +209,10 @@ func (e *Engine) DeleteTunnel(
 }
 
 // ShowTunnel describes a tunnel.
-func (e *Engine) ShowTunnel(ctx context.Context, key *api.Tunnel) (*api.Tunnel, error) {
+func (e *Engine) ShowTunnel(ctx context.Context, key *api.Tunnel) (management.Shown, error) {
 	name, id := key.GetTunnelName(), key.GetTunnelId()
-	return onTunnel(ctx, e, name, id, func(found subject) (*api.Tunnel, error) {
-		return found.status(time.Now()), nil
+	return onTunnel(ctx, e, name, id, func(found subject) (management.Shown, error) {
+		return management.Shown{Object: found.status(time.Now())}, nil
 	})
 }
 
@@ -281,4 +281,17 @@ func (e *Engine) SystemStatus(context.Context) (*api.SystemStatus, error) {
 // PoolStatus describes what is given out of a pool.
 func (e *Engine) PoolStatus(_ context.Context, name string) (*api.PoolStatus, error) {
 	return e.poolStatus(name), nil
+}
+
+// ResetStatistics sets the counters of the system to zero.
+func (e *Engine) ResetStatistics(context.Context) error { return errors.ErrUnsupported }
+
+// ListPeers describes the hosts with which there are tunnels.
+func (e *Engine) ListPeers(context.Context) ([]*api.Peer, error) {
+	return nil, errors.ErrUnsupported
+}
+
+// ListUsers describes the sessions that have a user.
+func (e *Engine) ListUsers(context.Context, management.Page) ([]*api.User, error) {
+	return nil, nil
 }

@@ -120,21 +120,21 @@ func (e *Engine) DeleteSession(
 }
 
 // ShowSession describes a session, with its counters as the data plane has them.
-func (e *Engine) ShowSession(ctx context.Context, key *api.Session) (*api.Session, error) {
+func (e *Engine) ShowSession(ctx context.Context, key *api.Session) (management.Shown, error) {
 	counted := make(chan dataplane.Counters, 1)
 	status, err := onSession(ctx, e, key, func(found sessionSubject) (*api.Session, error) {
 		found.countInto(counted)
 		return found.status(time.Now()), nil
 	})
 	if err != nil {
-		return nil, err
+		return management.Shown{}, err
 	}
 	select {
 	case c := <-counted:
 		status.Status.Counters = countersStatus(c)
-		return status, nil
+		return management.Shown{Object: status}, nil
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return management.Shown{}, ctx.Err()
 	}
 }
 

@@ -134,7 +134,7 @@ func TestPeerAnswersFromAnotherPort(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if tunnel.Status.PeerAddress == "192.0.2.1:1701" {
+				if tunnel.Object.(*api.Tunnel).Status.PeerAddress == "192.0.2.1:1701" {
 					t.Error("the LNS answered from port 1701: nothing was followed")
 				}
 			})

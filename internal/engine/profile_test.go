@@ -387,10 +387,11 @@ func TestBackOff(t *testing.T) {
 	inBubble(t, deny, lac, func(_ *dataplane.Wire, _, lac *host) {
 		begin, attempts := time.Now(), []time.Duration{}
 		for last := uint64(0); len(attempts) < 6; pass(100 * time.Millisecond) {
-			s, err := lac.ShowTunnel(context.Background(), &api.Tunnel{TunnelName: new("far")})
+			shown, err := lac.ShowTunnel(context.Background(), &api.Tunnel{TunnelName: new("far")})
 			if err != nil {
 				t.Fatal(err)
 			}
+			s := shown.Object.(*api.Tunnel)
 			if s.Status.Attempts != last {
 				last = s.Status.Attempts
 				attempts = append(attempts, time.Since(begin).Round(time.Second))

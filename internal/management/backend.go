@@ -3,6 +3,8 @@ package management
 import (
 	"context"
 
+	"google.golang.org/protobuf/proto"
+
 	"culvert/api"
 )
 
@@ -21,18 +23,19 @@ type Backend interface {
 	// when it is established. The parameters were validated and resolve.
 	CreateTunnel(ctx context.Context, t *api.Tunnel) (*api.Tunnel, error)
 	// ModifyTunnel sets the parameters that t sets and those of unset back to
-	// what profiles say.
+	// what profiles say, of a tunnel that a peer opened too. A tunnel_name beside
+	// the tunnel_id renames the tunnel.
 	ModifyTunnel(ctx context.Context, t *api.Tunnel, unset []string) (*api.Tunnel, error)
 	// DeleteTunnel ends a tunnel and its sessions; reason is told to the peer.
 	DeleteTunnel(ctx context.Context, key *api.Tunnel, reason string) (*api.Tunnel, error)
-	ShowTunnel(ctx context.Context, key *api.Tunnel) (*api.Tunnel, error)
+	ShowTunnel(ctx context.Context, key *api.Tunnel) (Shown, error)
 	// ListTunnels returns a page, ordered by tunnel_id.
 	ListTunnels(ctx context.Context, page Page) ([]*api.Tunnel, error)
 
 	CreateSession(ctx context.Context, s *api.Session) (*api.Session, error)
 	ModifySession(ctx context.Context, s *api.Session, unset []string) (*api.Session, error)
 	DeleteSession(ctx context.Context, key *api.Session, reason string) (*api.Session, error)
-	ShowSession(ctx context.Context, key *api.Session) (*api.Session, error)
+	ShowSession(ctx context.Context, key *api.Session) (Shown, error)
 	// ListSessions returns a page of one tunnel's sessions if tunnel names one,
 	// else of all. They are ordered by tunnel_id; within a tunnel those that wait
 	// for a call, which have no created_at, come first, then the others by session_id.
@@ -42,6 +45,36 @@ type Backend interface {
 	SystemStatus(ctx context.Context) (*api.SystemStatus, error)
 	// PoolStatus returns nil for a pool from which nothing was ever given.
 	PoolStatus(ctx context.Context, name string) (*api.PoolStatus, error)
+	// ResetStatistics sets the counters of SystemStatus.Statistics to zero.
+	ResetStatistics(ctx context.Context) error
+
+	// ListPeers returns the hosts with which there are tunnels, ordered by address.
+	ListPeers(ctx context.Context) ([]*api.Peer, error)
+	// ListUsers returns a page of the sessions that have a user, as a listing of
+	// users shows them, in the order of ListSessions.
+	ListUsers(ctx context.Context, page Page) ([]*api.User, error)
+}
+
+// A Configurator checks and loads whole configurations, and keeps those that
+// once ran. An author is who asked: Identity.Name. Faults of a configuration are part of
+// the answer, not errors.
+type Configurator interface {
+	Check(ctx context.Context, r *api.CheckConfigRequest) (*api.CheckConfigResponse, error)
+	Load(ctx context.Context, author string, r *api.LoadConfigRequest) (*api.LoadConfigResponse, error)
+	Confirm(ctx context.Context, author string) (*api.ConfirmConfigResponse, error)
+	Write(ctx context.Context, author string, r *api.WriteConfigRequest) (*api.WriteConfigResponse, error)
+	Revisions(ctx context.Context) (*api.ListRevisionsResponse, error)
+	Revision(ctx context.Context, r *api.GetRevisionRequest) (*api.GetRevisionResponse, error)
+}
+
+// Shown is one live object with everything about it.
+type Shown struct {
+	// Object has what was set, the keys, and status.
+	Object proto.Message
+	// Effective has what it runs with, profiles and defaults included, and Origins
+	// says for each of its parameters where the value comes from.
+	Effective proto.Message
+	Origins   map[string]string
 }
 
 // A Page is which part of a listing is wanted.

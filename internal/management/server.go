@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"culvert/api"
+	"culvert/api/apiconnect"
 	"culvert/internal/config"
 	"culvert/internal/schema"
 )
@@ -189,10 +190,10 @@ func (s *Server) show(ctx context.Context, r *api.ShowRequest) (*api.ShowRespons
 	switch m := c.Object.(type) {
 	case *api.Tunnel:
 		t, err := s.Backend.ShowTunnel(ctx, m)
-		return shown(t, nil, err)
+		return shown(t, err)
 	case *api.Session:
 		t, err := s.Backend.ShowSession(ctx, m)
-		return shown(t, nil, err)
+		return shown(t, err)
 	}
 	snapshot := s.Store.Snapshot()
 	m, ok := snapshot.Object(c.Object)
@@ -203,16 +204,17 @@ func (s *Server) show(ctx context.Context, r *api.ShowRequest) (*api.ShowRespons
 	if err := s.addStatus(ctx, m); err != nil {
 		return nil, err
 	}
-	return shown(m, snapshot.Effective(m), nil)
+	e := snapshot.Explain(m)
+	return shown(Shown{Object: m, Effective: e.Effective, Origins: e.Origins}, nil)
 }
 
-func shown(m, effective proto.Message, err error) (*api.ShowResponse, error) {
+func shown(all Shown, err error) (*api.ShowResponse, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &api.ShowResponse{Object: masked(m)}
-	if effective != nil {
-		r.Effective = masked(effective)
+	r := &api.ShowResponse{Object: masked(all.Object), Origins: all.Origins}
+	if all.Effective != nil {
+		r.Effective = masked(all.Effective)
 	}
 	return r, nil
 }
@@ -240,7 +242,10 @@ func masked(m proto.Message) *api.Object {
 }
 
 // A handler adapts the Server's methods to Connect.
-type handler struct{ s *Server }
+type handler struct {
+	apiconnect.UnimplementedManagementHandler
+	s *Server
+}
 
 func answer[Req, Res any](ctx context.Context, r *connect.Request[Req],
 	f func(context.Context, *Req) (*Res, error)) (*connect.Response[Res], error) {

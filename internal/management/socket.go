@@ -75,7 +75,7 @@ func clear(path string) error {
 // little for requests under way.
 func Serve(ctx context.Context, l net.Listener, s *Server) error {
 	mux := http.NewServeMux()
-	mux.Handle(apiconnect.NewManagementHandler(handler{s}))
+	mux.Handle(apiconnect.NewManagementHandler(handler{s: s}))
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(l) }()

@@ -23,6 +23,8 @@ type Config struct {
 	Addresses []string
 	Reserved  []string
 	Drain     bool
+	Trace     bool // log what is given out and given back
+	MaxAddrs  int  // given out at once at most; 0: unlimited
 }
 
 // A Status counts a pool's addresses, and what was done since the start.

@@ -28,6 +28,9 @@ func (k *Kind) Ops() []Op {
 	if k.Singleton {
 		return []Op{Modify, Unset, Show}
 	}
+	if k.ReadOnly {
+		return []Op{Show, List}
+	}
 	if !slices.ContainsFunc(k.Params, func(p *Param) bool { return !p.Key && p.Takes(Modify, k) }) {
 		return []Op{Create, Delete, Show, List}
 	}

@@ -32,6 +32,8 @@ var formats = map[api.Format]struct {
 	api.Format_FORMAT_ADDRESS_RANGE: {rangeForm, isRange},
 	api.Format_FORMAT_INTERFACE:     {interfaceForm, isInterface},
 	api.Format_FORMAT_SPEED:         {"RX or RX:TX in bits per second", isSpeed},
+	api.Format_FORMAT_PATH:          {"the path of a file, from /", isPath},
+	api.Format_FORMAT_ADDRESS_PORT:  {"an address and a port, as 192.0.2.1:443 or [2001:db8::1]:443", isAddressPort},
 	api.Format_FORMAT_NAME:          {"a name of letters, digits and any of . _ - : @ +", isName},
 }
 
@@ -224,6 +226,13 @@ func ParseSpeed(s string) (rx, tx uint32, ok bool) {
 	}
 	t, err := strconv.ParseUint(second, 10, 32)
 	return uint32(r), uint32(t), err == nil
+}
+
+func isPath(s string) bool { return s == "" || s[0] == '/' }
+
+func isAddressPort(s string) bool {
+	a, err := netip.ParseAddrPort(s)
+	return err == nil && a.Port() != 0
 }
 
 func isName(s string) bool {

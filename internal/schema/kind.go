@@ -18,7 +18,9 @@ type Kind struct {
 	Notes     []string
 	Singleton bool
 	Live      bool
+	ReadOnly  bool   // it comes and goes by itself
 	Builtin   string // the name of the object that always exists
+	Alias     []string
 	Columns   []string
 
 	Params []*Param // what can be set, in the order of declaration
@@ -49,6 +51,8 @@ func newKind(field protoreflect.FieldDescriptor) *Kind {
 		Notes:     o.GetNotes(),
 		Singleton: o.GetSingleton(),
 		Live:      o.GetLive(),
+		ReadOnly:  o.GetReadOnly(),
+		Alias:     o.GetAlias(),
 		Builtin:   o.GetBuiltin(),
 		Columns:   o.GetColumns(),
 		field:     field,

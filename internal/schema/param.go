@@ -22,6 +22,8 @@ type Param struct {
 	Required   bool
 	CreateOnly bool
 	Secret     bool
+	Flag       bool // stands for yes where it has no value
+	Action     bool // does something at once and is kept nowhere
 	Format     api.Format
 	RefersTo   string // words of a kind
 
@@ -48,6 +50,8 @@ func newParam(path []protoreflect.FieldDescriptor, o *api.ParamOptions) *Param {
 		Required:   o.GetRequired(),
 		CreateOnly: o.GetCreateOnly(),
 		Secret:     o.GetSecret(),
+		Flag:       o.GetFlag(),
+		Action:     o.GetAction(),
 		Format:     o.GetFormat(),
 		RefersTo:   o.GetRefersTo(),
 		path:       path,
@@ -143,9 +147,14 @@ func Update(dst, src proto.Message, unset []string) {
 // Mask replaces the secrets in m by asterisks.
 func Mask(m proto.Message) {
 	for _, p := range KindOf(m).Params {
-		if p.Secret && p.Has(m) {
-			p.holder(m, true).Set(p.field(), protoreflect.ValueOfString(Masked))
+		if !p.Secret || !p.Has(m) {
+			continue
 		}
+		v := protoreflect.ValueOfString(Masked)
+		if p.field().Kind() == protoreflect.BytesKind {
+			v = protoreflect.ValueOfBytes([]byte(Masked))
+		}
+		p.holder(m, true).Set(p.field(), v)
 	}
 }
 

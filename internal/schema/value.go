@@ -77,6 +77,8 @@ func (p *Param) parse(text string) (protoreflect.Value, error) {
 		return p.parseEnum(text)
 	case protoreflect.StringKind:
 		return p.parseString(text)
+	case protoreflect.BytesKind:
+		return p.parseHex(text)
 	}
 	panic("schema: no text form for " + string(p.field().FullName()))
 }
@@ -92,6 +94,9 @@ func (p *Param) parseBool(text string) (protoreflect.Value, error) {
 }
 
 func (p *Param) parseUint(text string) (protoreflect.Value, error) {
+	if p.Format == api.Format_FORMAT_TRACE {
+		return p.parseTrace(text)
+	}
 	var n uint64
 	if p.Zero == "" || !strings.EqualFold(text, p.Zero) {
 		var err error
@@ -158,8 +163,13 @@ func (p *Param) Expected() string {
 	if words := p.Words(); words != nil {
 		return orList(words)
 	}
-	if p.field().Kind() == protoreflect.StringKind {
+	switch {
+	case p.field().Kind() == protoreflect.StringKind:
 		return p.expectedString()
+	case p.field().Kind() == protoreflect.BytesKind:
+		return p.expectedHex()
+	case p.Format == api.Format_FORMAT_TRACE:
+		return traceForm
 	}
 	s := fmt.Sprintf("a number of at least %d", p.Min)
 	if p.Max != 0 {
@@ -214,6 +224,11 @@ func (p *Param) text(v protoreflect.Value) string {
 		if v.Uint() == 0 && p.Zero != "" {
 			return p.Zero
 		}
+		if p.Format == api.Format_FORMAT_TRACE {
+			return TraceFlags(v.Uint()).String()
+		}
+	case protoreflect.BytesKind:
+		return hexText(v.Bytes())
 	}
 	return v.String()
 }

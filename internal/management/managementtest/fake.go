@@ -108,10 +108,11 @@ func (f *Fake) DeleteTunnel(_ context.Context, key *api.Tunnel, reason string) (
 }
 
 // ShowTunnel finds a tunnel.
-func (f *Fake) ShowTunnel(_ context.Context, key *api.Tunnel) (*api.Tunnel, error) {
+func (f *Fake) ShowTunnel(_ context.Context, key *api.Tunnel) (management.Shown, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.tunnel(key.TunnelName, key.TunnelId)
+	t, err := f.tunnel(key.TunnelName, key.TunnelId)
+	return management.Shown{Object: t}, err
 }
 
 // ListTunnels returns a page.
@@ -178,10 +179,11 @@ func (f *Fake) DeleteSession(_ context.Context, key *api.Session, reason string)
 }
 
 // ShowSession finds a session.
-func (f *Fake) ShowSession(_ context.Context, key *api.Session) (*api.Session, error) {
+func (f *Fake) ShowSession(_ context.Context, key *api.Session) (management.Shown, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.session(key)
+	s, err := f.session(key)
+	return management.Shown{Object: s}, err
 }
 
 // ListSessions returns a page.
@@ -222,3 +224,12 @@ func (f *Fake) SystemStatus(context.Context) (*api.SystemStatus, error) {
 
 // PoolStatus knows no pool.
 func (f *Fake) PoolStatus(context.Context, string) (*api.PoolStatus, error) { return nil, f.Err }
+
+// ResetStatistics has nothing to do.
+func (f *Fake) ResetStatistics(context.Context) error { return f.Err }
+
+// ListPeers knows no peer.
+func (f *Fake) ListPeers(context.Context) ([]*api.Peer, error) { return nil, f.Err }
+
+// ListUsers knows no user.
+func (f *Fake) ListUsers(context.Context, management.Page) ([]*api.User, error) { return nil, f.Err }
