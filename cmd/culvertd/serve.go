@@ -18,6 +18,7 @@ import (
 
 	"culvert/internal/config"
 	"culvert/internal/engine"
+	"culvert/internal/event"
 	"culvert/internal/management"
 	"culvert/internal/pool"
 	"culvert/internal/resolver"
@@ -58,12 +59,14 @@ func (f *flags) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	events := event.NewLog(event.DefaultCapacity)
 	e, err := engine.New(engine.Options{
 		Store:    store,
 		Pools:    pools,
 		Open:     plane.open,
 		Note:     plane.note,
 		Resolver: new(resolver.Resolver),
+		Events:   events,
 		Listen:   listen,
 		Log:      log,
 		Version:  version(),
@@ -74,7 +77,7 @@ func (f *flags) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	log.Info("serving", "dataplane", plane.kind, "listen", e.Listening(), "socket", f.socket)
 	return runUntilDone(ctx, log, e, func(ctx context.Context) error {
 		return management.Serve(ctx, socket, &management.Server{
-			Store: store, Backend: e, Version: version()})
+			Store: store, Backend: e, Version: version(), Events: events})
 	})
 }
 

@@ -45,11 +45,12 @@ var mayImport = map[string][]string{
 	"internal/pool":             {"internal/schema"},
 	"internal/config":           {"api", "internal/pool", "internal/schema"},
 	"internal/resolver":         {},
+	"internal/event":            {"api"},
 	"internal/dataplane":        {"l2tp", "kernel"},
-	"internal/management":       {"api", "api/apiconnect", "internal/config", "internal/schema"},
+	"internal/management":       {"api", "api/apiconnect", "internal/config", "internal/event", "internal/schema"},
 	"internal/shell":            {"api", "api/apiconnect", "internal/schema"},
-	"internal/engine":           {"api", "l2tp", "ppp", "internal/config", "internal/dataplane", "internal/management", "internal/pool", "internal/schema"},
-	"cmd/culvertd":              {"kernel", "internal/config", "internal/dataplane", "internal/engine", "internal/management", "internal/pool", "internal/resolver"},
+	"internal/engine":           {"api", "l2tp", "ppp", "internal/config", "internal/dataplane", "internal/event", "internal/management", "internal/pool", "internal/schema"},
+	"cmd/culvertd":              {"kernel", "internal/config", "internal/dataplane", "internal/engine", "internal/event", "internal/management", "internal/pool", "internal/resolver"},
 	"cmd/l2tpconfig":            {"api", "internal/shell"},
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"culvert/internal/config"
 	"culvert/internal/dataplane"
+	"culvert/internal/event"
 	"culvert/internal/pool"
 	"culvert/l2tp"
 )
@@ -33,6 +34,9 @@ type Options struct {
 
 	// Resolver takes the name servers that peers give us; nil ignores them.
 	Resolver Resolver
+
+	// Events is told what becomes of tunnels and sessions; nil tells nobody.
+	Events *event.Log
 
 	Version string
 	Shards  int // loops, default GOMAXPROCS
@@ -53,6 +57,7 @@ type Engine struct {
 	store     *config.Store
 	pools     *pool.Pools
 	resolver  Resolver
+	events    *event.Log
 	path      dataplane.Dataplane
 	note      string
 	version   string
@@ -98,6 +103,7 @@ func New(opts Options) (*Engine, error) {
 		store:    opts.Store,
 		pools:    opts.Pools,
 		resolver: opts.Resolver,
+		events:   opts.Events,
 		note:     opts.Note,
 		version:  opts.Version,
 		started:  time.Now(),

@@ -10,6 +10,7 @@ import (
 	"culvert/api"
 	"culvert/api/apiconnect"
 	"culvert/internal/config"
+	"culvert/internal/event"
 	"culvert/internal/schema"
 )
 
@@ -21,6 +22,11 @@ type Server struct {
 	Store   *config.Store
 	Backend Backend
 	Version string
+	// Config checks and loads whole configurations; without it those requests
+	// are not implemented.
+	Config Configurator
+	// Events is what Watch sends.
+	Events *event.Log
 }
 
 // Version says which daemon this is.

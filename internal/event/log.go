@@ -1,0 +1,125 @@
+package event
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"culvert/api"
+)
+
+// DefaultCapacity is how many events the daemon keeps.
+const DefaultCapacity = 16384
+
+// batch is how many events Read returns at most: the lock is held while they
+// are copied.
+const batch = 256
+
+// A Log is a ring of the last events. It may be used by many goroutines. A nil
+// Log keeps nothing.
+type Log struct {
+	mu   sync.Mutex
+	ring []*api.Event  // the event of sequence n is at (n-1) % len
+	last uint64        // sequence of the newest event, 0 before the first
+	wake chan struct{} // closed by the next event; nil if nobody waits
+}
+
+// NewLog makes a log that keeps capacity events.
+func NewLog(capacity int) *Log {
+	if capacity < 1 {
+		panic("event: capacity of a log below 1")
+	}
+	return &Log{ring: make([]*api.Event, capacity)}
+}
+
+// Publish adds an event and sets its Sequence and Time. The event is the
+// log's from then on: it must not be changed any more. Publish never waits
+// for a reader.
+func (l *Log) Publish(e *api.Event) {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last++
+	e.Sequence = l.last
+	e.Time = timestamppb.New(time.Now())
+	l.ring[(l.last-1)%uint64(len(l.ring))] = e
+	if l.wake != nil {
+		close(l.wake)
+		l.wake = nil
+	}
+}
+
+// Range returns the sequences of the oldest and the newest event in memory.
+// Before the first event they are 1 and 0.
+func (l *Log) Range() (oldest, newest uint64) {
+	if l == nil {
+		return 1, 0
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.oldest(), l.last
+}
+
+// oldest is the sequence of the oldest event in memory. The caller holds mu.
+func (l *Log) oldest() uint64 {
+	if n := uint64(len(l.ring)); l.last > n {
+		return l.last - n + 1
+	}
+	return 1
+}
+
+// Read returns events that follow the one of the sequence after, in order, and
+// waits until there is one. It may return fewer than there are. The events are shared: they must
+// not be changed.
+//
+// If events between are no longer in memory the first one returned is of type
+// EVENT_TYPE_LOST. It says how many, and its sequence is that of the last of them.
+//
+// The error is ctx's. A nil Log waits for that.
+func (l *Log) Read(ctx context.Context, after uint64) ([]*api.Event, error) {
+	if l == nil {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	for {
+		events, wake := l.read(after)
+		if len(events) > 0 {
+			return events, nil
+		}
+		select {
+		case <-wake:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// read returns what there is now, or a channel that is closed when there is more.
+func (l *Log) read(after uint64) ([]*api.Event, <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if after >= l.last {
+		if l.wake == nil {
+			l.wake = make(chan struct{})
+		}
+		return nil, l.wake
+	}
+	var events []*api.Event
+	if oldest := l.oldest(); after+1 < oldest {
+		events = append(events, &api.Event{
+			Sequence: oldest - 1,
+			Time:     timestamppb.New(time.Now()),
+			Type:     api.EventType_EVENT_TYPE_LOST,
+			Lost:     oldest - 1 - after,
+		})
+		after = oldest - 1
+	}
+	for n := after + 1; n <= l.last && len(events) < batch; n++ {
+		events = append(events, l.ring[(n-1)%uint64(len(l.ring))])
+	}
+	return events, nil
+}
