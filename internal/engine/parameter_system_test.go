@@ -1,0 +1,4 @@
+package engine
+
+// systemRows show what the parameters of the system do.
+var systemRows = map[string][]row{}
