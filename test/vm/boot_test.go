@@ -74,6 +74,16 @@ func TestWhatIsInside(t *testing.T) {
 	}
 }
 
+// Nothing that the packages bring is started, and no module of ours loaded.
+func TestSystemdIsProcessOne(t *testing.T) {
+	stdout, stderr, exit := vm(t, "-systemd", "--", "sh", "-c",
+		"cat /proc/1/comm; systemctl is-system-running --wait; pgrep xl2tpd; "+
+			"grep l2tp /proc/modules; echo two >&2; exit 7")
+	if stdout != "systemd\nrunning\n" || stderr != "two\n" || exit != 7 {
+		t.Errorf("stdout %q, stderr %q, exit %d", stdout, stderr, exit)
+	}
+}
+
 func TestWritesReachTheHost(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "result")
 	_, stderr, exit := vm(t, "-share", filepath.Dir(file), "--", "sh", "-c", "echo kept >"+file)

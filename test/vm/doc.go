@@ -22,6 +22,7 @@
 //	qemu.go       the host's side of a run: QEMU, console, time limit
 //	kvm.go        whether hardware virtualisation works here
 //	guest.go      process 1 of the guest: mounts, modules, power off
+//	systemd.go    systemd as process 1 instead, for -systemd
 //	console.go    what the kernel said
 //	agent.go      the guest's process that runs the command
 package main

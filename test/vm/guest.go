@@ -17,13 +17,22 @@ import (
 func guestMain() {
 	var r report
 	control, j, err := bootGuest()
-	if err == nil {
+	switch {
+	case err != nil:
+	case j.Systemd:
+		err = becomeSystemd(j)
+	default:
 		r, err = runAgent(j)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "vm:", err) // on the console
 		r = report{Done: true, Err: "in the machine: " + err.Error()}
 	}
+	finish(control, j, r)
+}
+
+// finish reports and powers the machine off.
+func finish(control *os.File, j job, r report) {
 	for _, s := range j.Shares {
 		syscall.Unmount(s.Path, 0) // writes back; when busy, Sync below must do
 	}

@@ -9,6 +9,7 @@ type job struct {
 	Dir     string
 	Env     []string
 	Shell   bool
+	Systemd bool // systemd is process 1, and the command one of its services
 	Modules []string
 	Shares  []share
 }

@@ -37,6 +37,9 @@ func main() {
 	if os.Getpid() == 1 && len(os.Args) == 1 {
 		guestMain()
 	}
+	if os.Args[0] == serviceName {
+		serviceMain()
+	}
 	if os.Args[0] == agentName {
 		if err := agentMain(os.Args[1]); err != nil {
 			fmt.Fprintln(os.Stderr, "vm:", err)
@@ -62,6 +65,7 @@ type options struct {
 	cpus    int
 	network string
 	shell   bool
+	systemd bool
 	prepare bool
 	verbose bool
 	shares  []string
@@ -80,6 +84,7 @@ func parseFlags(args []string, output io.Writer) (*options, error) {
 	f.IntVar(&o.cpus, "cpus", 2, "number of processors")
 	f.StringVar(&o.network, "net", "none", "none, or user: QEMU's user mode network")
 	f.BoolVar(&o.shell, "shell", false, "run an interactive shell")
+	f.BoolVar(&o.systemd, "systemd", false, "boot systemd, and load no modules")
 	f.BoolVar(&o.prepare, "prepare", false, "only make the root file system")
 	f.BoolVar(&o.verbose, "v", false, "show the machine's console")
 	f.Func("share", "share another `directory` at its own path, writable", appendTo(&o.shares))
@@ -142,12 +147,16 @@ func (o *options) machine(root string) (*machine, error) {
 	if err != nil {
 		return nil, err
 	}
+	modules := jobModules
+	if o.systemd {
+		modules = nil // a machine as its administrator finds it
+	}
 	return &machine{
 		root: root, version: version, mem: o.mem, cpus: o.cpus,
 		network: o.network == "user", verbose: o.verbose,
 		job: job{
-			Args: o.args, Dir: dir, Env: o.environment(), Shell: o.shell,
-			Modules: jobModules, Shares: shares(dir, o.args, o.shares),
+			Args: o.args, Dir: dir, Env: o.environment(), Shell: o.shell, Systemd: o.systemd,
+			Modules: modules, Shares: shares(dir, o.args, o.shares),
 		},
 	}, nil
 }

@@ -24,7 +24,7 @@ var recipe = struct {
 }{
 	suite: "bookworm",
 	packages: []string{
-		"linux-image-amd64", "linux-image-6.12-amd64", "kmod",
+		"linux-image-amd64", "linux-image-6.12-amd64", "kmod", "systemd-sysv", "udev",
 		"iproute2", "iputils-ping", "ethtool", "nftables", "procps", "psmisc", "strace",
 		"xl2tpd", "ppp", "l2tpns", "freeradius", "freeradius-utils",
 		"tshark", "tcpdump", "iperf3", "netcat-openbsd", "busybox-static",
