@@ -1458,7 +1458,7 @@ var File_culvert_v1_config_proto protoreflect.FileDescriptor
 const file_culvert_v1_config_proto_rawDesc = "" +
 	"\n" +
 	"\x17culvert/v1/config.proto\x12\n" +
-	"culvert.v1\x1a\x18culvert/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb7\x1a\n" +
+	"culvert.v1\x1a\x18culvert/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd3\x1b\n" +
 	"\x06System\x12M\n" +
 	"\vmax_tunnels\x18\x01 \x01(\rB'\xca\xd7\x19#\n" +
 	"\x0fTunnels at most\x1a\x0100\xff\xff\x03j\tunlimitedH\x00R\n" +
@@ -1511,8 +1511,13 @@ const file_culvert_v1_config_proto_rawDesc = "" +
 	"JNames in clients' certificates that may look, and change nothing; * is any0\xff\x01R\n" +
 	"apiReaders\x12\x82\x01\n" +
 	"\x0emetrics_listen\x18\x17 \x01(\tBV\xca\xd7\x19R\n" +
-	"EWhere /metrics is served without TLS, for Prometheus, besides the API\"\anowherep\rH\x13R\rmetricsListen\x88\x01\x01:%\xca\xd7\x19!\n" +
-	"\x06system\x12\x15The daemon as a whole\x18\x01B\x0e\n" +
+	"EWhere /metrics is served without TLS, for Prometheus, besides the API\"\anowherep\rH\x13R\rmetricsListen\x88\x01\x01:\xc0\x01\xca\xd7\x19\xbb\x01\n" +
+	"\x06system\x12\x15The daemon as a whole\x18\x01R.\n" +
+	"\x04show\x12\rconfiguration\x1a\x17Only what is configuredR\x1e\n" +
+	"\x04show\x12\x06status\x1a\x0eOnly the stateR%\n" +
+	"\x04show\x12\n" +
+	"statistics\x1a\x11Only the countersR!\n" +
+	"\x04show\x12\aversion\x1a\x10Only the versionB\x0e\n" +
 	"\f_max_tunnelsB\x0f\n" +
 	"\r_max_sessionsB\x10\n" +
 	"\x0e_drain_tunnelsB\x1b\n" +

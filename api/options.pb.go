@@ -141,7 +141,9 @@ type ObjectOptions struct {
 	// Other words for the object, as in "ip pool".
 	Alias []string `protobuf:"bytes,8,rep,name=alias,proto3" json:"alias,omitempty"`
 	// It comes and goes by itself: it can be shown and listed only.
-	ReadOnly      bool `protobuf:"varint,9,opt,name=read_only,json=readOnly,proto3" json:"read_only,omitempty"`
+	ReadOnly bool `protobuf:"varint,9,opt,name=read_only,json=readOnly,proto3" json:"read_only,omitempty"`
+	// Words that show and list take besides parameters.
+	Flags         []*FlagOptions `protobuf:"bytes,10,rep,name=flags,proto3" json:"flags,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -239,6 +241,84 @@ func (x *ObjectOptions) GetReadOnly() bool {
 	return false
 }
 
+func (x *ObjectOptions) GetFlags() []*FlagOptions {
+	if x != nil {
+		return x.Flags
+	}
+	return nil
+}
+
+// FlagOptions describes a bare word that an operation takes besides parameters.
+type FlagOptions struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The operation: "show" or "list".
+	Operation string `protobuf:"bytes,1,opt,name=operation,proto3" json:"operation,omitempty"`
+	Word      string `protobuf:"bytes,2,opt,name=word,proto3" json:"word,omitempty"`
+	Help      string `protobuf:"bytes,3,opt,name=help,proto3" json:"help,omitempty"`
+	// Of those of one group only one can be given.
+	Group         string `protobuf:"bytes,4,opt,name=group,proto3" json:"group,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FlagOptions) Reset() {
+	*x = FlagOptions{}
+	mi := &file_culvert_v1_options_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FlagOptions) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FlagOptions) ProtoMessage() {}
+
+func (x *FlagOptions) ProtoReflect() protoreflect.Message {
+	mi := &file_culvert_v1_options_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FlagOptions.ProtoReflect.Descriptor instead.
+func (*FlagOptions) Descriptor() ([]byte, []int) {
+	return file_culvert_v1_options_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *FlagOptions) GetOperation() string {
+	if x != nil {
+		return x.Operation
+	}
+	return ""
+}
+
+func (x *FlagOptions) GetWord() string {
+	if x != nil {
+		return x.Word
+	}
+	return ""
+}
+
+func (x *FlagOptions) GetHelp() string {
+	if x != nil {
+		return x.Help
+	}
+	return ""
+}
+
+func (x *FlagOptions) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
 // ParamOptions describes a parameter: a field of a management object.
 type ParamOptions struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -284,7 +364,7 @@ type ParamOptions struct {
 
 func (x *ParamOptions) Reset() {
 	*x = ParamOptions{}
-	mi := &file_culvert_v1_options_proto_msgTypes[1]
+	mi := &file_culvert_v1_options_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -296,7 +376,7 @@ func (x *ParamOptions) String() string {
 func (*ParamOptions) ProtoMessage() {}
 
 func (x *ParamOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_culvert_v1_options_proto_msgTypes[1]
+	mi := &file_culvert_v1_options_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -309,7 +389,7 @@ func (x *ParamOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ParamOptions.ProtoReflect.Descriptor instead.
 func (*ParamOptions) Descriptor() ([]byte, []int) {
-	return file_culvert_v1_options_proto_rawDescGZIP(), []int{1}
+	return file_culvert_v1_options_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *ParamOptions) GetHelp() string {
@@ -456,7 +536,7 @@ type WordOptions struct {
 
 func (x *WordOptions) Reset() {
 	*x = WordOptions{}
-	mi := &file_culvert_v1_options_proto_msgTypes[2]
+	mi := &file_culvert_v1_options_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -468,7 +548,7 @@ func (x *WordOptions) String() string {
 func (*WordOptions) ProtoMessage() {}
 
 func (x *WordOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_culvert_v1_options_proto_msgTypes[2]
+	mi := &file_culvert_v1_options_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -481,7 +561,7 @@ func (x *WordOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WordOptions.ProtoReflect.Descriptor instead.
 func (*WordOptions) Descriptor() ([]byte, []int) {
-	return file_culvert_v1_options_proto_rawDescGZIP(), []int{2}
+	return file_culvert_v1_options_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *WordOptions) GetWord() string {
@@ -548,7 +628,7 @@ var File_culvert_v1_options_proto protoreflect.FileDescriptor
 const file_culvert_v1_options_proto_rawDesc = "" +
 	"\n" +
 	"\x18culvert/v1/options.proto\x12\n" +
-	"culvert.v1\x1a google/protobuf/descriptor.proto\"\xe8\x01\n" +
+	"culvert.v1\x1a google/protobuf/descriptor.proto\"\x97\x02\n" +
 	"\rObjectOptions\x12\x14\n" +
 	"\x05words\x18\x01 \x01(\tR\x05words\x12\x12\n" +
 	"\x04help\x18\x02 \x01(\tR\x04help\x12\x1c\n" +
@@ -558,7 +638,14 @@ const file_culvert_v1_options_proto_rawDesc = "" +
 	"\acolumns\x18\x06 \x03(\tR\acolumns\x12\x14\n" +
 	"\x05notes\x18\a \x03(\tR\x05notes\x12\x14\n" +
 	"\x05alias\x18\b \x03(\tR\x05alias\x12\x1b\n" +
-	"\tread_only\x18\t \x01(\bR\breadOnly\"\x86\x04\n" +
+	"\tread_only\x18\t \x01(\bR\breadOnly\x12-\n" +
+	"\x05flags\x18\n" +
+	" \x03(\v2\x17.culvert.v1.FlagOptionsR\x05flags\"i\n" +
+	"\vFlagOptions\x12\x1c\n" +
+	"\toperation\x18\x01 \x01(\tR\toperation\x12\x12\n" +
+	"\x04word\x18\x02 \x01(\tR\x04word\x12\x12\n" +
+	"\x04help\x18\x03 \x01(\tR\x04help\x12\x14\n" +
+	"\x05group\x18\x04 \x01(\tR\x05group\"\x86\x04\n" +
 	"\fParamOptions\x12\x12\n" +
 	"\x04help\x18\x01 \x01(\tR\x04help\x12\x12\n" +
 	"\x04unit\x18\x02 \x01(\tR\x04unit\x12\x18\n" +
@@ -619,29 +706,31 @@ func file_culvert_v1_options_proto_rawDescGZIP() []byte {
 }
 
 var file_culvert_v1_options_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_culvert_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_culvert_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_culvert_v1_options_proto_goTypes = []any{
 	(Format)(0),                           // 0: culvert.v1.Format
 	(*ObjectOptions)(nil),                 // 1: culvert.v1.ObjectOptions
-	(*ParamOptions)(nil),                  // 2: culvert.v1.ParamOptions
-	(*WordOptions)(nil),                   // 3: culvert.v1.WordOptions
-	(*descriptorpb.MessageOptions)(nil),   // 4: google.protobuf.MessageOptions
-	(*descriptorpb.FieldOptions)(nil),     // 5: google.protobuf.FieldOptions
-	(*descriptorpb.EnumValueOptions)(nil), // 6: google.protobuf.EnumValueOptions
+	(*FlagOptions)(nil),                   // 2: culvert.v1.FlagOptions
+	(*ParamOptions)(nil),                  // 3: culvert.v1.ParamOptions
+	(*WordOptions)(nil),                   // 4: culvert.v1.WordOptions
+	(*descriptorpb.MessageOptions)(nil),   // 5: google.protobuf.MessageOptions
+	(*descriptorpb.FieldOptions)(nil),     // 6: google.protobuf.FieldOptions
+	(*descriptorpb.EnumValueOptions)(nil), // 7: google.protobuf.EnumValueOptions
 }
 var file_culvert_v1_options_proto_depIdxs = []int32{
-	0, // 0: culvert.v1.ParamOptions.format:type_name -> culvert.v1.Format
-	4, // 1: culvert.v1.object:extendee -> google.protobuf.MessageOptions
-	5, // 2: culvert.v1.param:extendee -> google.protobuf.FieldOptions
-	6, // 3: culvert.v1.value:extendee -> google.protobuf.EnumValueOptions
-	1, // 4: culvert.v1.object:type_name -> culvert.v1.ObjectOptions
-	2, // 5: culvert.v1.param:type_name -> culvert.v1.ParamOptions
-	3, // 6: culvert.v1.value:type_name -> culvert.v1.WordOptions
-	7, // [7:7] is the sub-list for method output_type
-	7, // [7:7] is the sub-list for method input_type
-	4, // [4:7] is the sub-list for extension type_name
-	1, // [1:4] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	2, // 0: culvert.v1.ObjectOptions.flags:type_name -> culvert.v1.FlagOptions
+	0, // 1: culvert.v1.ParamOptions.format:type_name -> culvert.v1.Format
+	5, // 2: culvert.v1.object:extendee -> google.protobuf.MessageOptions
+	6, // 3: culvert.v1.param:extendee -> google.protobuf.FieldOptions
+	7, // 4: culvert.v1.value:extendee -> google.protobuf.EnumValueOptions
+	1, // 5: culvert.v1.object:type_name -> culvert.v1.ObjectOptions
+	3, // 6: culvert.v1.param:type_name -> culvert.v1.ParamOptions
+	4, // 7: culvert.v1.value:type_name -> culvert.v1.WordOptions
+	8, // [8:8] is the sub-list for method output_type
+	8, // [8:8] is the sub-list for method input_type
+	5, // [5:8] is the sub-list for extension type_name
+	2, // [2:5] is the sub-list for extension extendee
+	0, // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_culvert_v1_options_proto_init() }
@@ -649,14 +738,14 @@ func file_culvert_v1_options_proto_init() {
 	if File_culvert_v1_options_proto != nil {
 		return
 	}
-	file_culvert_v1_options_proto_msgTypes[1].OneofWrappers = []any{}
+	file_culvert_v1_options_proto_msgTypes[2].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_culvert_v1_options_proto_rawDesc), len(file_culvert_v1_options_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 3,
 			NumServices:   0,
 		},

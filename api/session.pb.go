@@ -1101,7 +1101,7 @@ const file_culvert_v1_session_proto_rawDesc = "" +
 	"HWhich calls are created with the profile, where the command does not say\"\x04laicH\x01R\vsessionType\x88\x01\x01:\xd6\x02\xca\xd7\x19\xd1\x02\n" +
 	"\x0fsession profile\x120Parameters for the sessions that use the profile*\adefault2\fprofile_name2\x0einterface_name2\x13sequencing_required2\x10ppp_profile_name:\xbd\x01A parameter that is not set is taken from the session profile called default, and from the built-in defaults where that does not set it either. A change holds for sessions that begin later.B\x0f\n" +
 	"\r_profile_nameB\x0f\n" +
-	"\r_session_type\"\xa9\x17\n" +
+	"\r_session_type\"\xcb\x18\n" +
 	"\aSession\x12S\n" +
 	"\vtunnel_name\x18\x01 \x01(\tB-\xca\xd7\x19)\n" +
 	"\x16The name of the tunnel(\x010?8\x01p\n" +
@@ -1152,9 +1152,13 @@ const file_culvert_v1_session_proto_rawDesc = "" +
 	"\x15last_sent_lcp_confreq\x18\x14 \x01(\fBL\xca\xd7\x19H\n" +
 	"AAs LAC: the options of the last Configure-Request that we sent it0\xdc\vH\x01H\x11R\x12lastSentLcpConfreq\x88\x01\x01\x12\x81\x01\n" +
 	"\x15last_rcvd_lcp_confreq\x18\x15 \x01(\fBI\xca\xd7\x19E\n" +
-	">As LAC: the options of the last Configure-Request that it sent0\xdc\vH\x01H\x12R\x12lastRcvdLcpConfreq\x88\x01\x01:\x87\x02\xca\xd7\x19\x82\x02\n" +
+	">As LAC: the options of the last Configure-Request that it sent0\xdc\vH\x01H\x12R\x12lastRcvdLcpConfreq\x88\x01\x01:\xa9\x03\xca\xd7\x19\xa4\x03\n" +
 	"\asession\x12;A call in a tunnel, with its PPP link and network interface \x012\ttunnel_id2\n" +
-	"session_id2\fsession_name2\x05state2\x04type2\x04user2\tinterface2\rppp.peer_ipv42\x06uptime:^A session is named by its tunnel (tunnel_name or tunnel_id) and by session_name or session_id.B\x0e\n" +
+	"session_id2\fsession_name2\x05state2\x04type2\x04user2\tinterface2\rppp.peer_ipv42\x06uptime:^A session is named by its tunnel (tunnel_name or tunnel_id) and by session_name or session_id.R4\n" +
+	"\x04list\x12\n" +
+	"local_only\x1a\x18Only those that we began\"\x06originR9\n" +
+	"\x04list\x12\vremote_only\x1a\x1cOnly those that a peer began\"\x06originR/\n" +
+	"\x04list\x12\x05names\x1a Names instead of IDs, one a lineB\x0e\n" +
 	"\f_tunnel_nameB\f\n" +
 	"\n" +
 	"_tunnel_idB\x0f\n" +

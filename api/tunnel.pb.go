@@ -1365,7 +1365,7 @@ const file_culvert_v1_tunnel_proto_rawDesc = "" +
 	"\x0etunnel profile\x12/Parameters for the tunnels that use the profile*\adefault2\fprofile_name2\thost_name2\tauth_mode2\four_udp_port2\rhello_timeout2\x14session_profile_name2\x10ppp_profile_name:\xbb\x01A parameter that is not set is taken from the tunnel profile called default, and from the built-in defaults where that does not set it either. A change holds for tunnels that begin later.B\x0f\n" +
 	"\r_profile_nameB\x0e\n" +
 	"\f_dest_ipaddrB\x14\n" +
-	"\x12_peer_profile_name\"\xb7\t\n" +
+	"\x12_peer_profile_name\"\xba\v\n" +
 	"\x06Tunnel\x12S\n" +
 	"\vtunnel_name\x18\x01 \x01(\tB-\xca\xd7\x19)\n" +
 	"\x16The name of the tunnel(\x010?8\x01p\n" +
@@ -1387,8 +1387,14 @@ const file_culvert_v1_tunnel_proto_rawDesc = "" +
 	"parameters\x128\n" +
 	"\x06status\x18\a \x01(\v2\x18.culvert.v1.TunnelStatusB\x06\xca\xd7\x19\x02`\x01R\x06status\x12\x95\x01\n" +
 	"\tconfig_id\x18\b \x01(\rBs\xca\xd7\x19o\n" +
-	"LTells apart the tunnels that are created with one peer: no two have the same\"\x17a free one from 1 to 99(\x010\xff\xff\x03H\x01H\x05R\bconfigId\x88\x01\x01:\x9c\x02\xca\xd7\x19\x97\x02\n" +
-	"\x06tunnel\x12&An L2TP control connection with a peer \x012\ttunnel_id2\vtunnel_name2\x05state2\x0epeer_tunnel_id2\x0epeer_host_name2\fpeer_address2\rsession_count2\x0fcreated_by_peer2\x06uptime:nA tunnel is named by tunnel_name or tunnel_id. A parameter that is not given is taken from the tunnel profile.B\x0e\n" +
+	"LTells apart the tunnels that are created with one peer: no two have the same\"\x17a free one from 1 to 99(\x010\xff\xff\x03H\x01H\x05R\bconfigId\x88\x01\x01:\x9f\x04\xca\xd7\x19\x9a\x04\n" +
+	"\x06tunnel\x12&An L2TP control connection with a peer \x012\ttunnel_id2\vtunnel_name2\x05state2\x0epeer_tunnel_id2\x0epeer_host_name2\fpeer_address2\rsession_count2\x0fcreated_by_peer2\x06uptime:nA tunnel is named by tunnel_name or tunnel_id. A parameter that is not given is taken from the tunnel profile.R4\n" +
+	"\x04list\x12\n" +
+	"local_only\x1a\x18Only those that we began\"\x06originR9\n" +
+	"\x04list\x12\vremote_only\x1a\x1cOnly those that a peer began\"\x06originR/\n" +
+	"\x04list\x12\x05names\x1a Names instead of IDs, one a lineR'\n" +
+	"\x04show\x12\x06config\x1a\x17Only what is configuredR6\n" +
+	"\x04show\x12\ttransport\x1a#Only the state of reliable deliveryB\x0e\n" +
 	"\f_tunnel_nameB\f\n" +
 	"\n" +
 	"_tunnel_idB\x0e\n" +

@@ -264,6 +264,7 @@ func (e *edit) apply(c schema.Command) error {
 	case schema.Modify, schema.Unset:
 		m := proto.Clone(t.byName[n])
 		schema.Update(m, c.Object, c.Unset)
+		schema.ClearActions(m)
 		t.put(n, m)
 	case schema.Delete:
 		return e.delete(c)

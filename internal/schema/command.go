@@ -8,35 +8,6 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// An Op is what a command does to an object.
-type Op string
-
-// The operations.
-const (
-	Create Op = "create"
-	Modify Op = "modify"
-	Unset  Op = "unset" // Modify that only takes settings away
-	Delete Op = "delete"
-	Show   Op = "show"
-	List   Op = "list"
-)
-
-var allOps = []Op{Create, Modify, Unset, Delete, Show, List}
-
-// Ops returns the operations that objects of the kind know.
-func (k *Kind) Ops() []Op {
-	if k.Singleton {
-		return []Op{Modify, Unset, Show}
-	}
-	if k.ReadOnly {
-		return []Op{Show, List}
-	}
-	if !slices.ContainsFunc(k.Params, func(p *Param) bool { return !p.Key && p.Takes(Modify, k) }) {
-		return []Op{Create, Delete, Show, List}
-	}
-	return allOps
-}
-
 // A Command is one command, checked word by word. Object has the key and the
 // parameters that were given.
 type Command struct {
@@ -44,6 +15,7 @@ type Command struct {
 	Kind   *Kind
 	Object proto.Message
 	Unset  []string // parameters that are to be no longer set
+	Flags  []string // words of Show and List besides parameters
 	Reason string   // of Delete
 	Line   int
 }
@@ -112,9 +84,11 @@ func (s Syntax) kind(words []Word) (*Kind, []Word, error) {
 func kindWords(i int, first string) []string {
 	var all []string
 	for _, k := range Kinds() {
-		words := strings.Fields(k.Words)
-		if i < len(words) && (i == 0 || words[0] == first) && !slices.Contains(all, words[i]) {
-			all = append(all, words[i])
+		for _, name := range append([]string{k.Words}, k.Alias...) {
+			words := strings.Fields(name)
+			if i < len(words) && (i == 0 || words[0] == first) && !slices.Contains(all, words[i]) {
+				all = append(all, words[i])
+			}
 		}
 	}
 	return all
@@ -191,46 +165,87 @@ func (s Syntax) param(c *Command, w Word, given map[string]bool) error {
 		c.Reason = w.Value
 		return nil
 	}
-	p, err := s.find(c.Kind, w.Name)
+	name, err := s.find(c, w)
 	if err != nil {
 		return err
 	}
-	if given[p.Name] {
-		return fmt.Errorf("parameter %s is given twice", quoted(p.Name))
+	if given[name] {
+		return fmt.Errorf("parameter %s is given twice", quoted(name))
 	}
-	given[p.Name] = true
-	if c.Op == Unset && !p.Key {
+	given[name] = true
+	p := c.Kind.Param(name)
+	switch {
+	case p == nil:
+		return c.flag(name)
+	case !c.mayTake(p):
+		return c.doesNotTake(p)
+	case c.Op == Unset && !p.Key:
 		if w.HasValue {
-			return fmt.Errorf("parameter %s: expected no value after unset", quoted(p.Name))
+			return fmt.Errorf("parameter %s: expected no value after unset", quoted(name))
 		}
-		c.Unset = append(c.Unset, p.Name)
+		c.Unset = append(c.Unset, name)
 		return nil
-	}
-	if !w.HasValue {
-		return fmt.Errorf(`parameter %s: expected "=" and %s`, quoted(p.Name), p.Expected())
-	}
-	if (c.Op == Show || c.Op == Delete) && !p.Key {
-		return fmt.Errorf("parameter %s: %s %s takes only %s", quoted(p.Name), c.Kind.Words, c.Op,
-			orList(c.Kind.keyNames()))
+	case !w.HasValue && p.Flag:
+		return p.Set(c.Object, "yes")
+	case !w.HasValue:
+		return fmt.Errorf(`parameter %s: expected "=" and %s`, quoted(name), p.Expected())
+	case w.Value == "" && p.emptyUnsets():
+		if c.Op == Modify {
+			c.Unset = append(c.Unset, name)
+		}
+		return nil
 	}
 	return p.Set(c.Object, w.Value)
 }
 
+// mayTake leaves what cannot be changed to checkChange, which says why.
+func (c *Command) mayTake(p *Param) bool {
+	change := c.Op == Modify || c.Op == Unset
+	return p.Takes(c.Op, c.Kind) || change && !p.Action
+}
+
+func (c *Command) doesNotTake(p *Param) error {
+	does := c.Kind.Words + " " + string(c.Op)
+	if c.Op == Show || c.Op == Delete {
+		return fmt.Errorf("parameter %s: %s takes only %s", quoted(p.Name), does,
+			orList(c.Kind.keyNames()))
+	}
+	return fmt.Errorf("parameter %s: %s does not take it", quoted(p.Name), does)
+}
+
+// flag takes a bare word of show or list.
+func (c *Command) flag(word string) error {
+	flags := c.Kind.FlagsOf(c.Op)
+	group := flags[slices.IndexFunc(flags, func(f Flag) bool { return f.Word == word })].Group
+	for _, f := range flags {
+		if f.Group != "" && f.Group == group && slices.Contains(c.Flags, f.Word) {
+			return fmt.Errorf("%s and %s cannot be together: expected one of them", f.Word, word)
+		}
+	}
+	c.Flags = append(c.Flags, word)
+	return nil
+}
+
 // find finds a parameter by its name, an alias or, if that is allowed, the
-// beginning of one.
-func (s Syntax) find(k *Kind, name string) (*Param, error) {
-	if p := k.Param(name); p != nil {
-		return p, nil
+// beginning of its name; or a flag of the operation, which has no value.
+func (s Syntax) find(c *Command, w Word) (name string, err error) {
+	if p := c.Kind.Param(w.Name); p != nil {
+		return p.Name, nil
 	}
 	var names []string
-	for _, p := range k.Params {
-		names = append(names, p.Name)
+	for _, f := range c.Kind.FlagsOf(c.Op) {
+		if !w.HasValue {
+			names = append(names, f.Word)
+		} else if f.Word == w.Name {
+			return "", fmt.Errorf("%s: expected no value", f.Word)
+		}
 	}
-	full, err := s.match("parameter of "+k.Words, name, names)
-	if err != nil {
-		return nil, err
+	for _, p := range c.Kind.Params {
+		if p.Takes(c.Op, c.Kind) {
+			names = append(names, p.Name)
+		}
 	}
-	return k.Param(full), nil
+	return s.match("parameter of "+c.Kind.Words, w.Name, names)
 }
 
 func (k *Kind) keyNames() []string {
@@ -323,7 +338,7 @@ func (c *Command) Check() error {
 		}
 	}
 	for _, name := range c.Unset {
-		if p := c.Kind.Param(name); p == nil || p.Key {
+		if p := c.Kind.Param(name); p == nil || p.Key || p.Action {
 			return fmt.Errorf("%s", unknown("parameter of "+c.Kind.Words, name, nil))
 		}
 	}
@@ -349,17 +364,4 @@ func (s Syntax) Begin(words []Word) (*Kind, Op, error) {
 	}
 	op, _, err := s.op(k, words, rest)
 	return k, op, err
-}
-
-// Takes reports whether the operation can be given the parameter.
-func (p *Param) Takes(op Op, k *Kind) bool {
-	switch op {
-	case Show, Delete:
-		return p.Key
-	case Modify:
-		return p.Key || !k.Live || !p.CreateOnly
-	case Unset:
-		return p.Key || !p.Required && (!k.Live || !p.CreateOnly)
-	}
-	return true
 }

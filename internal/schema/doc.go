@@ -4,7 +4,7 @@
 //
 // Nothing here knows any particular object or parameter.
 //
-// Read kind.go, param.go and value.go for the objects; lex.go and command.go
-// for the language; write.go for turning objects back into commands; suggest.go
+// Read kind.go, param.go and value.go for the objects; lex.go, operation.go and
+// command.go for the language; write.go for turning objects back into commands; suggest.go
 // for "did you mean".
 package schema

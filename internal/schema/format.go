@@ -18,6 +18,8 @@ const (
 	interfaceForm = "an interface name of at most 15 characters, with %t and %s as long as 65535"
 )
 
+const maskGiven = "the secret itself, not the asterisks that stand for it"
+
 // formats says for each format what a value looks like and checks one.
 var formats = map[api.Format]struct {
 	expected string
@@ -56,7 +58,7 @@ func (p *Param) parseString(text string) (protoreflect.Value, error) {
 	}
 	if p.Secret && text == Masked {
 		// Somebody feeds back what was shown to him.
-		return protoreflect.Value{}, p.fail("", "the secret itself, not the asterisks that stand for it")
+		return protoreflect.Value{}, p.fail("", maskGiven)
 	}
 	if strings.ContainsRune(text, 0) {
 		return protoreflect.Value{}, p.fail("", "text without NUL characters")

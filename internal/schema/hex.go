@@ -18,6 +18,9 @@ func (p *Param) parseHex(text string) (protoreflect.Value, error) {
 	if err != nil || p.Max != 0 && int64(len(b)) > p.Max {
 		return protoreflect.Value{}, p.fail(text, p.expectedHex())
 	}
+	if p.Secret && string(b) == Masked {
+		return protoreflect.Value{}, p.fail("", maskGiven)
+	}
 	return protoreflect.ValueOfBytes(b), nil
 }
 

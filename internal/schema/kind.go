@@ -18,10 +18,11 @@ type Kind struct {
 	Notes     []string
 	Singleton bool
 	Live      bool
-	ReadOnly  bool   // it comes and goes by itself
-	Builtin   string // the name of the object that always exists
-	Alias     []string
+	ReadOnly  bool     // it comes and goes by itself
+	Builtin   string   // the name of the object that always exists
+	Alias     []string // other words, as "ip pool"
 	Columns   []string
+	Flags     []Flag
 
 	Params []*Param // what can be set, in the order of declaration
 	Status []*Param // what is shown besides
@@ -57,6 +58,9 @@ func newKind(field protoreflect.FieldDescriptor) *Kind {
 		Columns:   o.GetColumns(),
 		field:     field,
 	}
+	for _, f := range o.GetFlags() {
+		k.Flags = append(k.Flags, Flag{Op(f.GetOperation()), f.GetWord(), f.GetHelp(), f.GetGroup()})
+	}
 	k.collect(md, nil, false)
 	return k
 }
@@ -82,10 +86,10 @@ func (k *Kind) collect(md protoreflect.MessageDescriptor, path []protoreflect.Fi
 	}
 }
 
-// KindNamed finds a kind by its words, or returns nil.
+// KindNamed finds a kind by its words or an alias, or returns nil.
 func KindNamed(words string) *Kind {
 	for _, k := range Kinds() {
-		if k.Words == words {
+		if k.Words == words || slices.Contains(k.Alias, words) {
 			return k
 		}
 	}

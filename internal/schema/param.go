@@ -144,6 +144,15 @@ func Update(dst, src proto.Message, unset []string) {
 	}
 }
 
+// ClearActions takes out of m what is done at once and kept nowhere.
+func ClearActions(m proto.Message) {
+	for _, p := range KindOf(m).Params {
+		if p.Action {
+			p.Clear(m)
+		}
+	}
+}
+
 // Mask replaces the secrets in m by asterisks.
 func Mask(m proto.Message) {
 	for _, p := range KindOf(m).Params {

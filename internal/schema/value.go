@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -56,15 +57,35 @@ func (p *Param) Set(m proto.Message, text string) error {
 func (p *Param) setList(m proto.Message, text string) error {
 	h := p.holder(m, true)
 	h.Clear(p.field())
+	if text == "" && !p.Required {
+		return nil
+	}
 	list := h.Mutable(p.field()).List()
 	for word := range strings.SplitSeq(text, ",") {
-		v, err := p.parse(strings.TrimSpace(word))
+		word = strings.TrimSpace(word)
+		v, err := p.parse(word)
+		if err == nil && word == "" {
+			err = p.fail(text, p.Expected()+", separated by commas")
+		}
 		if err != nil {
 			return err
 		}
 		list.Append(v)
 	}
 	return nil
+}
+
+// emptyUnsets reports whether an empty value means none: it is text, and the empty one
+// cannot be its value.
+func (p *Param) emptyUnsets() bool {
+	if p.Key || p.Required {
+		return false
+	}
+	if p.field().IsList() {
+		return true
+	}
+	_, err := p.parse("")
+	return err != nil && p.field().Kind() == protoreflect.StringKind
 }
 
 func (p *Param) parse(text string) (protoreflect.Value, error) {
@@ -140,35 +161,46 @@ func EnumWord(v protoreflect.EnumValueDescriptor) string {
 	return proto.GetExtension(v.Options(), api.E_Value).(*api.WordOptions).GetWord()
 }
 
-// Words returns what the value can be, where that is a list of words.
+// Words returns the words that the value can be: all there are for a switch or an
+// enum, those for single flags of trace flags, the one for zero of a number.
 func (p *Param) Words() []string {
 	switch p.field().Kind() {
 	case protoreflect.BoolKind:
 		return []string{"yes", "no"}
 	case protoreflect.EnumKind:
-		var words []string
-		values := p.field().Enum().Values()
-		for i := range values.Len() {
-			if w := EnumWord(values.Get(i)); w != "" {
-				words = append(words, w)
-			}
-		}
-		return words
+		return p.enumWords()
+	}
+	switch {
+	case p.Format == api.Format_FORMAT_TRACE:
+		return append(slices.Clone(TraceFlagWords), "all", "none")
+	case p.Zero != "":
+		return []string{p.Zero}
 	}
 	return nil
 }
 
+func (p *Param) enumWords() []string {
+	var words []string
+	values := p.field().Enum().Values()
+	for i := range values.Len() {
+		if w := EnumWord(values.Get(i)); w != "" {
+			words = append(words, w)
+		}
+	}
+	return words
+}
+
 // Expected says what a value of the parameter looks like.
 func (p *Param) Expected() string {
-	if words := p.Words(); words != nil {
-		return orList(words)
-	}
-	switch {
-	case p.field().Kind() == protoreflect.StringKind:
+	switch p.field().Kind() {
+	case protoreflect.BoolKind, protoreflect.EnumKind:
+		return orList(p.Words())
+	case protoreflect.StringKind:
 		return p.expectedString()
-	case p.field().Kind() == protoreflect.BytesKind:
+	case protoreflect.BytesKind:
 		return p.expectedHex()
-	case p.Format == api.Format_FORMAT_TRACE:
+	}
+	if p.Format == api.Format_FORMAT_TRACE {
 		return traceForm
 	}
 	s := fmt.Sprintf("a number of at least %d", p.Min)

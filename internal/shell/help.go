@@ -59,12 +59,15 @@ var opHelp = map[schema.Op]string{
 }
 
 func helpOp(w io.Writer, k *schema.Kind, op schema.Op) error {
-	if k.Singleton && op == schema.Show {
+	if k.Singleton && op == schema.Show && len(k.FlagsOf(op)) == 0 {
 		_, err := fmt.Fprintf(w, "%s %s: Show everything about it\n", k.Words, op)
 		return err
 	}
 	fmt.Fprintf(w, "%s %s: %s\n\n", k.Words, op, opHelp[op])
 	var rows [][]string
+	for _, f := range k.FlagsOf(op) {
+		rows = append(rows, []string{"  " + f.Word, f.Help})
+	}
 	for _, p := range k.Params {
 		if !p.Takes(op, k) {
 			continue

@@ -64,6 +64,12 @@ func section(b *strings.Builder, k *schema.Kind) {
 	for _, note := range k.Notes {
 		fmt.Fprintf(b, "\n%s\n", note)
 	}
+	if len(k.Alias) > 0 {
+		fmt.Fprintf(b, "\nAlso called: `%s`.\n", strings.Join(k.Alias, "`, `"))
+	}
+	for _, f := range k.Flags {
+		fmt.Fprintf(b, "\n`%s %s %s`: %s.\n", k.Words, f.Op, f.Word, f.Help)
+	}
 	b.WriteString("\n| parameter | value | default | meaning |\n|---|---|---|---|\n")
 	for _, p := range k.Params {
 		fmt.Fprintf(b, "| %s | %s | %s | %s%s |\n", cell(p.Name), value(p), cell(standard(p)),
