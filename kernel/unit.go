@@ -22,6 +22,7 @@ type Unit struct {
 	name   string
 	index  int
 	number int
+	made   time.Time
 }
 
 // A NetworkProtocol is the PPP protocol number of a network layer.
@@ -44,7 +45,7 @@ func (k *Kernel) CreateUnit(ctx context.Context, name string, mtu int) (*Unit, e
 	if err != nil {
 		return nil, err
 	}
-	u := &Unit{descriptor: descriptor{fd: fd}, name: name}
+	u := &Unit{descriptor: descriptor{fd: fd}, name: name, made: time.Now()}
 	if err := u.create(ctx, k, mtu); err != nil {
 		u.Close()
 		return nil, opError(op, err)
@@ -175,6 +176,22 @@ func (u *Unit) Pass(p NetworkProtocol, open bool) error {
 	return opError(op, u.use(func(fd int) error {
 		return ioctl(fd, unix.PPPIOCSNPMODE, unsafe.Pointer(&arg))
 	}))
+}
+
+// Idle returns for how long no network packet has gone either way, in whole
+// seconds; if none ever has, how old the unit is: the kernel counts from the
+// start of its clock then.
+func (u *Unit) Idle() (time.Duration, error) {
+	var idle struct{ sent, received int64 }
+	err := u.use(func(fd int) error { return ioctl(fd, unix.PPPIOCGIDLE64, unsafe.Pointer(&idle)) })
+	if err != nil {
+		return 0, opError("ask how long "+u.name+" has been idle", err)
+	}
+	age := time.Since(u.made)
+	if d := time.Duration(min(idle.sent, idle.received)) * time.Second; d >= 0 && d < age {
+		return d, nil
+	}
+	return age, nil
 }
 
 // ReadFrames is like Channel.ReadFrames; fs.ErrNotExist means that the interface

@@ -135,6 +135,9 @@ type Session interface {
 	// Interface is the interface's name, empty before the first Configure.
 	Interface() string
 	Counters(ctx context.Context) (Counters, error)
+	// Idle returns for how long no network packet has gone either way, counted
+	// from the first Configure; zero before it. The kernel counts whole seconds.
+	Idle(ctx context.Context) (time.Duration, error)
 	Close(ctx context.Context) error
 }
 

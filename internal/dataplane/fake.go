@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"culvert/l2tp"
 )
@@ -21,6 +22,7 @@ type Fake struct {
 	handler Handler
 	addrs   []netip.Addr
 	opts    FakeOptions
+	began   time.Time
 
 	hook    atomic.Pointer[Hook]
 	wake    chan struct{} // room for one
@@ -69,6 +71,7 @@ const (
 	OpModify       Op = "modify session"
 	OpCloseSession Op = "close session"
 	OpCounters     Op = "read counters"
+	OpIdle         Op = "read idle time"
 	OpInventory    Op = "read inventory"
 )
 
@@ -90,6 +93,7 @@ func NewFake(w *Wire, h Handler, opts FakeOptions, addrs ...netip.Addr) *Fake {
 		handler: h,
 		addrs:   addrs,
 		opts:    opts,
+		began:   time.Now(),
 		wake:    make(chan struct{}, 1),
 		done:    make(chan struct{}),
 		stopped: make(chan struct{}),

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"time"
 
 	"culvert/l2tp"
 )
@@ -14,7 +15,8 @@ import (
 // 100,000 of them, so the record is small.
 type fakeSession struct {
 	tunnel   *fakeTunnel
-	link     *LinkSpec // nil before Configure
+	link     *LinkSpec     // nil before Configure
+	last     time.Duration // when the last packet went, or the link was made; since fake.began
 	count    Counters
 	id, peer l2tp.SessionID
 	order    sequencer
@@ -119,6 +121,7 @@ func (s *fakeSession) deliver(payload []byte) func() {
 		s.count.RxDropped++
 		return func() {}
 	}
+	s.last = time.Since(f.began)
 	s.count.RxPackets++
 	s.count.RxBytes += uint64(len(information))
 	return func() {
@@ -159,6 +162,7 @@ func (f *Fake) output(id SessionKey, packet []byte) (b []byte, spec TunnelSpec, 
 		s.count.TxDropped++
 		return nil, spec, fmt.Errorf("%d bytes: longer than the MTU, %d", len(packet), s.link.MTU)
 	}
+	s.last = time.Since(f.began)
 	s.count.TxPackets++
 	s.count.TxBytes += uint64(len(packet))
 	frame := binary.BigEndian.AppendUint16(nil, protocol)
@@ -179,6 +183,9 @@ func (s *fakeSession) Configure(ctx context.Context, spec LinkSpec) error {
 	}
 	if err := spec.check(s.link); err != nil {
 		return fmt.Errorf("configure session %s: %w", s.key(), err)
+	}
+	if s.link == nil {
+		s.last = time.Since(f.began)
 	}
 	spec.Routes = slices.Clone(spec.Routes)
 	s.link = &spec
@@ -220,6 +227,20 @@ func (s *fakeSession) Counters(ctx context.Context) (Counters, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return s.count, nil
+}
+
+// Idle returns for how long no packet has gone.
+func (s *fakeSession) Idle(ctx context.Context) (time.Duration, error) {
+	f := s.tunnel.fake
+	if err := f.before(ctx, OpIdle, s.key()); err != nil {
+		return 0, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if s.link == nil {
+		return 0, nil
+	}
+	return time.Since(f.began) - s.last, nil
 }
 
 // Close closes the session and its interface.

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"culvert/kernel"
 	"culvert/l2tp"
@@ -176,6 +177,15 @@ func (s *kernelSession) Counters(ctx context.Context) (c Counters, err error) {
 	c.RxPackets, c.RxBytes, c.RxErrors, c.RxDropped = l.RxPackets, l.RxBytes, l.RxErrors, l.RxDropped
 	c.TxPackets, c.TxBytes, c.TxErrors, c.TxDropped = l.TxPackets, l.TxBytes, l.TxErrors, l.TxDropped
 	return c, err
+}
+
+// Idle returns how long the unit has been idle.
+func (s *kernelSession) Idle(context.Context) (time.Duration, error) {
+	u := s.unit.Load()
+	if u == nil {
+		return 0, nil
+	}
+	return u.Idle()
 }
 
 // Close stops traffic at once, and then waits for the kernel to remove interface

@@ -22,6 +22,7 @@ func (noNetwork) configure(context.Context, *userSession, *LinkSpec, *LinkSpec) 
 }
 
 func (noNetwork) receive(s *userSession, protocol uint16, packet []byte) {
+	s.count.touch()
 	s.count.rxDropped.Add(1)
 }
 

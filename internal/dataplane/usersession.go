@@ -187,6 +187,9 @@ func (s *userSession) Configure(ctx context.Context, spec LinkSpec) error {
 		s.link.Store(nil)
 		return fmt.Errorf("configure session %s: %w", s.key, err)
 	}
+	if old == nil {
+		s.count.touch()
+	}
 	s.link.Store(&spec)
 	return nil
 }
@@ -219,6 +222,14 @@ func (s *userSession) Interface() string {
 // Counters returns the session's counters, also those of a closed one.
 func (s *userSession) Counters(ctx context.Context) (Counters, error) {
 	return s.count.load(), ctx.Err()
+}
+
+// Idle returns for how long no network packet has gone.
+func (s *userSession) Idle(ctx context.Context) (time.Duration, error) {
+	if s.link.Load() == nil {
+		return 0, ctx.Err()
+	}
+	return s.count.idle(), ctx.Err()
 }
 
 // Close closes the session and its link.

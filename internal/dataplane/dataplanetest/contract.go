@@ -108,6 +108,7 @@ var contract = []contractCase{
 	{"Sequence", testSequence, 0},
 	{"Packets", testPackets, 0},
 	{"Counters", testCounters, NoPackets},
+	{"Idle", testIdle, 0},
 	{"MTU", testMTU, NoPackets},
 	{"Reconfigure", testReconfigure, NoPackets},
 	{"TwoSessions", testTwoSessions, NoPackets},

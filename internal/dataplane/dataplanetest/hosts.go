@@ -170,6 +170,10 @@ func (s sessionInside) Counters(ctx context.Context) (dataplane.Counters, error)
 	return do(s.ns, func() (dataplane.Counters, error) { return s.Session.Counters(ctx) })
 }
 
+func (s sessionInside) Idle(ctx context.Context) (time.Duration, error) {
+	return do(s.ns, func() (time.Duration, error) { return s.Session.Idle(ctx) })
+}
+
 func (s sessionInside) Close(ctx context.Context) error {
 	return s.ns.Do(func() error { return s.Session.Close(ctx) })
 }

@@ -120,6 +120,68 @@ func wantCount(t testing.TB, who string, s dataplane.Session, before, want datap
 	t.Errorf("%s counted %+v, want %+v", who, got, want)
 }
 
+// testIdle wants network packets, and nothing else, to end a session's idleness.
+func testIdle(t *testing.T, p *Pair) {
+	c := connected(t, p).call(t, 1)
+	if got := idle(t, c.a); got != 0 {
+		t.Errorf("idle for %v before there is a link, want 0", got)
+	}
+	begin := time.Now()
+	c.up4(t, 1400)
+	waitIdle(t, c.a, time.Second)
+	if took := time.Since(begin); took < 900*time.Millisecond {
+		t.Errorf("idle for a second after %v", took)
+	}
+	c.exchange(t, "which is no packet")
+	if got := idle(t, c.a); got < time.Second {
+		t.Errorf("idle for %v after a frame of LCP, want a second and more", got)
+	}
+	if p.Flow == nil {
+		return
+	}
+	ab, ba := c.flows(t, false)
+	for _, f := range []Flow{ab, ba} {
+		waitIdle(t, c.a, time.Second)
+		waitIdle(t, c.b, time.Second)
+		before := time.Now()
+		pass(t, f, 1, 100)
+		wantBusy(t, c.a, before)
+		wantBusy(t, c.b, before)
+	}
+}
+
+func idle(t testing.TB, s dataplane.Session) time.Duration {
+	t.Helper()
+	d, err := s.Idle(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// wantBusy wants the session to have been idle since a time at most. A packet may
+// arrive a moment before it is noted.
+func wantBusy(t testing.TB, s dataplane.Session, since time.Time) {
+	t.Helper()
+	var got time.Duration
+	for limit := time.Duration(0); limit < time.Second; time.Sleep(time.Millisecond) {
+		if got, limit = idle(t, s), time.Since(since); got <= limit && got < time.Second {
+			return
+		}
+	}
+	t.Errorf("idle for %v, but a packet went %v ago", got, time.Since(since))
+}
+
+// waitIdle waits until the session is idle for d. Hosts may send packets of their own first.
+func waitIdle(t testing.TB, s dataplane.Session, d time.Duration) {
+	t.Helper()
+	for end := time.Now().Add(patience); idle(t, s) < d; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not idle for %v in %v", d, patience)
+		}
+	}
+}
+
 // testMTU wants a packet of the MTU's size to pass and no larger one, and the
 // MTU to change with the link.
 func testMTU(t *testing.T, p *Pair) {
