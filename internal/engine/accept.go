@@ -170,6 +170,7 @@ func (t *tunnel) incomingCall(now time.Time, a l2tp.IncomingCall) {
 	s.settings = t.shard.settings.incoming(snapshot, t.settings.resolved, a.Kind)
 	s.peerID = a.PeerSession
 	s.call = new(a.Call)
+	s.tellCreated()
 	s.add(func(err error) {
 		if err != nil {
 			s.refuse(err)

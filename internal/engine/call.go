@@ -102,6 +102,7 @@ func (c *call) placeCall(now time.Time) {
 	s.settings = t.shard.settings.session(snapshot, resolved, false)
 	s.wanted, c.session = c, s
 	c.attempts++
+	s.tellCreated()
 	t.shard.step(t, l2tp.PlaceCall{Session: id, Kind: kind, Call: s.settings.asCall()})
 }
 

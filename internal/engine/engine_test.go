@@ -15,6 +15,7 @@ import (
 	"culvert/api"
 	"culvert/internal/config"
 	"culvert/internal/dataplane"
+	"culvert/internal/event"
 	"culvert/internal/management"
 	"culvert/internal/pool"
 )
@@ -47,13 +48,14 @@ type host struct {
 	*Engine
 	t    *testing.T
 	fake *dataplane.Fake
+	seen *event.Log
 	logs *strings.Builder
 }
 
 // newHost starts an engine on the wire. It is shut down at the end of the bubble.
 func newHost(t *testing.T, w *dataplane.Wire, addr netip.Addr, text string) *host {
 	t.Helper()
-	h := &host{t: t, logs: new(strings.Builder)}
+	h := &host{t: t, logs: new(strings.Builder), seen: event.NewLog(1 << 16)}
 	store := config.NewStore("host-" + addr.String())
 	if err := store.Load("test.conf", []byte(text)); err != nil {
 		t.Fatal(err)
@@ -70,6 +72,7 @@ func newHost(t *testing.T, w *dataplane.Wire, addr netip.Addr, text string) *hos
 		},
 		Listen: []netip.AddrPort{netip.AddrPortFrom(addr, 1701)},
 		Log:    log.With("host", addr),
+		Events: h.seen,
 		Shards: 2,
 	})
 	if err != nil {
@@ -101,6 +104,7 @@ func (h *host) stop() {
 	if n := h.count.settingUp.Load(); n != 0 {
 		h.t.Errorf("after Shutdown %d sessions are counted as being set up, want 0", n)
 	}
+	h.wantOrder(false)
 	if h.t.Failed() {
 		h.t.Logf("log:\n%s", h.logs)
 	}

@@ -60,9 +60,11 @@ func (s *session) stepLink(now time.Time, ev ppp.Event) {
 	if s.link == nil {
 		return
 	}
+	had := s.network.addresses
 	for _, a := range s.link.Step(now, ev) {
 		s.perform(now, a)
 	}
+	s.tellNetwork(had)
 	s.shard().deadlines.update(s)
 }
 

@@ -174,6 +174,7 @@ func (s *session) networkUp(now time.Time, a ppp.NetworkUp) {
 			return
 		}
 		s.reachUp(now)
+		s.tellNetworkUp(a.Network)
 		s.useNameServers()
 	})
 }

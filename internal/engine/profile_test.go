@@ -124,6 +124,9 @@ func TestOneNetworkOnly(t *testing.T) {
 						if !strings.Contains(text, test.there) || strings.Contains(text, test.missing) {
 							t.Errorf("want %q and not %q:\n%s", test.there, test.missing, text)
 						}
+						if got := words(h.events()); !strings.HasSuffix(got, "session-up ppp-up") {
+							t.Errorf("events are %s, want ppp-up at the end", got)
+						}
 					}
 				})
 			})

@@ -25,6 +25,7 @@ type session struct {
 	phase    phase
 	counted  bool // in count.settingUp: until it is up or out of the data plane
 	wasUp    bool // it is in count.sessionsUp
+	told     told
 	place    slot
 	jobs     jobs
 	settings *sessionSettings
@@ -194,6 +195,7 @@ func (s *session) callUp(now time.Time, a l2tp.SessionUp) {
 	s.call = new(a.Call)
 	s.engine().count.sessionsEstablished.Add(1)
 	s.log().Info("session established", "peer_session", a.PeerSession, "peer", s.tunnel.peer)
+	s.tellUp()
 	if s.path == nil {
 		return
 	}
@@ -283,6 +285,7 @@ func (s *session) callDown(now time.Time, end l2tp.End) {
 		s.shard().stepLink(s, ppp.LowerDown{})
 	}
 	s.log().Info("session ended", "ended_by", whose(end), "cause", s.endText())
+	s.tellDown()
 	s.dropNameServers()
 	s.remove()
 	if s.wanted != nil {
@@ -314,6 +317,7 @@ func (s *session) remove() {
 			s.setUpDone()
 			s.shard().deadlines.remove(s)
 			s.engine().count.sessions.Add(-1)
+			s.tellDeleted()
 			s.tunnel.sessionGone(time.Now(), s)
 		},
 	})

@@ -30,6 +30,7 @@ func (h *host) slowly(d time.Duration) {
 func (h *host) wantClean() {
 	h.t.Helper()
 	h.wantEmpty()
+	h.wantOrder(true)
 	for what, n := range map[string]int64{
 		"tunnels":              h.count.tunnels.Load(),
 		"established tunnels":  h.count.tunnelsEstablished.Load(),

@@ -39,6 +39,7 @@ type tunnel struct {
 	idleSince     time.Time   // when the last session went
 	end           *l2tp.End   // why it ended, once Stopped
 	finished      bool
+	told          told
 }
 
 // closeGrace is how long sessions may take to terminate PPP when their tunnel
@@ -68,6 +69,7 @@ func (s *shard) newTunnel(
 func (t *tunnel) enlist() {
 	t.shard.engine.count.tunnels.Add(1)
 	t.shard.engine.count.tunnelsCreated.Add(1)
+	t.tellCreated()
 }
 
 func (t *tunnel) slot() *slot { return &t.place }
@@ -236,6 +238,7 @@ func (t *tunnel) established(now time.Time) {
 	t.shard.engine.count.tunnelsEstablished.Add(1)
 	peer := t.core.Peer()
 	t.log().Info("tunnel established", "peer_tunnel", peer.TunnelID, "host_name", peer.HostName)
+	t.tellUp()
 	t.attach(peer.TunnelID)
 	if t.dialer != nil {
 		t.dialer.established(now)
@@ -347,6 +350,7 @@ func (t *tunnel) stopped(now time.Time, end l2tp.End) {
 		t.shard.engine.count.tunnelsEstablished.Add(-1)
 	}
 	t.log().Info("tunnel stopped", "ended_by", whose(end), "cause", end.Result.StopString())
+	t.tellDown()
 	t.waiting = nil
 	if len(t.sessions) == 0 {
 		t.detach()
@@ -359,10 +363,14 @@ func (t *tunnel) stopped(now time.Time, end l2tp.End) {
 // detach takes the tunnel out of the data plane. Its socket stays while the core lingers.
 func (t *tunnel) detach() {
 	if t.path == nil && !t.jobs.pending() {
+		t.tellDeleted()
 		t.shard.tellIfGone()
 		return
 	}
-	t.tearDown("deleting data tunnel", dataplane.Tunnel.Detach, func() { t.attached = false })
+	t.tearDown("deleting data tunnel", dataplane.Tunnel.Detach, func() {
+		t.attached = false
+		t.tellDeleted()
+	})
 }
 
 // tearDown has a worker take something of the tunnel out of the data plane, and
