@@ -1089,19 +1089,19 @@ const file_culvert_v1_session_proto_rawDesc = "" +
 	"\x0e_connect_speedB\x10\n" +
 	"\x0e_use_ppp_proxyB\t\n" +
 	"\a_no_pppB\x0e\n" +
-	"\f_trace_flags\"\xb9\x05\n" +
+	"\f_trace_flags\"\xd8\x05\n" +
 	"\x0eSessionProfile\x12M\n" +
 	"\fprofile_name\x18\x01 \x01(\tB%\xca\xd7\x19!\n" +
 	"\x17The name of the profile(\x010?8\x01p\n" +
 	"H\x00R\vprofileName\x88\x01\x01\x12E\n" +
 	"\n" +
 	"parameters\x18\x02 \x01(\v2\x1d.culvert.v1.SessionParametersB\x06\xca\xd7\x19\x02X\x01R\n" +
-	"parameters\x12\x95\x01\n" +
-	"\fsession_type\x18\x03 \x01(\x0e2\x17.culvert.v1.SessionTypeBT\xca\xd7\x19P\n" +
-	"HWhich calls are created with the profile, where the command does not say\"\x04laicH\x01R\vsessionType\x88\x01\x01:\xd6\x02\xca\xd7\x19\xd1\x02\n" +
+	"parameters\x12\xb4\x01\n" +
+	"\fsession_type\x18\x03 \x01(\x0e2\x17.culvert.v1.SessionTypeBs\xca\xd7\x19o\n" +
+	"HWhich calls are created with the profile, where the command does not say\"#laic, or lnoc where we are LNS onlyH\x01R\vsessionType\x88\x01\x01:\xd6\x02\xca\xd7\x19\xd1\x02\n" +
 	"\x0fsession profile\x120Parameters for the sessions that use the profile*\adefault2\fprofile_name2\x0einterface_name2\x13sequencing_required2\x10ppp_profile_name:\xbd\x01A parameter that is not set is taken from the session profile called default, and from the built-in defaults where that does not set it either. A change holds for sessions that begin later.B\x0f\n" +
 	"\r_profile_nameB\x0f\n" +
-	"\r_session_type\"\xcb\x18\n" +
+	"\r_session_type\"\xec\x18\n" +
 	"\aSession\x12S\n" +
 	"\vtunnel_name\x18\x01 \x01(\tB-\xca\xd7\x19)\n" +
 	"\x16The name of the tunnel(\x010?8\x01p\n" +
@@ -1117,9 +1117,9 @@ const file_culvert_v1_session_proto_rawDesc = "" +
 	"\x0eOur Session ID\"\x15a free one, at random(\x010\xff\xff\x038\x01\x8a\x01\asessionH\x03R\tsessionId\x88\x01\x01\x12j\n" +
 	"\fprofile_name\x18\x05 \x01(\tBB\xca\xd7\x19>\n" +
 	"\x13The session profile\"\x12that of the tunnelH\x01p\n" +
-	"z\x0fsession profileH\x04R\vprofileName\x88\x01\x01\x12\xbd\x01\n" +
-	"\fsession_type\x18\x06 \x01(\x0e2\x17.culvert.v1.SessionTypeB|\xca\xd7\x19x\n" +
-	"LWhich call it is; laic and lnoc can be created here, the other two by a peer\"&that of the session profile, else laicH\x01H\x05R\vsessionType\x88\x01\x01\x12[\n" +
+	"z\x0fsession profileH\x04R\vprofileName\x88\x01\x01\x12\xde\x01\n" +
+	"\fsession_type\x18\x06 \x01(\x0e2\x17.culvert.v1.SessionTypeB\x9c\x01\xca\xd7\x19\x97\x01\n" +
+	"LWhich call it is; laic and lnoc can be created here, the other two by a peer\"Ethat of the session profile, else laic, or lnoc where we are LNS onlyH\x01H\x05R\vsessionType\x88\x01\x01\x12[\n" +
 	"\tuser_name\x18\a \x01(\tB9\xca\xd7\x195\n" +
 	".The name that we authenticate with to the peer0\xff\x01H\x01H\x06R\buserName\x88\x01\x01\x12i\n" +
 	"\ruser_password\x18\b \x01(\tB?\xca\xd7\x19;\n" +

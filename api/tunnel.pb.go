@@ -1387,7 +1387,7 @@ const file_culvert_v1_tunnel_proto_rawDesc = "" +
 	"parameters\x128\n" +
 	"\x06status\x18\a \x01(\v2\x18.culvert.v1.TunnelStatusB\x06\xca\xd7\x19\x02`\x01R\x06status\x12\x95\x01\n" +
 	"\tconfig_id\x18\b \x01(\rBs\xca\xd7\x19o\n" +
-	"LTells apart the tunnels that are created with one peer: no two have the same\"\x17a free one from 1 to 99(\x010\xff\xff\x03H\x01H\x05R\bconfigId\x88\x01\x01:\x9f\x04\xca\xd7\x19\x9a\x04\n" +
+	"LTells apart the tunnels that are created with one peer: no two have the same\"\x17the lowest that is free(\x010\xff\xff\x03H\x01H\x05R\bconfigId\x88\x01\x01:\x9f\x04\xca\xd7\x19\x9a\x04\n" +
 	"\x06tunnel\x12&An L2TP control connection with a peer \x012\ttunnel_id2\vtunnel_name2\x05state2\x0epeer_tunnel_id2\x0epeer_host_name2\fpeer_address2\rsession_count2\x0fcreated_by_peer2\x06uptime:nA tunnel is named by tunnel_name or tunnel_id. A parameter that is not given is taken from the tunnel profile.R4\n" +
 	"\x04list\x12\n" +
 	"local_only\x1a\x18Only those that we began\"\x06originR9\n" +

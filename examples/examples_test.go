@@ -31,11 +31,11 @@ func TestAllLoad(t *testing.T) {
 func TestLNS(t *testing.T) {
 	s := load(t, "lns.conf")
 	addr := netip.MustParseAddr("198.51.100.7")
-	home := s.SelectPeer("laptop", addr).Tunnel
+	home := s.SelectPeer("laptop", netip.AddrPortFrom(addr, 1701)).Tunnel
 	if home.Parameters.AuthMode != api.AuthMode_AUTH_MODE_NONE || home.Parameters.MTU != 1400 {
 		t.Errorf("home = %+v", home)
 	}
-	branch := s.SelectPeer("branch.example.net", addr).Tunnel
+	branch := s.SelectPeer("branch.example.net", netip.AddrPortFrom(addr, 1701)).Tunnel
 	if branch.Parameters.AuthMode != api.AuthMode_AUTH_MODE_CHALLENGE ||
 		branch.Parameters.Secret == "" || branch.Parameters.MTU != 1400 {
 		t.Errorf("branch = %+v", branch)

@@ -253,10 +253,20 @@ func checkTunnel(t Tunnel) error {
 	return nil
 }
 
-func checkSession(m *api.Session, r Session) error {
-	if r.Type == api.SessionType_SESSION_TYPE_LNIC || r.Type == api.SessionType_SESSION_TYPE_LAOC {
+// checkSession checks what a session is: which call, and whether we may be its LAC
+// or LNS towards the tunnel's peer.
+func checkSession(m *api.Session, r Session, role api.Role) error {
+	const laic, lnoc = api.SessionType_SESSION_TYPE_LAIC, api.SessionType_SESSION_TYPE_LNOC
+	switch {
+	case r.Type != laic && r.Type != lnoc:
 		return &objectError{m, "session_type",
 			"session_type: expected laic or lnoc, the others are begun by a peer"}
+	case r.Type == laic && role == api.Role_ROLE_LNS:
+		return &objectError{m, "session_type",
+			"session_type=laic: by lac_lns of the peer profile we are LNS only: expected lnoc"}
+	case r.Type == lnoc && role == api.Role_ROLE_LAC:
+		return &objectError{m, "session_type",
+			"session_type=lnoc: by lac_lns of the peer profile we are LAC only: expected laic"}
 	}
 	return nil
 }

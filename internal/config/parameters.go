@@ -183,6 +183,7 @@ type Tunnel struct {
 	Dest            Host
 	ConfigID        uint16 // 0: a free one from 1 to 99
 	PeerProfileName string
+	Role            api.Role // what the peer profile lets us be
 	Parameters      TunnelParameters
 
 	// Chosen for the tunnel's sessions, for ResolveSession.
@@ -223,9 +224,9 @@ type Peer struct {
 	// Matched is whether a peer profile other than default fits: what
 	// AUTH_MODE_SIMPLE asks for.
 	Matched bool
-	// Port is the one from which the peer must come; 0: any.
+	// Port is the one from which the peer must come and does not; 0: it may come
+	// from where it comes.
 	Port uint16
-	Role api.Role
 	// Tunnel has no Name, ID or Dest: pass it to ResolveSession for each of the
 	// tunnel's sessions.
 	Tunnel Tunnel

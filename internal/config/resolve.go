@@ -13,26 +13,43 @@ import (
 const ipv6Overhead = 20
 
 // SelectPeer finds the peer profile for a peer that opens a tunnel, by its
-// Host Name, else by its address, else the one called default.
-func (s *Snapshot) SelectPeer(hostName string, addr netip.Addr) Peer {
-	addr = addr.Unmap().WithZone("")
-	name, matched := s.peerProfileFor(hostName, addr)
+// Host Name, else by its address, else the one called default. One whose
+// peer_port is another than the peer's is passed over.
+func (s *Snapshot) SelectPeer(hostName string, from netip.AddrPort) Peer {
+	addr := from.Addr().Unmap().WithZone("")
+	name, matched := s.peerProfileFor(hostName, netip.AddrPortFrom(addr, from.Port()))
 	peer, _ := find[*api.PeerProfile](s, name)
-	t := s.tunnelFor(nil, s.peerTunnelProfile(peer), peer, addr)
-	eff := s.Effective(peer).(*api.PeerProfile)
-	return Peer{
+	p := Peer{
 		ProfileName: name,
 		Matched:     matched,
-		Port:        uint16(eff.GetPeerPort()),
-		Role:        eff.GetLacLns(),
-		Tunnel:      t,
+		Tunnel:      s.tunnelFor(nil, s.peerTunnelProfile(peer), peer, addr),
 	}
+	if !s.comesFrom(name, from.Port()) {
+		p.Port = s.peerPort(name)
+	}
+	return p
+}
+
+// peerPort is the port of a peer profile, 0 if any will do.
+func (s *Snapshot) peerPort(name string) uint16 {
+	peer, _ := find[*api.PeerProfile](s, name)
+	return uint16(s.Effective(peer).(*api.PeerProfile).GetPeerPort())
+}
+
+// comesFrom reports whether a peer profile is for peers with a port.
+func (s *Snapshot) comesFrom(name string, port uint16) bool {
+	want := s.peerPort(name)
+	return want == 0 || want == port
 }
 
 // peerProfileFor never lets a peer that calls itself "default" pass as one
 // that has a profile.
-func (s *Snapshot) peerProfileFor(hostName string, addr netip.Addr) (name string, matched bool) {
-	if _, ok := find[*api.PeerProfile](s, hostName); ok && hostName != Default {
+func (s *Snapshot) peerProfileFor(
+	hostName string, from netip.AddrPort,
+) (name string, matched bool) {
+	addr := from.Addr()
+	if _, ok := find[*api.PeerProfile](s, hostName); ok && hostName != Default &&
+		s.comesFrom(hostName, from.Port()) {
 		return hostName, true
 	}
 	for _, l := range s.lengths {
@@ -43,7 +60,7 @@ func (s *Snapshot) peerProfileFor(hostName string, addr netip.Addr) (name string
 		if err != nil {
 			continue
 		}
-		if name, ok := s.peers[l][p.Addr()]; ok {
+		if name, ok := s.peers[l][p.Addr()]; ok && s.comesFrom(name, from.Port()) {
 			return name, true
 		}
 	}
@@ -120,6 +137,7 @@ func (s *Snapshot) tunnelFor(own *api.TunnelParameters, profileName string,
 		}
 	}
 	mtuSet, maxDelaySet := eff.GetParameters().Mtu != nil, eff.GetParameters().PersistMaxDelay != nil
+	portSet := eff.GetParameters().PeerUdpPort != nil
 	schema.SetDefaults(eff)
 	params := tunnelParameters(eff.GetParameters())
 	params.ProfileName = profileName
@@ -127,12 +145,17 @@ func (s *Snapshot) tunnelFor(own *api.TunnelParameters, profileName string,
 	if !mtuSet && addr.Is6() {
 		params.MTU -= ipv6Overhead
 	}
+	peerEff := s.Effective(peer).(*api.PeerProfile)
+	if port := peerEff.GetPeerPort(); !portSet && port > 0 {
+		params.PeerUDPPort = uint16(port)
+	}
 	if pend := s.system.TunnelPersistPend; !maxDelaySet && pend > 0 {
 		params.PersistMaxDelay = pend
 		params.PersistDelay = min(params.PersistDelay, pend)
 	}
 	return Tunnel{
 		PeerProfileName: peer.GetProfileName(),
+		Role:            peerEff.GetLacLns(),
 		Parameters:      params,
 		SessionProfileName: firstNonEmpty(own.GetSessionProfileName(),
 			profile.GetParameters().GetSessionProfileName(), peer.GetSessionProfileName(),
@@ -159,7 +182,7 @@ func (s *Snapshot) ResolveSession(t Tunnel, m *api.Session) (Session, error) {
 		SubAddress:    m.GetSubAddress(),
 		Proxy:         proxyOf(m),
 	}
-	if err := checkSession(m, r); err != nil {
+	if err := checkSession(m, r, t.Role); err != nil {
 		return Session{}, err
 	}
 	return s.sessionFor(t, r, m), nil
@@ -170,8 +193,11 @@ func (s *Snapshot) sessionType(t Tunnel, m *api.Session) api.SessionType {
 	profile, _ := find[*api.SessionProfile](s,
 		firstNonEmpty(m.GetProfileName(), t.SessionProfileName, Default))
 	base, _ := find[*api.SessionProfile](s, Default)
-	return or(m.GetSessionType(), or(profile.GetSessionType(),
-		or(base.GetSessionType(), api.SessionType_SESSION_TYPE_LAIC)))
+	usual := api.SessionType_SESSION_TYPE_LAIC
+	if t.Role == api.Role_ROLE_LNS {
+		usual = api.SessionType_SESSION_TYPE_LNOC
+	}
+	return or(m.GetSessionType(), or(profile.GetSessionType(), or(base.GetSessionType(), usual)))
 }
 
 // IncomingSession resolves a session that the peer of tunnel t begins.

@@ -45,11 +45,68 @@ func TestSelectPeer(t *testing.T) {
 		{"", "198.51.100.1", "default", "default", false},
 	}
 	for _, tt := range tests {
-		p := s.SelectPeer(tt.host, netip.MustParseAddr(tt.addr))
+		p := s.SelectPeer(tt.host, from(tt.addr))
 		if p.ProfileName != tt.peer || p.Matched != tt.matched ||
 			p.Tunnel.Parameters.ProfileName != tt.tunnel {
 			t.Errorf("SelectPeer(%q, %s) = %s, %v, tunnel profile %s; want %s, %v, %s", tt.host, tt.addr,
 				p.ProfileName, p.Matched, p.Tunnel.Parameters.ProfileName, tt.peer, tt.matched, tt.tunnel)
+		}
+	}
+}
+
+// from is a peer's address with the usual port.
+func from(addr string) netip.AddrPort {
+	return netip.AddrPortFrom(netip.MustParseAddr(addr), 1701)
+}
+
+// TestSelectPeerByPort: a profile with a port is for peers that come from there.
+func TestSelectPeerByPort(t *testing.T) {
+	s := load(t, `
+		peer profile create profile_name=branch peer_port=5000
+		peer profile create profile_name=net peer_ipaddr=192.0.2.0/24
+		peer profile create profile_name=host peer_ipaddr=192.0.2.7 peer_port=5000
+	`).Snapshot()
+	tests := []struct{ host, from, want string }{
+		{"branch", "198.51.100.1:5000", "branch"},
+		{"branch", "198.51.100.1:1701", "default"},
+		{"branch", "192.0.2.7:1701", "net"},
+		{"other", "192.0.2.7:5000", "host"},
+		{"other", "192.0.2.7:5001", "net"},
+	}
+	for _, tt := range tests {
+		p := s.SelectPeer(tt.host, netip.MustParseAddrPort(tt.from))
+		if p.ProfileName != tt.want || p.Port != 0 {
+			t.Errorf("SelectPeer(%q, %s) = %s, port %d; want %s", tt.host, tt.from, p.ProfileName,
+				p.Port, tt.want)
+		}
+	}
+	strict := load(t, "peer profile modify profile_name=default peer_port=1701").Snapshot()
+	if p := strict.SelectPeer("x", netip.MustParseAddrPort("192.0.2.7:1702")); p.Port != 1701 {
+		t.Errorf("from another port than that of the default profile: Port = %d, want 1701", p.Port)
+	}
+}
+
+// TestPeerProfileForOwnTunnels: its port and its role hold for tunnels of ours too.
+func TestPeerProfileForOwnTunnels(t *testing.T) {
+	s := load(t, `
+		peer profile create profile_name=pop peer_port=5000 lac_lns=lns
+		tunnel profile create profile_name=else peer_udp_port=6000
+	`).Snapshot()
+	for profile, port := range map[string]uint16{"": 5000, "else": 6000} {
+		asked := &api.Tunnel{DestIpaddr: new("192.0.2.1"), PeerProfileName: new("pop")}
+		if profile != "" {
+			asked.ProfileName = &profile
+		}
+		got, err := s.ResolveTunnel(asked)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Parameters.PeerUDPPort != port || got.Role != api.Role_ROLE_LNS {
+			t.Errorf("port %d, role %v; want %d, lns", got.Parameters.PeerUDPPort, got.Role, port)
+		}
+		session, err := s.ResolveSession(got, &api.Session{})
+		if err != nil || session.Type != api.SessionType_SESSION_TYPE_LNOC {
+			t.Errorf("ResolveSession = %v, %v; want lnoc", session.Type, err)
 		}
 	}
 }
@@ -63,7 +120,7 @@ func TestZeroMaskIsLeast(t *testing.T) {
 	for addr, want := range map[string]string{
 		"10.1.1.1": "net", "192.0.2.1": "all", "2001:db8::1": "all",
 	} {
-		if got := s.SelectPeer("x", netip.MustParseAddr(addr)).ProfileName; got != want {
+		if got := s.SelectPeer("x", from(addr)).ProfileName; got != want {
 			t.Errorf("SelectPeer(%s) = %s, want %s", addr, got, want)
 		}
 	}
@@ -80,7 +137,7 @@ func TestInheritance(t *testing.T) {
 		ppp profile modify profile_name=default mru=1300
 		peer profile create profile_name=peer tunnel_profile_name=p session_profile_name=s1 ppp_profile_name=pp
 	`).Snapshot()
-	tunnel := s.SelectPeer("peer", netip.MustParseAddr("192.0.2.1")).Tunnel
+	tunnel := s.SelectPeer("peer", from("192.0.2.1")).Tunnel
 	p := tunnel.Parameters
 	if p.HelloTimeout != 20*time.Second || p.MaxRetries != 7 || p.RetryTimeout != time.Second ||
 		p.HostName != "lns" || p.MTU != 1460 {
@@ -93,7 +150,7 @@ func TestInheritance(t *testing.T) {
 	if ppp := session.PPP; ppp.ProfileName != "pp" || ppp.MTU != 1400 || ppp.MRU != 1300 || !ppp.AuthPeer {
 		t.Errorf("PPP parameters = %+v", session.PPP)
 	}
-	if mtu := s.SelectPeer("peer", netip.MustParseAddr("2001:db8::1")).Tunnel.Parameters.MTU; mtu != 1440 {
+	if mtu := s.SelectPeer("peer", from("2001:db8::1")).Tunnel.Parameters.MTU; mtu != 1440 {
 		t.Errorf("MTU over IPv6 = %d, want 1440", mtu)
 	}
 }

@@ -106,7 +106,7 @@ func BenchmarkLoad30000Users(b *testing.B) {
 
 func BenchmarkIncomingSession(b *testing.B) {
 	s := config.NewStore("m").Snapshot()
-	tunnel := s.SelectPeer("", addr("192.0.2.1")).Tunnel
+	tunnel := s.SelectPeer("", from("192.0.2.1")).Tunnel
 	for b.Loop() {
 		s.IncomingSession(tunnel, 3)
 	}

@@ -71,7 +71,7 @@ func (s *shard) losesTie(peer netip.Addr, sccrq l2tp.SCCRQ) bool {
 // accept makes a tunnel for an SCCRQ, or refuses it with a StopCCN.
 func (s *shard) accept(d dataplane.Datagram, sccrq l2tp.SCCRQ) {
 	snapshot := s.engine.store.Snapshot()
-	peer := snapshot.SelectPeer(sccrq.HostName, d.Peer.Addr().Unmap())
+	peer := snapshot.SelectPeer(sccrq.HostName, d.Peer)
 	id := s.newTunnelID()
 	if id == 0 {
 		s.engine.count.tunnelsRefused.Add(1)
@@ -132,6 +132,8 @@ func (e *Engine) refuses(sys config.System, peer config.Peer) *l2tp.Result {
 		return stopError(l2tp.ErrorTryAnother, "administratively disabled")
 	case sys.MaxTunnels > 0 && e.count.tunnels.Load() >= int64(sys.MaxTunnels):
 		return stopError(l2tp.ErrorResources, "too many tunnels")
+	case peer.Port != 0:
+		return &l2tp.Result{Code: l2tp.StopNotAuthorized, Message: "unexpected port"}
 	case peer.Tunnel.Parameters.AuthMode == api.AuthMode_AUTH_MODE_SIMPLE && !peer.Matched:
 		return &l2tp.Result{Code: l2tp.StopNotAuthorized, Message: "unknown peer"}
 	}
