@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// frameText is one line that says what a frame is. Passwords and responses are left out.
-func frameText(b []byte) string {
+// Describe is one line that says what a frame is. Passwords and responses are left out.
+func Describe(b []byte) string {
 	proto, info, err := ParseFrame(b)
 	if err != nil {
 		return fmt.Sprintf("malformed frame of %d bytes", len(b))

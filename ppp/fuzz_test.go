@@ -17,7 +17,7 @@ func FuzzParse(f *testing.F) {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		_ = frameText(b)
+		_ = Describe(b)
 		proto, info, err := ParseFrame(b)
 		if err != nil {
 			return

@@ -61,9 +61,9 @@ func TestFramesAreNotKept(t *testing.T) {
 	l.Step(epoch, LowerUp{})
 	in := []byte{0xc0, 0x21, 1, 1, 0, 10, 19, 6, 1, 2, 3, 4}
 	out := l.Step(epoch, FrameReceived{Frame: in})
-	want := frameText(out[0].(SendFrame).Frame)
+	want := Describe(out[0].(SendFrame).Frame)
 	clear(in)
-	if got := frameText(out[0].(SendFrame).Frame); got != want {
+	if got := Describe(out[0].(SendFrame).Frame); got != want {
 		t.Errorf("an answer changed with the frame it answers: %s, want %s", got, want)
 	}
 	if e := l.Terms().PeerEndpoint; string(e) != "\x01\x02\x03\x04" {

@@ -27,7 +27,7 @@ func (e LowerUp) GoString() string { return e.String() }
 func (LowerDown) String() string { return "lower layer down" }
 
 // String says what was received.
-func (e FrameReceived) String() string { return "received " + frameText(e.Frame) }
+func (e FrameReceived) String() string { return "received " + Describe(e.Frame) }
 
 // GoString is String.
 func (e FrameReceived) GoString() string { return e.String() }
@@ -48,7 +48,7 @@ func (e AddressesRefused) String() string { return "addresses refused: " + e.Rea
 func (e CloseRequested) String() string { return "close requested: " + e.Reason }
 
 // String says what is sent.
-func (a SendFrame) String() string { return "send " + frameText(a.Frame) }
+func (a SendFrame) String() string { return "send " + Describe(a.Frame) }
 
 // GoString is String.
 func (a SendFrame) GoString() string { return a.String() }

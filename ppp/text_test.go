@@ -62,8 +62,8 @@ func TestNames(t *testing.T) {
 		{ProtocolIPv6CP.String(), "IPV6CP"}, {Protocol(0x2b).String(), "protocol 0x002b"},
 		{IPv6.String(), "IPv6"}, {LoopDetected.String(), "loop detected"},
 		{printable([]byte("a\x1b[2Jb\n")), "a?[2Jb?"},
-		{frameText([]byte{0xc0, 0x21, 1}), "LCP malformed packet of 1 bytes"},
-		{frameText(nil), "malformed frame of 0 bytes"},
+		{Describe([]byte{0xc0, 0x21, 1}), "LCP malformed packet of 1 bytes"},
+		{Describe(nil), "malformed frame of 0 bytes"},
 	} {
 		if c.got != c.want {
 			t.Errorf("got %q, want %q", c.got, c.want)

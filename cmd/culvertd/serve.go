@@ -22,6 +22,7 @@ import (
 	"culvert/internal/management"
 	"culvert/internal/pool"
 	"culvert/internal/resolver"
+	"culvert/internal/trace"
 )
 
 // shutdownLimit is how long sessions and tunnels may take to end politely
@@ -60,6 +61,7 @@ func (f *flags) serve(ctx context.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	events := event.NewLog(event.DefaultCapacity)
+	recorder := trace.New(trace.Options{Log: log})
 	e, err := engine.New(engine.Options{
 		Store:    store,
 		Pools:    pools,
@@ -69,6 +71,7 @@ func (f *flags) serve(ctx context.Context, stdout, stderr io.Writer) error {
 		Events:   events,
 		Listen:   listen,
 		Log:      log,
+		Trace:    recorder,
 		Version:  version(),
 	})
 	if err != nil {
@@ -77,7 +80,8 @@ func (f *flags) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	log.Info("serving", "dataplane", plane.kind, "listen", e.Listening(), "socket", f.socket)
 	return runUntilDone(ctx, log, e, func(ctx context.Context) error {
 		return management.Serve(ctx, socket, &management.Server{
-			Store: store, Backend: e, Version: version(), Events: events})
+			Store: store, Backend: e, Version: version(), Events: events,
+			Trace: recorder})
 	})
 }
 

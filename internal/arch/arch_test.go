@@ -47,10 +47,11 @@ var mayImport = map[string][]string{
 	"internal/resolver":         {},
 	"internal/event":            {"api"},
 	"internal/dataplane":        {"l2tp", "kernel"},
-	"internal/management":       {"api", "api/apiconnect", "internal/config", "internal/event", "internal/schema"},
+	"internal/trace":            {"l2tp", "ppp", "internal/schema"},
+	"internal/management":       {"api", "api/apiconnect", "internal/config", "internal/event", "internal/schema", "internal/trace"},
 	"internal/shell":            {"api", "api/apiconnect", "internal/schema"},
-	"internal/engine":           {"api", "l2tp", "ppp", "internal/config", "internal/dataplane", "internal/event", "internal/management", "internal/pool", "internal/schema"},
-	"cmd/culvertd":              {"kernel", "internal/config", "internal/dataplane", "internal/engine", "internal/event", "internal/management", "internal/pool", "internal/resolver"},
+	"internal/engine":           {"api", "l2tp", "ppp", "internal/config", "internal/dataplane", "internal/event", "internal/management", "internal/pool", "internal/schema", "internal/trace"},
+	"cmd/culvertd":              {"kernel", "internal/config", "internal/dataplane", "internal/engine", "internal/event", "internal/management", "internal/pool", "internal/resolver", "internal/trace"},
 	"cmd/l2tpconfig":            {"api", "internal/shell"},
 }
 

@@ -18,6 +18,7 @@ import (
 	"culvert/internal/dataplane"
 	"culvert/internal/event"
 	"culvert/internal/pool"
+	"culvert/internal/trace"
 	"culvert/l2tp"
 )
 
@@ -31,6 +32,9 @@ type Options struct {
 	Note   string
 	Listen []netip.AddrPort
 	Log    *slog.Logger
+
+	// Trace keeps what happens; nil keeps nothing.
+	Trace *trace.Recorder
 
 	// Resolver takes the name servers that peers give us; nil ignores them.
 	Resolver Resolver
@@ -58,6 +62,7 @@ type Engine struct {
 	pools     *pool.Pools
 	resolver  Resolver
 	events    *event.Log
+	trace     *trace.Recorder
 	path      dataplane.Dataplane
 	note      string
 	version   string
@@ -104,6 +109,7 @@ func New(opts Options) (*Engine, error) {
 		pools:    opts.Pools,
 		resolver: opts.Resolver,
 		events:   opts.Events,
+		trace:    opts.Trace,
 		note:     opts.Note,
 		version:  opts.Version,
 		started:  time.Now(),
@@ -120,6 +126,8 @@ func New(opts Options) (*Engine, error) {
 	if e.pools == nil {
 		e.pools = pool.New()
 	}
+	e.traceAs(e.store.Snapshot())
+	e.store.Subscribe(func(_, now *config.Snapshot) { e.traceAs(now) })
 	e.jobContext, e.cancelJobs = context.WithCancel(context.Background())
 	for i := range or(opts.Shards, runtime.GOMAXPROCS(0)) {
 		e.shards = append(e.shards, newShard(e, i))

@@ -12,6 +12,7 @@ import (
 	"culvert/internal/config"
 	"culvert/internal/event"
 	"culvert/internal/schema"
+	"culvert/internal/trace"
 )
 
 // APIVersion counts the changes of the schema that an older client cannot read.
@@ -27,6 +28,7 @@ type Server struct {
 	Config Configurator
 	// Events is what Watch sends.
 	Events *event.Log
+	Trace  *trace.Recorder
 }
 
 // Version says which daemon this is.
