@@ -76,9 +76,12 @@ func (l *Link) startAuthentication() {
 	s.PeerAuth = PeerAuthState{Method: s.LCP.Auth, ID: s.PeerAuth.ID}
 	s.LocalAuth = LocalAuthState{Method: s.LCP.PeerAuth, ID: s.LocalAuth.ID}
 	l.start(timerPhase, l.cfg.authTimeout())
+	if s.PeerAuth.Method == PAP {
+		l.start(timerPhase, l.cfg.papTimeout()) // there is nothing that we could repeat
+	}
 	l.startPeerAuth()
 	if s.LocalAuth.Method == PAP {
-		s.LocalAuth.Attempts = clampCount(l.cfg.authAttempts())
+		s.LocalAuth.Attempts = clampCount(l.cfg.papAttempts())
 		l.sendPAPRequest()
 	}
 	l.checkAuthentication()
@@ -122,6 +125,9 @@ func (l *Link) ask(c Credentials) {
 	a := &l.state.PeerAuth
 	a.Pending, a.Waiting, a.Answered, a.Name = true, false, false, c.Name
 	l.stop(timerPeerAuth)
+	if a.Method == PAP && l.state.Phase == PhaseAuthenticate {
+		l.start(timerPhase, l.cfg.authTimeout()) // what was waited for has come
+	}
 	l.state.Serial++
 	a.Serial = l.state.Serial
 	l.act(Authenticate{Credentials: c, Serial: a.Serial})

@@ -35,6 +35,8 @@ const (
 type Config struct {
 	// LCP (RFC 1661, 6).
 	MRU     uint16 // bytes; what we can receive, 128 to 16384; default 1500 (not sent then)
+	ACCM    uint32 // the control characters that the peer is to escape (RFC 1662, 7.1)
+	NoACCM  bool   // do not negotiate that
 	Passive bool   // wait for the peer's first Configure-Request
 	NoMagic bool   // do not negotiate a Magic-Number
 
@@ -45,15 +47,15 @@ type Config struct {
 	User         string       // who we are, if we are asked
 	Password     Secret
 	AuthTimeout  time.Duration // for the whole of authentication; default 60 s
-	AuthInterval time.Duration // between repetitions of a challenge or a PAP request; default 3 s
-	AuthAttempts int           // repetitions; default 10
+	AuthInterval time.Duration // between repetitions of what is not PAP; default 3 s
+	AuthAttempts int           // transmissions of one such packet; default 10
 	Rechallenge  time.Duration // CHAP only: between challenges once the link is up; 0 never
+	PAPInterval  time.Duration // between repetitions of our PAP request; default AuthInterval
+	PAPAttempts  int           // transmissions of it; default AuthAttempts
+	PAPTimeout   time.Duration // the wait for the peer's PAP request; default AuthTimeout
 
-	// Timers and counters of every control protocol (RFC 1661, 4.6).
-	RestartInterval time.Duration // default 3 s
-	MaxConfigure    int           // default 10
-	MaxTerminate    int           // default 2
-	MaxFailure      int           // Configure-Naks before Configure-Reject; default 5
+	LCP Limits
+	NCP Limits // of the network control protocols; a zero field is as LCP's
 
 	// LCP Echo (RFC 1661, 5.8).
 	EchoInterval time.Duration // 0: none are sent
@@ -68,6 +70,14 @@ type Config struct {
 	RequestWINS bool // ask for NBNS servers (RFC 1877)
 
 	Rand io.Reader // magic numbers, challenges, interface identifiers; default crypto/rand.Reader
+}
+
+// Limits are the timer and the counters of a control protocol (RFC 1661, 4.6).
+type Limits struct {
+	RestartInterval time.Duration // default 3 s
+	MaxConfigure    int           // Configure-Requests without an answer; default 10
+	MaxTerminate    int           // Terminate-Requests without an answer; default 2
+	MaxFailure      int           // Configure-Naks before Configure-Reject; default 5
 }
 
 // Addresses is what the engine lets a link use, and what a link ended up with.

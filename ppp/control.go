@@ -105,11 +105,11 @@ func (l *Link) do(i int, a actions, answer packet) {
 		l.leaveOpened(i)
 	}
 	if a&irc != 0 {
-		c.Restarts = l.initialRestarts(a)
+		c.Restarts = l.initialRestarts(i, a)
 	}
 	if a&zrc != 0 {
 		c.Restarts = 0
-		l.start(timer(i), l.cfg.restartInterval())
+		l.start(timer(i), l.cfg.limits(i).RestartInterval)
 	}
 	if a&scr != 0 {
 		l.sendConfigureRequest(i)
@@ -130,11 +130,11 @@ func (l *Link) do(i int, a actions, answer packet) {
 
 // initialRestarts: Max-Terminate where a Terminate-Request is about to be sent,
 // Max-Configure otherwise.
-func (l *Link) initialRestarts(a actions) uint8 {
+func (l *Link) initialRestarts(i int, a actions) uint8 {
 	if a&str != 0 {
-		return clampCount(l.cfg.maxTerminate())
+		return clampCount(l.cfg.limits(i).MaxTerminate)
 	}
-	return clampCount(l.cfg.maxConfigure())
+	return clampCount(l.cfg.limits(i).MaxConfigure)
 }
 
 func clampCount(n int) uint8 { return uint8(min(n, 255)) }
@@ -188,7 +188,7 @@ func (l *Link) count(i int) {
 	if c.Restarts > 0 {
 		c.Restarts--
 	}
-	l.start(timer(i), l.cfg.restartInterval())
+	l.start(timer(i), l.cfg.limits(i).RestartInterval)
 }
 
 // answer sends what a packet of the peer is answered with.
@@ -277,7 +277,7 @@ func (l *Link) receiveConfigureRequest(i int, p packet) {
 // judge makes the answer to a Configure-Request (RFC 1661, 5.2 to 5.4).
 func (l *Link) judge(i int, p packet) packet {
 	n := l.negotiatorOf(i)
-	final := int(l.state.Controls[i].Naks) >= l.cfg.maxFailure()
+	final := int(l.state.Controls[i].Naks) >= l.cfg.limits(i).MaxFailure
 	n.begin()
 	var naks, rejects []byte
 	for o := range options(p.data) {
@@ -362,7 +362,7 @@ func (l *Link) takeRefusal(i int, p packet) {
 	c := &l.state.Controls[i]
 	final := p.code == configureReject
 	if p.code == configureNak {
-		final = int(c.PeerNaks) >= l.cfg.maxFailure()
+		final = int(c.PeerNaks) >= l.cfg.limits(i).MaxFailure
 		countUp(&c.PeerNaks)
 	}
 	n := l.negotiatorOf(i)

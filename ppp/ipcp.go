@@ -116,7 +116,7 @@ func (n ipcp) judgeAddress(o option) (judgement, []byte) {
 	s.PeerSaidAddress = true
 	switch want := s.GrantedPeer; {
 	case want != (addr4{}) && (len(o.value) != 4 || addr4(o.value) != want):
-		if int(n.l.state.Controls[ipcpIndex].Naks) >= n.l.cfg.maxFailure() {
+		if int(n.l.state.Controls[ipcpIndex].Naks) >= n.l.cfg.limits(ipcpIndex).MaxFailure {
 			s.RefusedPeer = true // the Nak becomes a Reject
 		}
 		return naked, want[:]

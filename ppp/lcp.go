@@ -49,7 +49,10 @@ func (n lcp) s() *LCPState { return &n.l.state.LCP }
 
 func (n lcp) reset() {
 	cfg, loops := n.l.cfg, n.s().Loops
-	*n.s() = LCPState{MRU: cfg.mru(), Loops: loops, WithoutMagic: cfg.NoMagic}
+	*n.s() = LCPState{
+		MRU: cfg.mru(), ACCM: cfg.ACCM, Loops: loops,
+		WithoutACCM: cfg.NoACCM, WithoutMagic: cfg.NoMagic,
+	}
 	if len(cfg.AuthPeer) > 0 {
 		n.s().Auth = cfg.AuthPeer[0]
 	}
@@ -183,7 +186,7 @@ func (n lcp) judgeMagic(o option) (judgement, []byte) {
 
 func (n lcp) countLoop() {
 	countUp(&n.s().Loops)
-	if int(n.s().Loops) > n.l.cfg.maxFailure() {
+	if int(n.s().Loops) > n.l.cfg.limits(lcpIndex).MaxFailure {
 		n.l.giveUp(lcpIndex, LoopDetected, "our own Magic-Number keeps coming back")
 	}
 }

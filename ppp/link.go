@@ -200,10 +200,16 @@ func (l *Link) lowerUp(p *Proxy) {
 	case l.cfg.Passive:
 		lcp{l}.reset()
 		c.State = Stopped
-		l.start(timerPhase, time.Duration(l.cfg.maxConfigure())*l.cfg.restartInterval())
+		l.start(timerPhase, l.passiveWait())
 	default:
 		l.fire(lcpIndex, evUp, packet{})
 	}
+}
+
+// passiveWait is as long as an active link would go on asking.
+func (l *Link) passiveWait() time.Duration {
+	limits := l.cfg.limits(lcpIndex)
+	return time.Duration(limits.MaxConfigure) * limits.RestartInterval
 }
 
 func (l *Link) lowerDown() {

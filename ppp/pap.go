@@ -68,7 +68,7 @@ func (l *Link) sendPAPRequest() {
 	data := appendCounted(nil, clip(l.cfg.User, 255))
 	data = appendCounted(data, clip(string(l.cfg.Password), 255))
 	l.send(ProtocolPAP, packet{papRequest, a.ID, data})
-	l.start(timerLocalAuth, l.cfg.authInterval())
+	l.start(timerLocalAuth, l.cfg.papInterval())
 }
 
 // receivePAPReply takes the answer to any of our requests: they all said the same.

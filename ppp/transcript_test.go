@@ -214,19 +214,45 @@ func (s *script) configure(args []string) {
 			cfg.EchoInterval = s.duration(v)
 		case "rechallenge":
 			cfg.Rechallenge = s.duration(v)
-		case "restart":
-			cfg.RestartInterval = s.duration(v)
-		case "maxconfigure":
-			cfg.MaxConfigure = int(s.number(v, 10, 16))
-		case "maxterminate":
-			cfg.MaxTerminate = int(s.number(v, 10, 16))
-		case "maxfailure":
-			cfg.MaxFailure = int(s.number(v, 10, 16))
+		case "accm":
+			cfg.ACCM = uint32(s.number(v, 16, 32))
+		case "noaccm":
+			cfg.NoACCM = true
+		case "papinterval":
+			cfg.PAPInterval = s.duration(v)
+		case "papattempts":
+			cfg.PAPAttempts = int(s.number(v, 10, 16))
+		case "paptimeout":
+			cfg.PAPTimeout = s.duration(v)
 		default:
-			s.t.Fatalf("unknown setting %q", a)
+			limits := &cfg.LCP
+			word, ncp := strings.CutPrefix(k, "ncp-")
+			if ncp {
+				limits = &cfg.NCP
+			}
+			if !s.limit(limits, word, v) {
+				s.t.Fatalf("unknown setting %q", a)
+			}
 		}
 	}
 	s.link, s.cfg, s.now, s.last = NewLink(cfg), cfg, epoch, map[Protocol]packet{}
+}
+
+// limit sets a timer or counter; it tells whether it knew it.
+func (s *script) limit(l *Limits, word, v string) bool {
+	switch word {
+	case "restart":
+		l.RestartInterval = s.duration(v)
+	case "maxconfigure":
+		l.MaxConfigure = int(s.number(v, 10, 16))
+	case "maxterminate":
+		l.MaxTerminate = int(s.number(v, 10, 16))
+	case "maxfailure":
+		l.MaxFailure = int(s.number(v, 10, 16))
+	default:
+		return false
+	}
+	return true
 }
 
 func (s *script) step(ev Event) {
