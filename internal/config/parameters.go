@@ -159,6 +159,7 @@ type PPPParameters struct {
 	RemoteName         string // the only name that the peer may have; empty: any
 	Trace              schema.TraceFlags
 	AsyncMap           uint32
+	AsyncMapSet        bool // by a profile, rather than built in
 	SyncMode           api.SyncMode
 	PAPMaxAuthRequests int
 	PAPRestartInterval time.Duration

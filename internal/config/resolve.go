@@ -246,6 +246,8 @@ func (s *Snapshot) pppFor(name string, kind api.SessionType, mtu int) PPPParamet
 	r.ProfileName = name
 	r.LocalName = firstNonEmpty(r.LocalName, s.system.HostName)
 	r.AuthPeer = authPeer(eff, kind)
+	base, _ := find[*api.PPPProfile](s, Default)
+	r.AsyncMapSet = profile.Asyncmap != nil || base != nil && base.Asyncmap != nil
 	if mtu > 0 {
 		r.MRU = min(r.MRU, mtu)
 	}

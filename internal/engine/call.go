@@ -16,6 +16,8 @@ type call struct {
 	asked    *api.Session
 	session  *session // the attempt that runs, or nil
 	attempts uint64
+	failures int // in a row
+	limit    int // after so many it is given up; 0: never
 	retry    backoff
 	deleted  bool
 	cause    string
@@ -101,6 +103,7 @@ func (c *call) placeCall(now time.Time) {
 	s := t.newSession(now, id, kind)
 	s.settings = t.shard.settings.session(snapshot, resolved, false)
 	s.wanted, c.session = c, s
+	c.limit = resolved.PPP.MaxFailureCount
 	c.attempts++
 	s.tellCreated()
 	t.shard.step(t, l2tp.PlaceCall{Session: id, Kind: kind, Call: s.settings.asCall()})
@@ -128,12 +131,25 @@ func (c *call) log(message string, cause any) {
 }
 
 // up is called when the session carries a network: later attempts begin anew.
-func (c *call) up() { c.retry.delay, c.dialer.retry.delay = 0, 0 }
+func (c *call) up() {
+	c.retry.delay, c.dialer.retry.delay = 0, 0
+	c.failures = 0
+}
 
 // sessionEnded tries again later if the tunnel persists, or forgets the call.
 func (c *call) sessionEnded(now time.Time) {
 	cause := c.session.endText()
+	if !c.session.wasUp {
+		c.failures++
+	}
 	c.session = nil
+	if c.limit > 0 && c.failures >= c.limit && !c.deleted {
+		c.dialer.shard.engine.log.Warn("session given up", "tunnel", c.dialer,
+			"name", c.asked.GetSessionName(), "attempts", c.failures, "cause", cause)
+		c.cause = cause
+		c.forget()
+		return
+	}
 	c.failed(now, cause)
 }
 

@@ -3,6 +3,7 @@ package engine
 import (
 	"time"
 
+	"culvert/internal/config"
 	"culvert/l2tp"
 	"culvert/ppp"
 )
@@ -10,7 +11,7 @@ import (
 // beginLink makes the session's PPP link and gives it the frames that came early.
 func (s *session) beginLink() {
 	s.linkBy = time.Time{}
-	s.link = ppp.NewLink(s.settings.link)
+	s.link = ppp.NewLink(s.settings.linkConfig(s.call))
 	s.shard().stepLink(s, ppp.LowerUp{Proxy: s.proxy()})
 	for _, frame := range s.early {
 		s.shard().stepLink(s, ppp.FrameReceived{Frame: frame})
@@ -113,7 +114,7 @@ func (s *session) linkUp(terms ppp.Terms) {
 // hears of its success: its first IPCP packet finds it.
 func (s *session) authenticate(a ppp.Authenticate) {
 	c := a.Credentials
-	verdict := s.engine().verify(c)
+	verdict := s.verify(c)
 	answer := func() {
 		s.shard().stepLink(s, ppp.Authenticated{Verdict: verdict, Serial: a.Serial})
 	}
@@ -132,14 +133,21 @@ func (s *session) authenticate(a ppp.Authenticate) {
 	}
 }
 
-// verify checks credentials against the local users. For an unknown user it
-// takes as long, and says the same, as for a wrong password.
-func (e *Engine) verify(c ppp.Credentials) ppp.Verdict {
-	password := ppp.Secret(e.decoy)
-	if user, ok := e.user(c.Name); ok {
+// verify checks credentials against the local users. For an unknown user, and
+// for one who may not have this session, it takes as long, and says the same, as
+// for a wrong password.
+func (s *session) verify(c ppp.Credentials) ppp.Verdict {
+	password := ppp.Secret(s.engine().decoy)
+	if user, ok := s.engine().user(c.Name); ok && s.maySignIn(c.Name, user) {
 		password = ppp.Secret(user.Password)
 	}
 	return ppp.Verify(c, password)
+}
+
+// maySignIn tells whether the profile lets a user who gave a name have the session.
+func (s *session) maySignIn(name string, user config.User) bool {
+	only := s.settings.PPP.RemoteName
+	return only == "" || only == name || only == user.Name
 }
 
 // linkFinished ends the call when PPP has ended.
@@ -150,7 +158,11 @@ func (s *session) linkFinished(end ppp.End) {
 	if s.cause == "" {
 		s.cause = end.Detail
 	}
-	s.hangUpCall(callResult(end))
+	s.endCall(l2tp.HangUp{
+		Session:    s.id,
+		Result:     callResult(end),
+		Disconnect: disconnectCause(end, s.network.chosen),
+	})
 }
 
 // callResult says to the peer's L2TP why PPP ended (RFC 2661, 4.4.2).

@@ -187,7 +187,7 @@ func (s *session) reachUp(now time.Time) {
 	s.phase = up
 	s.wasUp = true
 	s.engine().count.sessionsUp.Add(1)
-	s.setupBy = time.Time{}
+	s.limitLife(now)
 	s.setUpDone()
 	if s.wanted != nil {
 		s.wanted.up()

@@ -40,7 +40,8 @@ type session struct {
 
 	created       time.Time
 	establishedAt time.Time
-	setupBy       time.Time // when a session without a network is given up
+	endBy         time.Time // when a session without a network is given up, or one with it ended
+	idleBy        time.Time // when to ask how long it has been idle
 	linkBy        time.Time // when PPP begins, if the peer does not begin before
 	end           *l2tp.End
 	cause         string // why PPP ended, if it did
@@ -63,7 +64,7 @@ const maxEarly = 8
 func (t *tunnel) newSession(now time.Time, id l2tp.SessionID, kind l2tp.CallKind) *session {
 	s := &session{tunnel: t, id: id, kind: kind, created: now, counted: true}
 	if limit := t.shard.engine.store.Snapshot().System().SessionEstablishTimeout; limit > 0 {
-		s.setupBy = now.Add(limit)
+		s.endBy = now.Add(limit)
 	}
 	t.sessions[id] = s
 	t.idleSince = time.Time{}
@@ -79,16 +80,17 @@ func (s *session) slot() *slot { return &s.place }
 
 func (s *session) deadline() time.Time {
 	if s.link == nil {
-		return earliest(s.setupBy, s.linkBy)
+		return earliest(s.endBy, s.linkBy)
 	}
-	return earliest(s.link.Deadline(), s.setupBy)
+	return earliest(s.link.Deadline(), earliest(s.endBy, s.idleBy))
 }
 
 func (s *session) tick(now time.Time) {
-	if due(s.setupBy, now) {
-		s.setupBy = time.Time{}
-		s.cause = "set-up took too long"
-		s.hangUpCall(l2tp.Result{Code: l2tp.CDNNotEstablishedInTime, Message: s.cause})
+	if due(s.endBy, now) {
+		s.timeUp(now)
+	}
+	if due(s.idleBy, now) {
+		s.askIdle()
 	}
 	switch {
 	case s.link != nil:
@@ -251,12 +253,17 @@ func (s *session) hangUp(now time.Time, reason string) {
 
 // hangUpCall ends the call with a CDN.
 func (s *session) hangUpCall(result l2tp.Result) {
+	s.endCall(l2tp.HangUp{Session: s.id, Result: result})
+}
+
+// endCall ends the call with a CDN as ev has it.
+func (s *session) endCall(ev l2tp.HangUp) {
 	if s.phase == gone {
 		return
 	}
 	s.phase = closing
 	s.linkBy = time.Time{}
-	s.shard().step(s.tunnel, l2tp.HangUp{Session: s.id, Result: result})
+	s.shard().step(s.tunnel, ev)
 }
 
 // lost ends a session that the kernel no longer has.
@@ -274,7 +281,7 @@ func (s *session) callDown(now time.Time, end l2tp.End) {
 	s.phase = gone
 	s.end = &end
 	s.tunnel.core.Withhold(s.id) // the data plane still has it
-	s.setupBy, s.linkBy = time.Time{}, time.Time{}
+	s.endBy, s.idleBy, s.linkBy = time.Time{}, time.Time{}, time.Time{}
 	if !s.establishedAt.IsZero() {
 		s.engine().count.sessionsEstablished.Add(-1)
 	}

@@ -30,7 +30,16 @@ func (t *tunnelSettings) local() netip.AddrPort { return netip.AddrPortFrom(t.sr
 // makes of it. It is shared by sessions that agree in all of it.
 type sessionSettings struct {
 	config.Session
-	link *ppp.Config
+	link  *ppp.Config // over synchronous calls
+	async *ppp.Config // over calls that may be asynchronous; the same if nothing differs
+}
+
+// linkConfig returns how the link over a call behaves.
+func (s *sessionSettings) linkConfig(c *l2tp.Call) *ppp.Config {
+	if c != nil && c.FramingType&l2tp.FramingAsync != 0 {
+		return s.async
+	}
+	return s.link
 }
 
 // settingsCache keeps what is shared, for one snapshot of the configuration:
@@ -96,7 +105,12 @@ func (c *settingsCache) session(
 	if found := c.sessions[key]; found != nil {
 		return found
 	}
-	made := &sessionSettings{Session: s, link: pppConfig(s, incoming)}
+	link := pppConfig(s, incoming)
+	made := &sessionSettings{Session: s, link: link, async: link}
+	if s.PPP.SyncMode == api.SyncMode_SYNC_MODE_ANY && link.NoACCM {
+		made.async = new(*link)
+		made.async.NoACCM = false
+	}
 	c.sessions[key] = made
 	return made
 }
@@ -126,23 +140,37 @@ func l2tpConfig(p config.TunnelParameters, sys config.System) *l2tp.Config {
 func pppConfig(s config.Session, incoming bool) *ppp.Config {
 	p := s.PPP
 	cfg := &ppp.Config{
-		MRU:             uint16(p.MRU),
-		AuthLocal:       methods(p),
-		LocalName:       p.LocalName,
-		User:            s.UserName,
-		Password:        ppp.Secret(s.UserPassword),
-		AuthInterval:    p.CHAPRestart,
-		AuthAttempts:    p.CHAPMaxChallenge,
-		Rechallenge:     p.CHAPInterval,
-		RestartInterval: p.RetransmitInterval,
-		MaxConfigure:    p.MaxConfigRequests,
-		MaxTerminate:    p.MaxTerminateRequests,
-		MaxFailure:      p.MaxConfigNaks,
-		EchoInterval:    p.EchoInterval,
-		EchoFailures:    p.EchoFailureCount,
-		NoIPv4:          !p.IPv4,
-		IPv6:            p.IPv6,
-		RequestDNS:      p.AcceptDNS && !incoming,
+		MRU:          uint16(p.MRU),
+		ACCM:         p.AsyncMap,
+		NoACCM:       !asksACCM(p),
+		AuthLocal:    methods(p),
+		LocalName:    p.LocalName,
+		User:         s.UserName,
+		Password:     ppp.Secret(s.UserPassword),
+		AuthTimeout:  authTimeout(p),
+		AuthInterval: p.CHAPRestart,
+		AuthAttempts: p.CHAPMaxChallenge,
+		Rechallenge:  p.CHAPInterval,
+		PAPInterval:  p.PAPRestartInterval,
+		PAPAttempts:  p.PAPMaxAuthRequests,
+		PAPTimeout:   or(p.PAPTimeout, unlimited),
+		LCP: ppp.Limits{
+			RestartInterval: p.RetransmitInterval,
+			MaxConfigure:    p.MaxConfigRequests,
+			MaxTerminate:    p.MaxTerminateRequests,
+			MaxFailure:      p.MaxConfigNaks,
+		},
+		NCP: ppp.Limits{
+			RestartInterval: p.NCPRetransmitInterval,
+			MaxConfigure:    p.NCPMaxConfigRequests,
+			MaxTerminate:    p.NCPMaxTerminateRequests,
+			MaxFailure:      p.NCPMaxConfigNaks,
+		},
+		EchoInterval: p.EchoInterval,
+		EchoFailures: p.EchoFailureCount,
+		NoIPv4:       !p.IPv4,
+		IPv6:         p.IPv6,
+		RequestDNS:   p.AcceptDNS && !incoming,
 	}
 	if p.AuthPeer {
 		// No method at all would let everybody in. The configuration refuses that;
@@ -155,6 +183,23 @@ func pppConfig(s config.Session, incoming bool) *ppp.Config {
 		cfg.AuthLocal = nil
 	}
 	return cfg
+}
+
+// asksACCM tells whether the peer is asked which characters to escape, whatever
+// the framing of the call.
+func asksACCM(p config.PPPParameters) bool {
+	if p.SyncMode == api.SyncMode_SYNC_MODE_ANY {
+		return p.AsyncMapSet
+	}
+	return p.SyncMode == api.SyncMode_SYNC_MODE_ASYNC
+}
+
+// authTimeout bounds authentication as a whole: it leaves room for all that the
+// profile has repeated.
+func authTimeout(p config.PPPParameters) time.Duration {
+	return max(time.Minute,
+		time.Duration(p.CHAPMaxChallenge)*p.CHAPRestart+time.Second,
+		time.Duration(p.PAPMaxAuthRequests)*p.PAPRestartInterval+time.Second)
 }
 
 // methods are the authentication methods that a profile allows, the safest first.
