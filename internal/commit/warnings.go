@@ -1,0 +1,76 @@
+package commit
+
+import (
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	"culvert/api"
+	"culvert/internal/config"
+)
+
+// warnings says what a plan does not do: tunnels and sessions that do not change
+// themselves keep what they began with, whatever their profiles say now.
+func (p *plan) warnings() []string {
+	tunnels, sessions := p.outdated()
+	if len(tunnels)+sessions == 0 {
+		return nil
+	}
+	text := fmt.Sprintf("%d tunnels and %d sessions go on as they began: what their profiles "+
+		"say now holds when they begin anew", len(tunnels), sessions)
+	if len(tunnels) > 0 && len(tunnels) <= 3 {
+		text += fmt.Sprintf(" (%s)", listNames(tunnels))
+	}
+	return []string{text}
+}
+
+func listNames(tunnels []*api.Tunnel) string {
+	text := ""
+	for i, t := range tunnels {
+		if i > 0 {
+			text += ", "
+		}
+		text += t.GetTunnelName()
+	}
+	return text
+}
+
+// outdated finds the tunnels, and counts the sessions, that go on and would be something
+// else if they began now.
+func (p *plan) outdated() (tunnels []*api.Tunnel, sessions int) {
+	touched, profiles := make(map[proto.Message]bool), false
+	for _, c := range p.changes {
+		if profiles = profiles || !c.kind.Live; c.kind.Live && c.new != nil {
+			touched[c.new] = true
+		}
+	}
+	if !profiles {
+		return nil, 0
+	}
+	type pair struct{ old, new config.Tunnel }
+	resolved := make(map[*api.Tunnel]pair)
+	for _, t := range p.new.Tunnels() {
+		old, err1 := p.old.ResolveTunnel(t)
+		new, err2 := p.new.ResolveTunnel(t)
+		if err1 != nil || err2 != nil {
+			continue
+		}
+		resolved[t] = pair{old, new}
+		if old != new && !touched[t] {
+			tunnels = append(tunnels, t)
+		}
+	}
+	for _, s := range p.new.Sessions() {
+		t := p.new.TunnelOf(s)
+		in, ok := resolved[t]
+		if !ok || touched[s] || touched[t] {
+			continue
+		}
+		old, err1 := p.old.ResolveSession(in.old, s)
+		new, err2 := p.new.ResolveSession(in.new, s)
+		if err1 == nil && err2 == nil && old != new {
+			sessions++
+		}
+	}
+	return tunnels, sessions
+}
