@@ -18,7 +18,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	context.AfterFunc(ctx, stop)  // a second signal ends the process at once
-	signal.Ignore(syscall.SIGHUP) // a lost terminal ends no session
+	signal.Ignore(syscall.SIGHUP) // until it can be heeded, see reloadOnHangup
 	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintf(os.Stderr, "culvertd: %v\n", err)
 		os.Exit(1)
@@ -56,6 +56,7 @@ func newCommand() *cobra.Command {
 // flags are what the command line says.
 type flags struct {
 	config     string
+	state      string
 	socket     string
 	dataplane  string
 	listen     []string
@@ -66,10 +67,15 @@ type flags struct {
 // defaultConfig is read if it is there; one that --config names must be.
 const defaultConfig = "/etc/culvert/culvertd.conf"
 
+// defaultState is where systemd's StateDirectory=culvert is.
+const defaultState = "/var/lib/culvert"
+
 func (f *flags) register(cmd *cobra.Command) {
 	p := cmd.Flags()
 	p.StringVar(&f.config, "config", "",
 		"configuration `FILE` (default "+defaultConfig+", if it is there)")
+	p.StringVar(&f.state, "state", defaultState,
+		"`DIR` for what outlives the daemon: the history of its configuration")
 	p.StringVar(&f.socket, "socket", management.DefaultSocket,
 		"`PATH` of the socket for l2tpconfig")
 	p.StringVar(&f.dataplane, "dataplane", "auto",

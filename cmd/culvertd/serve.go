@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -16,6 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"culvert/internal/commit"
 	"culvert/internal/config"
 	"culvert/internal/engine"
 	"culvert/internal/event"
@@ -35,7 +34,7 @@ func (f *flags) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	store, err := f.load()
+	store, err := f.load(stderr)
 	if err != nil {
 		return err
 	}
@@ -78,20 +77,25 @@ func (f *flags) serve(ctx context.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	log.Info("serving", "dataplane", plane.kind, "listen", e.Listening(), "socket", f.socket)
+	configurator := commit.New(commit.Options{Store: store, Backend: e, File: f.file(),
+		State: f.state, Log: log, Events: events})
+	defer configurator.Close()
 	return runUntilDone(ctx, log, e, func(ctx context.Context) error {
 		return management.Serve(ctx, socket, &management.Server{
 			Store: store, Backend: e, Version: version(), Events: events,
-			Trace: recorder})
-	})
+			Trace: recorder, Config: configurator})
+	}, func(ctx context.Context) error { return reloadOnHangup(ctx, configurator) })
 }
 
-// runUntilDone serves requests until ctx is done or serving ends, and then
-// shuts the engine down.
+// runUntilDone does what is to be done until ctx is done or one of it ends with
+// an error, and then shuts the engine down.
 func runUntilDone(
-	ctx context.Context, log *slog.Logger, e *engine.Engine, manage func(context.Context) error,
+	ctx context.Context, log *slog.Logger, e *engine.Engine, all ...func(context.Context) error,
 ) error {
 	tasks, ctx := errgroup.WithContext(ctx)
-	tasks.Go(func() error { return manage(ctx) })
+	for _, do := range all {
+		tasks.Go(func() error { return do(ctx) })
+	}
 	tasks.Go(func() error {
 		<-ctx.Done()
 		log.Info("stopping")
@@ -100,33 +104,6 @@ func runUntilDone(
 		return e.Shutdown(limit)
 	})
 	return tasks.Wait()
-}
-
-// load reads the configuration file.
-func (f *flags) load() (*config.Store, error) {
-	host, err := os.Hostname()
-	if err != nil {
-		return nil, fmt.Errorf("asking for the host's name: %w", err)
-	}
-	store := config.NewStore(host)
-	path := f.config
-	if path == "" {
-		path = defaultConfig
-		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			return store, nil
-		}
-	}
-	return store, store.LoadFile(path)
-}
-
-// checked says that the configuration is right, or that there is none.
-func (f *flags) checked(stdout io.Writer) error {
-	answer := "configuration ok"
-	if _, err := os.Stat(defaultConfig); f.config == "" && errors.Is(err, fs.ErrNotExist) {
-		answer = "no configuration: there is no " + defaultConfig
-	}
-	_, err := fmt.Fprintln(stdout, answer)
-	return err
 }
 
 // apply carries out what of a changed configuration is not the engine's. Most

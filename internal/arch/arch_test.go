@@ -40,6 +40,7 @@ var clocks = []string{"Now", "Since", "Until", "After", "AfterFunc", "NewTimer",
 var mayImport = map[string][]string{
 	"api/apiconnect":            {"api"},
 	"internal/arch":             {},
+	"internal/commit":           {"api", "internal/config", "internal/event", "internal/management", "internal/schema"},
 	"internal/schema":           {"api"},
 	"internal/schema/reference": {"internal/schema"},
 	"internal/pool":             {"internal/schema"},
@@ -51,7 +52,7 @@ var mayImport = map[string][]string{
 	"internal/management":       {"api", "api/apiconnect", "internal/config", "internal/event", "internal/schema", "internal/trace"},
 	"internal/shell":            {"api", "api/apiconnect", "internal/schema"},
 	"internal/engine":           {"api", "l2tp", "ppp", "internal/config", "internal/dataplane", "internal/event", "internal/management", "internal/pool", "internal/schema", "internal/trace"},
-	"cmd/culvertd":              {"kernel", "internal/config", "internal/dataplane", "internal/engine", "internal/event", "internal/management", "internal/pool", "internal/resolver", "internal/trace"},
+	"cmd/culvertd":              {"api", "kernel", "internal/commit", "internal/config", "internal/dataplane", "internal/engine", "internal/event", "internal/management", "internal/pool", "internal/resolver", "internal/trace"},
 	"cmd/l2tpconfig":            {"api", "internal/shell"},
 }
 

@@ -2,6 +2,7 @@ package commit
 
 import (
 	"fmt"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -16,23 +17,20 @@ func (p *plan) warnings() []string {
 	if len(tunnels)+sessions == 0 {
 		return nil
 	}
-	text := fmt.Sprintf("%d tunnels and %d sessions go on as they began: what their profiles "+
-		"say now holds when they begin anew", len(tunnels), sessions)
-	if len(tunnels) > 0 && len(tunnels) <= 3 {
-		text += fmt.Sprintf(" (%s)", listNames(tunnels))
-	}
-	return []string{text}
+	return []string{fmt.Sprintf("what profiles say now holds when they begin anew for "+
+		"tunnels: %d%s, sessions: %d", len(tunnels), listNames(tunnels), sessions)}
 }
 
+// listNames names tunnels if they are few.
 func listNames(tunnels []*api.Tunnel) string {
-	text := ""
-	for i, t := range tunnels {
-		if i > 0 {
-			text += ", "
-		}
-		text += t.GetTunnelName()
+	if len(tunnels) == 0 || len(tunnels) > 5 {
+		return ""
 	}
-	return text
+	var names []string
+	for _, t := range tunnels {
+		names = append(names, t.GetTunnelName())
+	}
+	return " (" + strings.Join(names, ", ") + ")"
 }
 
 // outdated finds the tunnels, and counts the sessions, that go on and would be something

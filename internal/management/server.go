@@ -231,7 +231,9 @@ func shown(all Shown, err error) (*api.ShowResponse, error) {
 func (s *Server) addStatus(ctx context.Context, m proto.Message) (err error) {
 	switch m := m.(type) {
 	case *api.System:
-		m.Status, err = s.Backend.SystemStatus(ctx)
+		if m.Status, err = s.Backend.SystemStatus(ctx); err == nil {
+			err = s.addRevision(ctx, m.Status)
+		}
 	case *api.Pool:
 		m.Status, err = s.Backend.PoolStatus(ctx, m.GetPoolName())
 	}

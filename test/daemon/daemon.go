@@ -41,7 +41,8 @@ func Start(t testing.TB, ns *lab.NetNS, opts Options) *Daemon {
 	dir := t.TempDir()
 	d := &Daemon{NS: ns, Socket: filepath.Join(dir, "socket"), t: t}
 	d.client = newClient(d.Socket)
-	args := []string{"--foreground", "--socket", d.Socket, "--config", writeConfig(t, dir, opts.Config)}
+	args := []string{"--foreground", "--socket", d.Socket, "--state", filepath.Join(dir, "state"),
+		"--config", writeConfig(t, dir, opts.Config)}
 	if opts.Dataplane != "" {
 		args = append(args, "--dataplane", opts.Dataplane)
 	}

@@ -121,7 +121,8 @@ func (s *stage) daemon(host, name, config string) error {
 	}
 	defer log.Close()
 	args := []string{"netns", "exec", host, s.program("culvertd"), "--config", config,
-		"--socket", s.file(name + ".sock"), "--dataplane", s.dataplane, "--foreground"}
+		"--socket", s.file(name + ".sock"), "--state", s.file(name + ".state"),
+		"--dataplane", s.dataplane, "--foreground"}
 	cmd := exec.Command("ip", args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	s.command("ip", args...)
