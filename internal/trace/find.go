@@ -3,8 +3,6 @@ package trace
 import (
 	"bytes"
 	"slices"
-	"strconv"
-	"strings"
 
 	"culvert/l2tp"
 )
@@ -82,23 +80,4 @@ func (q *Query) wants(rec record, tunnel, session string) bool {
 		return true
 	}
 	return q.SessionName != "" && session == q.SessionName
-}
-
-// oneLine makes sure that a text is one line: what a peer said is quoted
-// already, but a record may hold an error of any make.
-func oneLine(s string) string {
-	bad := func(r rune) bool { return !strconv.IsPrint(r) }
-	if strings.IndexFunc(s, bad) < 0 {
-		return s
-	}
-	var b strings.Builder
-	for _, r := range s {
-		if !bad(r) {
-			b.WriteRune(r)
-			continue
-		}
-		quoted := strconv.QuoteRune(r)
-		b.WriteString(quoted[1 : len(quoted)-1])
-	}
-	return b.String()
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"culvert/internal/logging"
 	"culvert/internal/schema"
 	"culvert/l2tp"
 	"culvert/ppp"
@@ -71,7 +72,7 @@ func (r *record) render() Record {
 	default:
 		out.Text = string(r.data)
 	}
-	out.Text = oneLine(out.Text)
+	out.Text = logging.OneLine(out.Text) // it may hold an error of any make
 	return out
 }
 
