@@ -54,6 +54,7 @@ var mayImport = map[string][]string{
 	"internal/shell":            {"api", "api/apiconnect", "internal/schema"},
 	"internal/engine":           {"api", "l2tp", "ppp", "internal/config", "internal/dataplane", "internal/event", "internal/management", "internal/pool", "internal/schema", "internal/trace"},
 	"cmd/culvertd":              {"api", "kernel", "internal/commit", "internal/config", "internal/dataplane", "internal/engine", "internal/event", "internal/management", "internal/pool", "internal/resolver", "internal/trace"},
+	"internal/importer":         {"api", "internal/config", "internal/schema"},
 	"cmd/l2tpconfig":            {"api", "internal/shell"},
 }
 

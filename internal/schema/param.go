@@ -169,3 +169,8 @@ func Mask(m proto.Message) {
 
 // Masked is what is shown in place of a secret.
 const Masked = "********"
+
+// IsText reports whether the value is a text rather than a number or a switch.
+func (p *Param) IsText() bool {
+	return p.field().Kind() == protoreflect.StringKind
+}
