@@ -40,7 +40,7 @@ func TestLNS(t *testing.T) {
 		branch.Parameters.Secret == "" || branch.Parameters.MTU != 1400 {
 		t.Errorf("branch = %+v", branch)
 	}
-	ppp := s.IncomingSession(home, api.SessionType_SESSION_TYPE_LNIC).PPP
+	ppp := s.IncomingSession(home, api.SessionType_SESSION_TYPE_LNIC, nil).PPP
 	if !ppp.AuthPeer || ppp.AuthPAP || ppp.PoolName != "homes" {
 		t.Errorf("PPP = %+v", ppp)
 	}

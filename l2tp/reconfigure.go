@@ -6,4 +6,7 @@ package l2tp
 func (t *Tunnel) Reconfigure(cfg *Config) {
 	t.cfg = cfg
 	t.d.cfg = cfg
+	if len(t.d.sent) == 0 {
+		t.d.interval = cfg.retransmitInterval()
+	}
 }

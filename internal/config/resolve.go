@@ -200,9 +200,10 @@ func (s *Snapshot) sessionType(t Tunnel, m *api.Session) api.SessionType {
 	return or(m.GetSessionType(), or(profile.GetSessionType(), or(base.GetSessionType(), usual)))
 }
 
-// IncomingSession resolves a session that the peer of tunnel t begins.
-func (s *Snapshot) IncomingSession(t Tunnel, kind api.SessionType) Session {
-	return s.sessionFor(t, Session{Type: kind}, nil)
+// IncomingSession resolves a session that the peer of tunnel t begins. What was said
+// of it since is in own, which is nil for nothing.
+func (s *Snapshot) IncomingSession(t Tunnel, kind api.SessionType, own *api.Session) Session {
+	return s.sessionFor(t, Session{Type: kind}, own)
 }
 
 // sessionFor resolves the parameters of a session and its PPP link. A profile

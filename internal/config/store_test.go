@@ -143,7 +143,7 @@ func TestInheritance(t *testing.T) {
 		p.HostName != "lns" || p.MTU != 1460 {
 		t.Errorf("tunnel parameters = %+v", p)
 	}
-	session := s.IncomingSession(tunnel, api.SessionType_SESSION_TYPE_LNIC)
+	session := s.IncomingSession(tunnel, api.SessionType_SESSION_TYPE_LNIC, nil)
 	if session.Parameters.ProfileName != "s1" || session.Parameters.InterfaceName != "a%s" {
 		t.Errorf("the peer's session profile does not go before an inherited one: %+v", session.Parameters)
 	}
@@ -254,5 +254,3 @@ func TestErrorKinds(t *testing.T) {
 		}
 	}
 }
-
-func addr(s string) netip.Addr { return netip.MustParseAddr(s) }

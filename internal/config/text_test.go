@@ -108,7 +108,7 @@ func BenchmarkIncomingSession(b *testing.B) {
 	s := config.NewStore("m").Snapshot()
 	tunnel := s.SelectPeer("", from("192.0.2.1")).Tunnel
 	for b.Loop() {
-		s.IncomingSession(tunnel, 3)
+		s.IncomingSession(tunnel, 3, nil)
 	}
 }
 

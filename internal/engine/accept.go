@@ -108,7 +108,7 @@ func (s *shard) refuse(
 
 // beginBy notes which SCCRQ began the tunnel.
 func (t *tunnel) beginBy(f first) {
-	t.first = f
+	t.first, t.byPeer = f, true
 	t.shard.firsts[f] = t
 	t.shard.halfOpen++
 }
@@ -185,6 +185,17 @@ func (t *tunnel) incomingCall(now time.Time, a l2tp.IncomingCall) {
 	})
 }
 
+// mayBe reports whether a role lets us be what a call makes us.
+func mayBe(kind l2tp.CallKind, role api.Role) bool {
+	switch role {
+	case api.Role_ROLE_LAC:
+		return kind == l2tp.LACIncoming || kind == l2tp.LACOutgoing
+	case api.Role_ROLE_LNS:
+		return kind == l2tp.LNSIncoming || kind == l2tp.LNSOutgoing
+	}
+	return true
+}
+
 // refuses says why a call is refused, or nil. What is up is never touched.
 func (t *tunnel) refuses(a l2tp.IncomingCall) *l2tp.Result {
 	e := t.shard.engine
@@ -192,6 +203,8 @@ func (t *tunnel) refuses(a l2tp.IncomingCall) *l2tp.Result {
 	switch {
 	case t.closing, e.stopping.Load(), sys.DrainTunnels:
 		return &l2tp.Result{Code: l2tp.CDNAdministrative, Message: "administratively disabled"}
+	case !mayBe(a.Kind, t.settings.resolved.Role):
+		return &l2tp.Result{Code: l2tp.CDNNoFacilities, Message: "calls of this kind are not taken"}
 	case t.sessions[a.Session] != nil:
 		return &l2tp.Result{Code: l2tp.CDNNoFacilitiesForNow, Message: "identifier busy"}
 	case e.count.settingUp.Load() >= e.credit:

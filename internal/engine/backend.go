@@ -68,19 +68,12 @@ func (e *Engine) CreateTunnel(ctx context.Context, asked *api.Tunnel) (*api.Tunn
 	if err != nil {
 		return nil, err
 	}
-	d := &dialer{
-		shard:     e.shardFor(resolved.Dest.Addr),
-		asked:     proto.CloneOf(asked),
-		resolved:  resolved,
-		callNames: make(map[string]*call),
-		callIDs:   make(map[l2tp.SessionID]*call),
-	}
+	d := newDialer(e.shardFor(resolved.Dest.Addr), proto.CloneOf(asked), resolved)
 	if resolved.ID != 0 {
 		d.shard = e.shardOf(l2tp.TunnelID(resolved.ID))
 	}
-	if !e.names.add(d) {
-		return nil, management.Errorf(management.ErrExists, "tunnel %s: exists already",
-			asked.GetTunnelName())
+	if err := e.names.add(d); err != nil {
+		return nil, err
 	}
 	return ask(ctx, d.shard, func() (*api.Tunnel, error) { return d.begin(time.Now()) })
 }
@@ -175,20 +168,6 @@ func either(name string, id uint32) string {
 		return name
 	}
 	return fmt.Sprint(id)
-}
-
-// ModifyTunnel changes a tunnel that was created by command.
-func (e *Engine) ModifyTunnel(
-	ctx context.Context, t *api.Tunnel, unset []string,
-) (*api.Tunnel, error) {
-	name, id := t.GetTunnelName(), t.GetTunnelId()
-	return onTunnel(ctx, e, name, id, func(found subject) (*api.Tunnel, error) {
-		if found.dialer == nil {
-			return nil, management.Errorf(management.ErrRefused, "tunnel %s: was opened by "+
-				"the peer: its parameters are those of its profiles", either(name, id))
-		}
-		return found.dialer.modify(time.Now(), t, unset)
-	})
 }
 
 // DeleteTunnel ends a tunnel and its sessions.

@@ -14,18 +14,14 @@ import (
 	"culvert/l2tp"
 )
 
-// CreateSession begins to place a call in a tunnel that was created by command.
+// CreateSession begins to place a call in a tunnel, whoever opened that.
 func (e *Engine) CreateSession(ctx context.Context, asked *api.Session) (*api.Session, error) {
 	if err := e.maySetUp(e.store.Snapshot().System()); err != nil {
 		return nil, err
 	}
 	name, id := asked.GetTunnelName(), asked.GetTunnelId()
 	return onTunnel(ctx, e, name, id, func(found subject) (*api.Session, error) {
-		if found.dialer == nil {
-			return nil, management.Errorf(management.ErrRefused, "tunnel %s: was opened by "+
-				"the peer: only it can ask for sessions there", either(name, id))
-		}
-		return found.dialer.addCall(time.Now(), proto.CloneOf(asked))
+		return found.owner().addCall(time.Now(), proto.CloneOf(asked))
 	})
 }
 
@@ -35,7 +31,7 @@ func (d *dialer) addCall(now time.Time, asked *api.Session) (*api.Session, error
 	if err != nil {
 		return nil, err
 	}
-	if resolved.Name != "" && d.callOf(resolved.Name, 0) != nil {
+	if resolved.Name != "" && (subject{d, d.tunnel}).has(resolved.Name) {
 		return nil, management.Errorf(management.ErrExists,
 			"session %s: exists already in tunnel %s", resolved.Name, d)
 	}
@@ -73,16 +69,7 @@ func onSession[T any](
 ) (T, error) {
 	name, id := key.GetSessionName(), key.GetSessionId()
 	return onTunnel(ctx, e, key.GetTunnelName(), key.GetTunnelId(), func(in subject) (T, error) {
-		var found sessionSubject
-		if in.dialer != nil {
-			found.call = in.dialer.callOf(name, id)
-		}
-		switch {
-		case found.call != nil:
-			found.session = found.call.session
-		case in.tunnel != nil && name == "":
-			found.session = in.tunnel.sessions[l2tp.SessionID(id)]
-		}
+		found := in.find(name, l2tp.SessionID(id))
 		if found.call == nil && (found.session == nil || found.session.phase == gone) {
 			var zero T
 			return zero, management.Errorf(management.ErrNotFound,
@@ -93,14 +80,44 @@ func onSession[T any](
 	})
 }
 
-// ModifySession changes a session. None of its parameters can be changed yet
-// while it runs; the grammar offers none.
-func (e *Engine) ModifySession(
-	ctx context.Context, s *api.Session, _ []string,
-) (*api.Session, error) {
-	return onSession(ctx, e, s, func(found sessionSubject) (*api.Session, error) {
-		return found.status(time.Now()), nil
-	})
+// find finds a session by its name or its identifier.
+func (f subject) find(name string, id l2tp.SessionID) sessionSubject {
+	if f.dialer != nil {
+		if c := f.dialer.callOf(name, uint32(id)); c != nil {
+			return sessionSubject{c, c.session}
+		}
+	}
+	if f.tunnel == nil {
+		return sessionSubject{}
+	}
+	if name != "" {
+		id = f.tunnel.named(name)
+	}
+	return sessionSubject{session: f.tunnel.sessions[id]}
+}
+
+// has reports whether a session has the name.
+func (f subject) has(name string) bool {
+	found := f.find(name, 0)
+	return found.call != nil || found.session != nil
+}
+
+// named finds a session that the peer began by the name that it was given since, or 0.
+func (t *tunnel) named(name string) l2tp.SessionID {
+	for id, asked := range t.changed {
+		if asked.GetSessionName() == name {
+			return id
+		}
+	}
+	return 0
+}
+
+// name is the tunnel's name, if it has one.
+func (f subject) name() string {
+	if f.dialer == nil {
+		return ""
+	}
+	return f.dialer.asked.GetTunnelName()
 }
 
 // DeleteSession ends a session.

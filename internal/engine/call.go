@@ -63,6 +63,15 @@ func (c *call) forget() {
 	delete(d.callIDs, l2tp.SessionID(c.asked.GetSessionId()))
 }
 
+// rename makes asked what the call is asked to be, its name included.
+func (c *call) rename(asked *api.Session) {
+	names := c.dialer.callNames
+	delete(names, c.asked.GetSessionName())
+	if c.asked = asked; asked.GetSessionName() != "" {
+		names[asked.GetSessionName()] = c
+	}
+}
+
 // callOf finds a call by its name or by the identifier that it asked for or has.
 func (d *dialer) callOf(name string, id uint32) *call {
 	if name != "" {
@@ -156,7 +165,7 @@ func (c *call) sessionEnded(now time.Time) {
 func (c *call) failed(now time.Time, cause string) {
 	c.cause = cause
 	p := c.dialer.resolved.Parameters
-	if c.deleted || c.dialer.deleted || !p.Persist {
+	if c.deleted || !c.dialer.persists() {
 		c.forget()
 		return
 	}

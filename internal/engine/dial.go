@@ -12,12 +12,14 @@ import (
 
 	"culvert/api"
 	"culvert/internal/config"
-	"culvert/internal/schema"
 	"culvert/l2tp"
 )
 
 // A dialer is a tunnel that we were asked to have. It opens the tunnel, again
 // and again if it is to persist, and places the calls in it. It belongs to one shard.
+//
+// A tunnel that its peer opened gets one as well when a command changes it or
+// creates a session in it. That one never dials.
 type dialer struct {
 	shard  *shard
 	place  slot
@@ -25,6 +27,10 @@ type dialer struct {
 	asked  *api.Tunnel // as the command said
 	tunnel *tunnel     // the attempt that runs, or nil
 	id     l2tp.TunnelID
+
+	adopted  bool   // the peer opened the tunnel
+	configID uint16 // no other tunnel that leads there has it
+	leadsTo  string // where, as it was said
 
 	calls     []*call // in no order
 	callNames map[string]*call
@@ -66,6 +72,31 @@ func (d *dialer) tick(now time.Time) {
 	if d.retry.take(now) {
 		d.dial(now)
 	}
+}
+
+// adopt makes a dialer for a tunnel that its peer opened.
+func (t *tunnel) adopt() *dialer {
+	d := newDialer(t.shard, &api.Tunnel{}, t.settings.resolved)
+	d.adopted, d.tunnel, t.dialer = true, t, d
+	d.take(t.core.ID())
+	t.shard.dialers[d] = struct{}{}
+	return d
+}
+
+func newDialer(s *shard, asked *api.Tunnel, resolved config.Tunnel) *dialer {
+	return &dialer{
+		shard:     s,
+		asked:     asked,
+		resolved:  resolved,
+		callNames: make(map[string]*call),
+		callIDs:   make(map[l2tp.SessionID]*call),
+	}
+}
+
+// persists reports whether the tunnel is opened again when it ends.
+func (d *dialer) persists() bool {
+	return d.resolved.Parameters.Persist && !d.adopted && !d.deleted &&
+		!d.shard.engine.stopping.Load()
 }
 
 // isUp reports whether calls can be placed. A tunnel that is ending tells of
@@ -124,7 +155,23 @@ func (d *dialer) resolve(
 		asked = proto.CloneOf(asked)
 		asked.DestIpaddr = new(peer.String())
 	}
+	if d.adopted {
+		d.inherit(snapshot, asked)
+	}
 	return snapshot.ResolveTunnel(asked)
+}
+
+// inherit says of a tunnel that its peer opened which profiles it was found to
+// have, as far as they are still there.
+func (d *dialer) inherit(snapshot *config.Snapshot, asked *api.Tunnel) {
+	profile := &api.TunnelProfile{ProfileName: &d.resolved.Parameters.ProfileName}
+	if _, there := snapshot.Object(profile); there {
+		asked.ProfileName = profile.ProfileName
+	}
+	peer := &api.PeerProfile{ProfileName: &d.resolved.PeerProfileName}
+	if _, there := snapshot.Object(peer); there && asked.PeerProfileName == nil {
+		asked.PeerProfileName = peer.ProfileName
+	}
 }
 
 // found goes on when the peer's address is known, or that it has none.
@@ -223,6 +270,10 @@ func (d *dialer) tunnelEnded(now time.Time, end l2tp.End) {
 		d.shard.deadlines.remove(c)
 	}
 	d.tunnel = nil
+	if d.adopted {
+		d.forget()
+		return
+	}
 	d.take(d.nextID())
 	d.failed(now, errors.New(end.Result.StopString()))
 }
@@ -238,7 +289,7 @@ func (d *dialer) nextID() l2tp.TunnelID {
 // failed schedules the next attempt of a persistent tunnel, or forgets it.
 func (d *dialer) failed(now time.Time, err error) {
 	p := d.resolved.Parameters
-	if d.deleted || !p.Persist || d.shard.engine.stopping.Load() {
+	if !d.persists() {
 		if !d.deleted {
 			d.shard.engine.log.Warn("tunnel given up", "name", d.asked.GetTunnelName(), "cause", err)
 		}
@@ -270,43 +321,4 @@ func (d *dialer) delete(now time.Time, reason string) {
 	d.deleted = true
 	d.shard.engine.names.remove(d)
 	d.tunnel.close(now, l2tp.Result{Code: l2tp.StopGeneral, Message: reason})
-}
-
-// modify changes what a tunnel is to be like: what can be changed while it
-// runs takes effect at once.
-func (d *dialer) modify(now time.Time, change *api.Tunnel, unset []string) (*api.Tunnel, error) {
-	asked := proto.CloneOf(d.asked)
-	schema.Update(asked, change, unset)
-	// These say which tunnel is meant.
-	asked.TunnelName, asked.TunnelId = d.asked.TunnelName, d.asked.TunnelId
-	snapshot := d.shard.engine.store.Snapshot()
-	var peer netip.Addr
-	if d.tunnel != nil {
-		peer = d.tunnel.peer.Addr()
-	}
-	resolved, err := d.resolve(snapshot, asked, peer)
-	if err != nil {
-		return nil, err
-	}
-	d.asked, d.resolved = asked, resolved
-	if d.tunnel != nil {
-		d.tunnel.reconfigure(d.shard.settings.tunnel(snapshot, resolved, d.tunnel.settings.local()))
-	}
-	status := d.status(now)
-	if !resolved.Parameters.Persist {
-		d.stopWaiting(now)
-	}
-	return status, nil
-}
-
-// stopWaiting gives up what waits for its next attempt.
-func (d *dialer) stopWaiting(now time.Time) {
-	for _, c := range slices.Clone(d.calls) {
-		if !c.retry.at.IsZero() {
-			c.failed(now, c.cause)
-		}
-	}
-	if !d.retry.at.IsZero() {
-		d.failed(now, errors.New(d.cause))
-	}
 }

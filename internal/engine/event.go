@@ -81,7 +81,7 @@ func (t *tunnel) event(what api.EventType) *api.Event {
 		PeerTunnelId:  uint32(peer.TunnelID),
 		Peer:          t.peer.String(),
 		PeerHostName:  peer.HostName,
-		CreatedByPeer: t.dialer == nil,
+		CreatedByPeer: t.byPeer,
 	}
 	if t.dialer != nil {
 		e.TunnelName = t.dialer.asked.GetTunnelName()

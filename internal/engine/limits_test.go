@@ -204,6 +204,12 @@ func TestBackendRefuses(t *testing.T) {
 		pass(time.Second)
 		ctx := context.Background()
 		incoming := &api.Tunnel{TunnelId: lns.sessions()[0].TunnelId}
+		first := lac.sessions()[0].SessionId
+		other := &api.Session{TunnelName: new("office"), SessionName: new("other"),
+			UserName: new("alice"), UserPassword: new("wonderland")}
+		if _, err := lac.CreateSession(ctx, other); err != nil {
+			t.Fatal(err)
+		}
 		tests := map[string]struct {
 			do   func() error
 			want error
@@ -227,21 +233,23 @@ func TestBackendRefuses(t *testing.T) {
 					TunnelName: new("office"), SessionName: new("s2")}, "")
 				return err
 			}, management.ErrNotFound},
-			"session in the peer's tunnel": {func() error {
-				_, err := lns.CreateSession(ctx, &api.Session{TunnelId: incoming.TunnelId})
+			"the peer's tunnel cannot persist": {func() error {
+				_, err := lns.ModifyTunnel(ctx, &api.Tunnel{TunnelId: incoming.TunnelId,
+					Parameters: &api.TunnelParameters{Persist: new(true)}}, nil)
 				return err
 			}, management.ErrRefused},
-			"modify the peer's tunnel": {func() error {
-				_, err := lns.ModifyTunnel(ctx, incoming, nil)
+			"rename to a name taken": {func() error {
+				_, err := lac.ModifySession(ctx, &api.Session{TunnelName: new("office"),
+					SessionId: first, SessionName: new("other")}, nil)
 				return err
-			}, management.ErrRefused},
+			}, management.ErrExists},
 		}
 		for name, test := range tests {
 			if err := test.do(); !errors.Is(err, test.want) {
 				t.Errorf("%s: error %v, want %v", name, err, test.want)
 			}
 		}
-		lac.wantSessions(api.SessionState_SESSION_STATE_UP, 1)
+		lac.wantSessions(api.SessionState_SESSION_STATE_UP, 2)
 	})
 }
 

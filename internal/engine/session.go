@@ -221,11 +221,7 @@ func (s *session) modifySequencing(required bool) {
 	if !required || set.UseSequenceNumbers || set.SequencingRequired {
 		return
 	}
-	spec := s.spec()
-	s.shard().do(&s.jobs, job{
-		run:  func(ctx context.Context) error { return s.path.Modify(ctx, spec) },
-		done: s.warn("turning sequence numbers on"),
-	})
+	s.modifyPath("turning sequence numbers on")
 }
 
 // warn returns what logs a job's error that ends nothing.

@@ -93,7 +93,7 @@ func (c *settingsCache) tunnel(
 func (c *settingsCache) incoming(
 	snapshot *config.Snapshot, t config.Tunnel, kind l2tp.CallKind,
 ) *sessionSettings {
-	return c.session(snapshot, snapshot.IncomingSession(t, sessionType(kind)), true)
+	return c.session(snapshot, snapshot.IncomingSession(t, sessionType(kind), nil), true)
 }
 
 // session returns the settings of a session.

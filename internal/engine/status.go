@@ -23,6 +23,9 @@ func (f subject) status(now time.Time) *api.Tunnel {
 	if f.dialer != nil {
 		t = proto.CloneOf(f.dialer.asked)
 		t.TunnelId = new(uint32(f.dialer.id))
+		if id := f.dialer.configID; id != 0 {
+			t.ConfigId = new(uint32(id))
+		}
 		t.Status = f.dialer.retryStatus()
 	}
 	t.Status.Dataplane = f.shard().engine.path.Kind()
@@ -58,7 +61,7 @@ func (d *dialer) retryStatus() *api.TunnelStatus {
 func (t *tunnel) describe(now time.Time, s *api.TunnelStatus) {
 	peer := t.core.Peer()
 	s.State = t.state()
-	s.CreatedByPeer = t.dialer == nil
+	s.CreatedByPeer = t.byPeer
 	s.CreatedAt = stamp(t.created)
 	s.EstablishedAt = stamp(t.establishedAt)
 	s.Uptime = uptime(now, t.establishedAt)
@@ -148,14 +151,17 @@ func (c *call) status(now time.Time) *api.Session {
 
 // status describes a session: what was asked, if it was by command, and how it stands.
 func (f sessionSubject) status(now time.Time) *api.Session {
-	s := &api.Session{Status: &api.SessionStatus{}}
+	s := &api.Session{}
+	if asked := f.asked(); asked != nil {
+		s = proto.CloneOf(asked)
+	}
+	s.Status = &api.SessionStatus{}
+	if name := f.in().name(); name != "" {
+		s.TunnelName = &name
+	}
 	if f.call != nil {
-		s = proto.CloneOf(f.call.asked)
 		s.TunnelId = new(uint32(f.call.dialer.id))
 		s.Status = f.call.retryStatus()
-		if name := f.call.dialer.asked.GetTunnelName(); name != "" {
-			s.TunnelName = &name
-		}
 		s.Status.Dataplane = f.call.dialer.shard.engine.path.Kind()
 	}
 	if f.session != nil {

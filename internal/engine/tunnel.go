@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"culvert/api"
 	"culvert/internal/dataplane"
 	"culvert/l2tp"
 )
@@ -19,7 +20,8 @@ type tunnel struct {
 	jobs  jobs
 
 	settings *tunnelSettings
-	dialer   *dialer // who wants it; nil if the peer opened it
+	byPeer   bool    // it was opened by the peer
+	dialer   *dialer // what commands say of it; nil if the peer opened it and none did
 	peer     netip.AddrPort
 	first    first // the SCCRQ, if the peer opened it
 	refused  bool  // with a StopCCN
@@ -31,6 +33,7 @@ type tunnel struct {
 	waiting  []func()         // what waits for that
 
 	sessions      map[l2tp.SessionID]*session
+	changed       map[l2tp.SessionID]*api.Session // what commands say of those that the peer began
 	created       time.Time
 	establishedAt time.Time
 	closing       bool
@@ -175,7 +178,7 @@ func (t *tunnel) open(then func()) {
 		ID:            t.core.ID(),
 		Local:         t.settings.local(),
 		Peer:          t.peer,
-		AnyPort:       t.dialer != nil && t.settings.port == 0,
+		AnyPort:       !t.byPeer && t.settings.port == 0,
 		NoUDPChecksum: !t.settings.UseUDPChecksums,
 	}
 	var path dataplane.Tunnel
@@ -207,7 +210,7 @@ func (t *tunnel) open(then func()) {
 // source port to the free port it found."
 // https://www.rfc-editor.org/rfc/rfc2661#section-8.1
 func (t *tunnel) follow(peer netip.AddrPort, then func()) {
-	if t.dialer == nil || peer == t.peer || t.core.State() != l2tp.TunnelWaitCtlReply {
+	if t.byPeer || peer == t.peer || t.core.State() != l2tp.TunnelWaitCtlReply {
 		then()
 		return
 	}
@@ -247,7 +250,7 @@ func (t *tunnel) established(now time.Time) {
 
 // noLongerHalfOpen is called once for each tunnel, when it is established or stopped.
 func (t *tunnel) noLongerHalfOpen() {
-	if t.dialer == nil {
+	if t.byPeer {
 		t.shard.halfOpen--
 	}
 }
@@ -317,6 +320,7 @@ func (t *tunnel) close(now time.Time, result l2tp.Result) {
 // sessionGone forgets a session whose kernel objects are gone too.
 func (t *tunnel) sessionGone(now time.Time, s *session) {
 	delete(t.sessions, s.id)
+	delete(t.changed, s.id)
 	t.core.Allow(s.id)
 	if len(t.sessions) > 0 {
 		return

@@ -305,6 +305,9 @@ func (c *Command) checkRequired() error {
 
 func (c *Command) checkChange() error {
 	changes := len(c.Unset)
+	if c.renames() {
+		changes++
+	}
 	for _, p := range c.Kind.Params {
 		unset := slices.Contains(c.Unset, p.Name)
 		if p.Key || !p.Has(c.Object) && !unset {
@@ -323,6 +326,21 @@ func (c *Command) checkChange() error {
 		return fmt.Errorf("%s %s: expected a parameter to change", c.Kind.Words, c.Op)
 	}
 	return nil
+}
+
+// renames reports whether the command gives a live object a name: beside the
+// number by which it says which one it means.
+func (c *Command) renames() bool {
+	if !c.Kind.Live || c.Op != Modify {
+		return false
+	}
+	groups := c.Kind.Keys()
+	for _, p := range groups[len(groups)-1] {
+		if !p.Has(c.Object) {
+			return false
+		}
+	}
+	return true
 }
 
 // Check checks a command that did not come from Parse: a request of the API.
