@@ -126,6 +126,7 @@ func New(opts Options) (*Engine, error) {
 	if e.pools == nil {
 		e.pools = pool.New()
 	}
+	e.pools.LogTo(e.log)
 	e.traceAs(e.store.Snapshot())
 	e.store.Subscribe(func(_, now *config.Snapshot) { e.traceAs(now) })
 	e.jobContext, e.cancelJobs = context.WithCancel(context.Background())

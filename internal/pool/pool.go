@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/bits"
 	"net/netip"
+	"slices"
 )
 
 // Why no address is given.
@@ -12,6 +13,7 @@ var (
 	ErrNoPool    = errors.New("no such pool")
 	ErrExhausted = errors.New("no free address")
 	ErrDraining  = errors.New("the pool is drained")
+	ErrFull      = errors.New("max_addrs are in use")
 	ErrInUse     = errors.New("the address is in use")
 	ErrNotInPool = errors.New("the address is not in the pool")
 )
@@ -36,6 +38,8 @@ type Status struct {
 // A pool is one pool. Addresses have indexes, from 0, through all its blocks.
 type pool struct {
 	drain  bool
+	trace  bool
+	limit  int // of addresses in use; 0: none
 	blocks []block
 	size   int
 	taken  []uint64 // a bit for each index: given out or reserved
@@ -44,6 +48,10 @@ type pool struct {
 	allocated map[netip.Addr]string // in use, by whom; also some no longer in a block
 	lastUser  map[netip.Addr]string // of free addresses: who had it
 	sticky    map[string]netip.Addr // by user: the address last given
+
+	// rivals are the other pools that have some of the same addresses. What is in
+	// use of one of them is not given out here.
+	rivals []*pool
 
 	reserved []block
 	total    int // addresses that are not reserved
@@ -54,6 +62,8 @@ type pool struct {
 func newPool(c Config) (*pool, error) {
 	p := &pool{
 		drain:     c.Drain,
+		trace:     c.Trace,
+		limit:     c.MaxAddrs,
 		allocated: make(map[netip.Addr]string),
 		lastUser:  make(map[netip.Addr]string),
 		sticky:    make(map[string]netip.Addr),
@@ -160,11 +170,14 @@ func (p *pool) isReserved(a netip.Addr) bool {
 // allocate gives the user the address it had, else the first one that nobody
 // had, else the first free one.
 func (p *pool) allocate(user string) (netip.Addr, error) {
-	if p.drain {
+	switch {
+	case p.drain:
 		return p.fail(ErrDraining)
+	case p.isFull():
+		return p.fail(ErrFull)
 	}
 	if a, ok := p.sticky[user]; ok && user != "" {
-		if i := p.index(a); i >= 0 && !p.isTaken(i) {
+		if i := p.index(a); i >= 0 && !p.isTaken(i) && !p.isRivals(a) {
 			return p.take(i, a, user), nil
 		}
 	}
@@ -197,7 +210,11 @@ func (p *pool) firstFree() int {
 			if i >= p.size || fallback >= 0 && i-fallback > stickySearch {
 				return fallback
 			}
-			if _, had := p.lastUser[p.addr(i)]; !had {
+			a := p.addr(i)
+			if p.isRivals(a) {
+				continue
+			}
+			if _, had := p.lastUser[a]; !had {
 				return i
 			}
 			if fallback < 0 {
@@ -228,36 +245,74 @@ func (p *pool) hold(a netip.Addr, user string) {
 
 // claim takes a certain address.
 func (p *pool) claim(a netip.Addr, user string) error {
-	if _, used := p.allocated[a]; used {
-		p.status.Failures++
-		return ErrInUse
-	}
+	_, used := p.allocated[a]
 	i := p.index(a)
-	if i < 0 {
-		p.status.Failures++
-		return ErrNotInPool
+	var err error
+	switch {
+	case used || p.isRivals(a):
+		err = ErrInUse
+	case i < 0:
+		err = ErrNotInPool
+	case p.isFull():
+		err = ErrFull
+	default:
+		p.take(i, a, user)
+		return nil
 	}
-	p.take(i, a, user)
-	return nil
+	_, err = p.fail(err)
+	return err
 }
 
-// release gives an address back. It is the user's to have again until
-// somebody else needs it.
-func (p *pool) release(a netip.Addr) {
-	user, ok := p.allocated[a]
-	if !ok {
-		return
+func (p *pool) isFull() bool { return p.limit > 0 && len(p.allocated) >= p.limit }
+
+// isRivals tells whether another pool has given the address out.
+func (p *pool) isRivals(a netip.Addr) bool {
+	for _, r := range p.rivals {
+		if _, used := r.allocated[a]; used {
+			return true
+		}
+	}
+	return false
+}
+
+// overlaps tells whether two pools have addresses in common, those included that
+// are in use and in no block any more.
+func (p *pool) overlaps(q *pool) bool {
+	for _, b := range p.blocks {
+		if slices.ContainsFunc(q.blocks, b.overlaps) {
+			return true
+		}
+	}
+	return p.holdsOf(q) || q.holdsOf(p)
+}
+
+// holdsOf tells whether an address that p has given out is one of q's.
+func (p *pool) holdsOf(q *pool) bool {
+	for a := range p.allocated {
+		if q.index(a) >= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// release gives an address back, and tells who had it. It is the user's to have
+// again until somebody else needs it.
+func (p *pool) release(a netip.Addr) (user string, ok bool) {
+	if user, ok = p.allocated[a]; !ok {
+		return "", false
 	}
 	delete(p.allocated, a)
 	p.status.Releases++
 	i := p.index(a)
 	if i < 0 {
-		return
+		return user, true
 	}
 	if !p.isReserved(a) {
 		p.set(i, false)
 	}
 	p.remember(a, user)
+	return user, true
 }
 
 // remember keeps one address for each user: the one last given back.
@@ -293,6 +348,22 @@ func (p *pool) statusNow() Status {
 	s := p.status
 	s.Total = p.total
 	s.Allocated = len(p.allocated)
-	s.Free = p.size - p.countTaken()
+	s.Free = p.size - p.countTaken() - p.takenByRivals()
+	if p.limit > 0 {
+		s.Free = max(0, min(s.Free, p.limit-s.Allocated))
+	}
 	return s
+}
+
+// takenByRivals counts addresses that would be free if no other pool had them.
+func (p *pool) takenByRivals() int {
+	seen := make(map[netip.Addr]bool)
+	for _, r := range p.rivals {
+		for a := range r.allocated {
+			if i := p.index(a); i >= 0 && !p.isTaken(i) {
+				seen[a] = true
+			}
+		}
+	}
+	return len(seen)
 }

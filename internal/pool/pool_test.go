@@ -3,10 +3,10 @@ package pool_test
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
+	"strings"
 	"testing"
-
-	"pgregory.net/rapid"
 
 	"culvert/internal/pool"
 )
@@ -151,59 +151,101 @@ func TestIPv6(t *testing.T) {
 	}
 }
 
-// Whatever is done, no address has two users, none is given out that the pool
-// does not have, and counts agree.
-func TestProperties(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		configs := []pool.Config{
-			{Name: "p", Addresses: []string{"10.0.0.0/28"}, Reserved: []string{"10.0.0.3"}},
-			{Name: "p", Addresses: []string{"10.0.0.8/29", "10.0.1.0-10.0.1.70"}},
+// Nobody gets an address that another pool has given out, whether or not that pool is
+// still configured.
+func TestOverlappingPools(t *testing.T) {
+	p := pool.New()
+	q := pool.Config{Name: "q", Addresses: []string{"10.0.0.2-10.0.0.4"}}
+	configs := []pool.Config{{Name: "p", Addresses: []string{"10.0.0.1-10.0.0.3"}}, q}
+	if err := p.Configure(configs); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := p.Allocate("q", "x"); got.String() != "10.0.0.2" {
+		t.Fatalf("Allocate = %s, want 10.0.0.2", got)
+	}
+	if err := p.Claim("p", netip.MustParseAddr("10.0.0.2"), "y"); !errors.Is(err, pool.ErrInUse) {
+		t.Errorf("Claim of what the other pool gave out: %v, want %v", err, pool.ErrInUse)
+	}
+	if s, _ := p.Status("p"); s.Free != 2 || s.Total != 3 {
+		t.Errorf("Status = %+v, want 2 of 3 free", s)
+	}
+	if err := p.Configure(configs[:1]); err != nil { // q goes; its address is in use
+		t.Fatal(err)
+	}
+	for _, want := range []string{"10.0.0.1", "10.0.0.3"} {
+		if got := allocate(t, p, ""); got.String() != want {
+			t.Errorf("Allocate = %s, want %s", got, want)
 		}
-		p := pool.New()
-		current := 0
-		configure := func(t *rapid.T) {
-			current = rapid.IntRange(0, 1).Draw(t, "config")
-			if err := p.Configure(configs[current : current+1]); err != nil {
-				t.Fatal(err)
+	}
+	if a, err := p.Allocate("p", ""); !errors.Is(err, pool.ErrExhausted) {
+		t.Errorf("Allocate = %s, %v: the other pool's address is in use", a, err)
+	}
+	p.Release("q", netip.MustParseAddr("10.0.0.2"))
+	if got := allocate(t, p, ""); got.String() != "10.0.0.2" {
+		t.Errorf("Allocate = %s, want 10.0.0.2, which came back", got)
+	}
+}
+
+func TestMaxAddrs(t *testing.T) {
+	p := configured(t, pool.Config{Name: "p", Addresses: []string{"10.0.0.0/24"}, MaxAddrs: 2})
+	a := allocate(t, p, "")
+	allocate(t, p, "")
+	if _, err := p.Allocate("p", ""); !errors.Is(err, pool.ErrFull) {
+		t.Errorf("a third Allocate: %v, want %v", err, pool.ErrFull)
+	}
+	if err := p.Claim("p", netip.MustParseAddr("10.0.0.9"), ""); !errors.Is(err, pool.ErrFull) {
+		t.Errorf("a third address by Claim: %v, want %v", err, pool.ErrFull)
+	}
+	if s, _ := p.Status("p"); s.Free != 0 || s.Total != 254 {
+		t.Errorf("Status = %+v, want none of 254 free", s)
+	}
+	p.Release("p", a)
+	allocate(t, p, "")
+}
+
+// What is in use when it is reserved stays in use, and is not given out again.
+func TestReserveWhileInUse(t *testing.T) {
+	c := pool.Config{Name: "p", Addresses: []string{"10.0.0.0/30"}}
+	p := configured(t, c)
+	a := allocate(t, p, "alice")
+	c.Reserved = []string{a.String()}
+	if err := p.Configure([]pool.Config{c}); err != nil {
+		t.Fatal(err)
+	}
+	if s, _ := p.Status("p"); s.Allocated != 1 || s.Total != 1 || s.Free != 1 {
+		t.Errorf("Status = %+v, want 1 allocated, 1 of 1 free", s)
+	}
+	p.Release("p", a)
+	if got := allocate(t, p, "alice"); got == a {
+		t.Errorf("alice got %s again, which is reserved now", got)
+	}
+}
+
+func TestTrace(t *testing.T) {
+	for trace, want := range map[bool]string{
+		false: "",
+		true: `level=INFO msg="address given out" pool=p address=10.0.0.1 user=alice in_use=1
+level=INFO msg="address given back" pool=p address=10.0.0.1 user=alice in_use=0
+level=INFO msg="address given out" pool=p address=10.0.0.2 user=bob in_use=1
+`} {
+		var log strings.Builder
+		noTime := func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{}
 			}
+			return a
 		}
-		configure(t)
-		used := map[netip.Addr]string{}
-		last := map[string]netip.Addr{}
-		t.Repeat(map[string]func(*rapid.T){
-			"allocate": func(t *rapid.T) {
-				user := rapid.SampledFrom([]string{"", "a", "b", "c", "d"}).Draw(t, "user")
-				a, err := p.Allocate("p", user)
-				if err != nil {
-					if s, _ := p.Status("p"); s.Free != 0 {
-						t.Fatalf("%v, but %d are free", err, s.Free)
-					}
-					return
-				}
-				if other, taken := used[a]; taken {
-					t.Fatalf("%s given to %q is %q's", a, user, other)
-				}
-				if !p.Contains("p", a) || current == 0 && a.String() == "10.0.0.3" {
-					t.Fatalf("%s is not to be given out", a)
-				}
-				used[a] = user
-				last[user] = a
-			},
-			"release": func(t *rapid.T) {
-				user := rapid.SampledFrom([]string{"", "a", "b", "c", "d"}).Draw(t, "user")
-				if a := last[user]; used[a] == user && a.IsValid() {
-					p.Release("p", a)
-					delete(used, a)
-				}
-			},
-			"configure": configure,
-			"": func(t *rapid.T) {
-				if s, _ := p.Status("p"); s.Allocated != len(used) || s.Free < 0 || s.Free > s.Total {
-					t.Fatalf("Status = %+v, want %d allocated", s, len(used))
-				}
-			},
-		})
-	})
+		p := configured(t, pool.Config{Name: "p", Addresses: []string{"10.0.0.0/29"}, Trace: trace})
+		p.LogTo(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{ReplaceAttr: noTime})))
+		p.Release("p", allocate(t, p, "alice"))
+		if err := p.Claim("p", netip.MustParseAddr("10.0.0.2"), "bob"); err != nil {
+			t.Fatal(err)
+		}
+		p.Release("p", netip.MustParseAddr("10.0.0.5")) // nobody has it
+		if log.String() != want {
+			t.Errorf("with Trace %t the log is:\n%s\nwant:\n%s", trace, &log, want)
+		}
+	}
 }
 
 func BenchmarkAllocate(b *testing.B) {

@@ -2,14 +2,17 @@ package pool
 
 import (
 	"fmt"
+	"log/slog"
 	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 )
 
 // Pools is a set of named pools. It may be used by many goroutines: it is a
 // service that all shards share.
 type Pools struct {
+	log     *slog.Logger
 	mu      sync.Mutex
 	pools   map[string]*pool
 	retired map[string]*pool // no longer configured, addresses still in use
@@ -17,7 +20,18 @@ type Pools struct {
 
 // New returns a set without pools.
 func New() *Pools {
-	return &Pools{pools: make(map[string]*pool), retired: make(map[string]*pool)}
+	return &Pools{
+		log:     slog.New(slog.DiscardHandler),
+		pools:   make(map[string]*pool),
+		retired: make(map[string]*pool),
+	}
+}
+
+// LogTo sets where it is logged what pools with Trace give out and get back.
+func (s *Pools) LogTo(log *slog.Logger) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.log = log
 }
 
 // Check reports whether a pool can be configured so.
@@ -49,7 +63,23 @@ func (s *Pools) Configure(configs []Config) error {
 		}
 	}
 	s.pools = next
+	s.pair()
 	return nil
+}
+
+// pair tells all pools of those that have addresses of theirs. s.mu is held.
+func (s *Pools) pair() {
+	all := slices.Collect(maps.Values(s.all()))
+	for _, p := range all {
+		p.rivals = nil
+	}
+	for i, p := range all {
+		for _, q := range all[i+1:] {
+			if p.overlaps(q) {
+				p.rivals, q.rivals = append(p.rivals, q), append(q.rivals, p)
+			}
+		}
+	}
 }
 
 // all returns the pools, retired ones included.
@@ -73,7 +103,14 @@ func (s *Pools) Allocate(name, user string) (netip.Addr, error) {
 	if err != nil {
 		return netip.Addr{}, fmt.Errorf("address from pool %q: %w", name, err)
 	}
+	s.trace(p, "address given out", name, a, user)
 	return a, nil
+}
+
+func (s *Pools) trace(p *pool, what, name string, a netip.Addr, user string) {
+	if p.trace {
+		s.log.Info(what, "pool", name, "address", a, "user", user, "in_use", len(p.allocated))
+	}
 }
 
 // Claim takes a certain address of the pool for the user, such as a fixed one.
@@ -88,6 +125,7 @@ func (s *Pools) Claim(name string, a netip.Addr, user string) error {
 	if err := p.claim(a, user); err != nil {
 		return fmt.Errorf("address %s from pool %q: %w", a, name, err)
 	}
+	s.trace(p, "address given out", name, a, user)
 	return nil
 }
 
@@ -95,15 +133,19 @@ func (s *Pools) Claim(name string, a netip.Addr, user string) error {
 func (s *Pools) Release(name string, a netip.Addr) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p, ok := s.pools[name]; ok {
-		p.release(a)
+	p, ok := s.pools[name]
+	if !ok {
+		p, ok = s.retired[name]
+	}
+	if !ok {
 		return
 	}
-	if p, ok := s.retired[name]; ok {
-		p.release(a)
-		if len(p.allocated) == 0 {
-			delete(s.retired, name)
-		}
+	if user, had := p.release(a); had {
+		s.trace(p, "address given back", name, a, user)
+	}
+	if len(p.allocated) == 0 && s.retired[name] == p {
+		delete(s.retired, name)
+		s.pair()
 	}
 }
 
