@@ -47,6 +47,7 @@ var mayImport = map[string][]string{
 	"internal/config":           {"api", "internal/pool", "internal/schema"},
 	"internal/resolver":         {},
 	"internal/logging":          {},
+	"internal/service":          {},
 	"internal/event":            {"api"},
 	"internal/dataplane":        {"l2tp", "kernel"},
 	"internal/trace":            {"l2tp", "ppp", "internal/logging", "internal/schema"},

@@ -180,6 +180,30 @@ func (e *Engine) Listening() []netip.AddrPort {
 	return addrs
 }
 
+// Alive returns nil once every shard has taken a turn, or an error if
+// one has not when ctx is done.
+func (e *Engine) Alive(ctx context.Context) error {
+	turned := make(chan struct{}, len(e.shards))
+	for _, s := range e.shards {
+		s.mail.post(func() { turned <- struct{}{} })
+	}
+	for i := range e.shards {
+		select {
+		case <-turned:
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for %d shards: only %d turn", len(e.shards), i)
+		}
+	}
+	return nil
+}
+
+// Summary says in a few words what the engine holds.
+func (e *Engine) Summary() string {
+	return fmt.Sprintf("%d of %d tunnels established, %d of %d sessions up",
+		e.count.tunnelsEstablished.Load(), e.count.tunnels.Load(),
+		e.count.sessionsUp.Load(), e.count.sessions.Load())
+}
+
 // Shutdown ends all sessions and tunnels politely until ctx is done, and then
 // at once. Nothing of ours is left in the kernel when it returns.
 func (e *Engine) Shutdown(ctx context.Context) error {
