@@ -1,0 +1,171 @@
+package commit
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"culvert/api"
+	"culvert/internal/management"
+)
+
+func (s *stage) write() error {
+	_, err := s.Write(s.t.Context(), "alice", &api.WriteConfigRequest{})
+	return err
+}
+
+func (s *stage) onDisk() string {
+	s.t.Helper()
+	b, err := os.ReadFile(s.options.File)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return string(b)
+}
+
+// What is written loads to what runs.
+func TestWriteThenLoadIsNoChange(t *testing.T) {
+	s := newStage(t, base)
+	s.command("user create user_name=\"J. Doe\" user_password=\"a'b\"\nuser delete user_name=bob\n" +
+		"tunnel create tunnel_name=three dest_ipaddr=192.0.2.3\nsession create tunnel_name=three")
+	if err := s.write(); err != nil {
+		t.Fatal(err)
+	}
+	res := s.load(&api.LoadConfigRequest{Source: fromFile()})
+	if len(res.Changes) > 0 {
+		t.Errorf("changes: %s", describe(res.Changes))
+	}
+	if r := s.revisions()[0]; r.Number != 2 || r.Author != "alice" || !r.Running {
+		t.Errorf("newest revision: %v", r)
+	}
+	if err := s.write(); err != nil || len(s.revisions()) != 2 {
+		t.Errorf("written again: %v, %d revisions", err, len(s.revisions()))
+	}
+}
+
+func TestWriteKeepsModeOwnerAndLink(t *testing.T) {
+	s := newStage(t, base)
+	real := filepath.Join(t.TempDir(), "real.conf")
+	if err := errors.Join(os.Rename(s.options.File, real), os.Symlink(real, s.options.File),
+		os.Chmod(real, 0o640)); err != nil {
+		t.Fatal(err)
+	}
+	root := os.Geteuid() == 0
+	if root {
+		if err := os.Chown(real, 7, 8); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.command("user delete user_name=bob")
+	if err := s.write(); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Lstat(real)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st := info.Sys().(*syscall.Stat_t); info.Mode() != 0o640 || root && (st.Uid != 7 || st.Gid != 8) {
+		t.Errorf("mode %v, owner %d:%d", info.Mode(), st.Uid, st.Gid)
+	}
+	if strings.Contains(s.onDisk(), "bob") {
+		t.Error("the file is as before")
+	}
+}
+
+func TestWriteMakesAFile(t *testing.T) {
+	s := newStage(t, base)
+	s.options.File = filepath.Join(t.TempDir(), "etc", "culvertd.conf")
+	s.start()
+	if err := s.write(); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(s.options.File); err != nil || info.Mode() != 0o600 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+}
+
+// What somebody has written into the file since it was read is never lost.
+func TestWriteRefusesAnEditedFile(t *testing.T) {
+	for name, edited := range map[string]string{
+		"another user": base + "user create user_name=carol user_password=x\n",
+		"a fault":      base + "user create\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t, base)
+			s.command("user delete user_name=bob")
+			s.edit(edited)
+			err := s.write()
+			if !errors.Is(err, management.ErrRefused) || !strings.Contains(err.Error(), "was changed since") {
+				t.Errorf("written: %v", err)
+			}
+			if s.onDisk() != edited {
+				t.Error("the file has changed")
+			}
+		})
+	}
+	t.Run("comments", func(t *testing.T) {
+		s := newStage(t, base)
+		s.command("user delete user_name=bob")
+		s.edit("# by hand\n" + base)
+		if err := s.write(); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("what runs", func(t *testing.T) {
+		s := newStage(t, base)
+		s.command("user create user_name=carol user_password=x")
+		s.edit(base + "user create user_name=carol user_password=x\n")
+		if err := s.write(); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("loaded first", func(t *testing.T) {
+		s := newStage(t, base)
+		s.edit(base + "user create user_name=carol user_password=x\n")
+		s.load(&api.LoadConfigRequest{Source: fromFile()})
+		s.command("user delete user_name=bob")
+		if err := s.write(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A file that cannot be written stays as it is, and nothing is left beside it.
+func TestWriteFails(t *testing.T) {
+	for name, spoil := range map[string]func(t *testing.T, s *stage){
+		"no space": func(t *testing.T, s *stage) {
+			var old syscall.Rlimit
+			if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &old); err != nil {
+				t.Fatal(err)
+			}
+			small := syscall.Rlimit{Cur: 100, Max: old.Max}
+			if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &small); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { syscall.Setrlimit(syscall.RLIMIT_FSIZE, &old) })
+		},
+		"a folder in its place": func(t *testing.T, s *stage) {
+			s.options.File = t.TempDir()
+			s.file = s.options.File
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t, base)
+			own := s.options.File
+			s.command("user delete user_name=bob")
+			spoil(t, s)
+			if err := s.write(); err == nil {
+				t.Error("written")
+			}
+			if b, err := os.ReadFile(own); err != nil || string(b) != base {
+				t.Errorf("the file has changed: %v", err)
+			}
+			if left, _ := filepath.Glob(filepath.Join(filepath.Dir(own), ".culvert-*")); len(left) > 0 {
+				t.Errorf("left: %v", left)
+			}
+		})
+	}
+}
