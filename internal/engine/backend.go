@@ -117,7 +117,7 @@ func (e *Engine) maySetUp(sys config.System) error {
 func (d *dialer) begin(now time.Time) (*api.Tunnel, error) {
 	err := d.shard.engine.mayCreate() // again: the daemon may be stopping since
 	id := d.nextID()
-	if err == nil && (id == 0 || d.shard.tunnels[id] != nil || d.shard.wanted[id] != nil) {
+	if err == nil && (id == 0 || d.shard.isTaken(id)) {
 		err = management.Errorf(management.ErrExists, "tunnel_id %d: in use", id)
 	}
 	if err != nil {

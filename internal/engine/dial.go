@@ -122,8 +122,21 @@ func (d *dialer) yield() {
 	}
 }
 
-// dial begins an attempt: the profiles are read anew, and so is the name.
+// isTaken reports whether an identifier is somebody's. One whose tunnel ends for
+// good is its successor's already, which waits for that, see dial.
+func (s *shard) isTaken(id l2tp.TunnelID) bool {
+	t := s.tunnels[id]
+	ends := t != nil && (t.closing || t.end != nil) && (t.dialer == nil || t.dialer.deleted)
+	return s.wanted[id] != nil || t != nil && !ends
+}
+
+// dial begins an attempt: the profiles are read anew, and so is the name. It waits
+// for a tunnel that still has the identifier.
 func (d *dialer) dial(now time.Time) {
+	if last := d.shard.tunnels[d.id]; d.id != 0 && last != nil {
+		last.successor = d
+		return
+	}
 	e := d.shard.engine
 	snapshot := e.store.Snapshot()
 	resolved, err := d.resolve(snapshot, d.asked, netip.Addr{})
@@ -270,7 +283,7 @@ func (d *dialer) tunnelEnded(now time.Time, end l2tp.End) {
 		d.shard.deadlines.remove(c)
 	}
 	d.tunnel = nil
-	if d.adopted {
+	if d.adopted || d.deleted {
 		d.forget()
 		return
 	}
@@ -319,6 +332,7 @@ func (d *dialer) delete(now time.Time, reason string) {
 		return
 	}
 	d.deleted = true
+	d.yield()
 	d.shard.engine.names.remove(d)
 	d.tunnel.close(now, l2tp.Result{Code: l2tp.StopGeneral, Message: reason})
 }

@@ -42,6 +42,7 @@ type tunnel struct {
 	idleSince     time.Time   // when the last session went
 	end           *l2tp.End   // why it ended, once Stopped
 	finished      bool
+	successor     *dialer // waits for the identifier
 	told          told
 }
 
@@ -422,6 +423,9 @@ func (t *tunnel) forget() {
 	}
 	if t.refused {
 		t.shard.refused--
+	}
+	if next := t.successor; next != nil && !next.deleted {
+		next.dial(time.Now())
 	}
 }
 
