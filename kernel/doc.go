@@ -43,6 +43,7 @@
 //	tunnel.go session.go events.go l2tp by generic netlink
 //	channel.go unit.go             ppp
 //	link.go address.go route.go    interfaces by rtnetlink
+//	peer.go                        who is at the other end of a Unix socket
 //	stats.go inventory.go          what the kernel has
 //	probe.go                       what the kernel lacks
 //	netlink.go errors.go           how requests are made, and how they fail
