@@ -3,6 +3,8 @@ package management
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"net/http"
 
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/proto"
@@ -29,6 +31,11 @@ type Server struct {
 	// Events is what Watch sends.
 	Events *event.Log
 	Trace  *trace.Recorder
+	// Metrics answers requests for /metrics; without it there are none.
+	Metrics http.Handler
+	Log     *slog.Logger
+
+	warnings warnings
 }
 
 // Version says which daemon this is.
@@ -232,6 +239,7 @@ func (s *Server) addStatus(ctx context.Context, m proto.Message) (err error) {
 	switch m := m.(type) {
 	case *api.System:
 		if m.Status, err = s.Backend.SystemStatus(ctx); err == nil {
+			m.Status.Warnings = append(m.Status.Warnings, s.allWarnings()...)
 			err = s.addRevision(ctx, m.Status)
 		}
 	case *api.Pool:

@@ -217,7 +217,7 @@ func TestSocket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if info, _ := os.Stat(path); info.Mode().Perm() != 0o600 {
+	if info, _ := os.Stat(path); info.Mode().Perm() != 0o666 {
 		t.Errorf("mode = %v", info.Mode())
 	}
 	_, err = management.Listen(path)
