@@ -60,6 +60,7 @@ func (f *flags) serve(ctx context.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	events := event.NewLog(event.DefaultCapacity)
+	management.TellObjects(store, events)
 	recorder := trace.New(trace.Options{Log: log})
 	e, err := engine.New(engine.Options{
 		Store:    store,
@@ -78,25 +79,30 @@ func (f *flags) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	}
 	log.Info("serving", "dataplane", plane.kind, "listen", e.Listening(), "socket", f.socket)
 	configurator := commit.New(commit.Options{Store: store, Backend: e, File: f.file(),
-		State: f.state, Log: log, Events: events})
+		State: f.state, Log: log})
 	defer configurator.Close()
 	return runUntilDone(ctx, log, e, func(ctx context.Context) error {
 		return management.Serve(ctx, socket, &management.Server{
 			Store: store, Backend: e, Version: version(), Events: events,
-			Trace: recorder, Config: configurator})
+			Trace: recorder, Config: configurator, Log: log})
 	}, func(ctx context.Context) error { return reloadOnHangup(ctx, configurator) })
 }
 
 // runUntilDone does what is to be done until ctx is done or one of it ends with
-// an error, and then shuts the engine down.
+// an error, and then shuts the engine down. Requests are answered until that is
+// done: whoever watches sees the end of every session.
 func runUntilDone(
-	ctx context.Context, log *slog.Logger, e *engine.Engine, all ...func(context.Context) error,
+	ctx context.Context, log *slog.Logger, e *engine.Engine,
+	manage func(context.Context) error, others ...func(context.Context) error,
 ) error {
 	tasks, ctx := errgroup.WithContext(ctx)
-	for _, do := range all {
+	managing, stopManaging := context.WithCancel(context.WithoutCancel(ctx))
+	tasks.Go(func() error { return manage(managing) })
+	for _, do := range others {
 		tasks.Go(func() error { return do(ctx) })
 	}
 	tasks.Go(func() error {
+		defer stopManaging()
 		<-ctx.Done()
 		log.Info("stopping")
 		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownLimit)

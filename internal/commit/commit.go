@@ -10,7 +10,6 @@ import (
 
 	"culvert/api"
 	"culvert/internal/config"
-	"culvert/internal/event"
 	"culvert/internal/management"
 )
 
@@ -23,7 +22,6 @@ type Options struct {
 	File    string // the daemon's own, from which the store was loaded if it is there
 	State   string // the folder of the history; empty: it is kept in memory only
 	Log     *slog.Logger
-	Events  *event.Log // is told of profiles, users, pools and the system
 }
 
 // A Configurator makes whole configurations the running one. Its methods may be
@@ -33,7 +31,6 @@ type Configurator struct {
 	backend management.Backend
 	file    string
 	log     *slog.Logger
-	events  *event.Log
 	history *history
 
 	changing sync.Mutex // held while a configuration is loaded or written
@@ -55,7 +52,6 @@ func New(opts Options) *Configurator {
 		backend: opts.Backend,
 		file:    opts.File,
 		log:     opts.Log,
-		events:  opts.Events,
 		ran:     opts.Store.Snapshot(),
 	}
 	if c.log == nil {
@@ -156,7 +152,6 @@ func (c *Configurator) replace(ctx context.Context, d document, merge bool) (
 		}
 		// A command may have changed something meanwhile.
 		if c.store.Replace(old, next) {
-			c.publish(p.changes)
 			return p, nil, nil
 		}
 	}

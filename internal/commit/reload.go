@@ -72,22 +72,3 @@ func paramText(m *api.Change) string {
 	}
 	return text
 }
-
-// publish tells those who watch what became of profiles, users, pools and the
-// system. Of tunnels and sessions the engine tells.
-func (c *Configurator) publish(changes []*change) {
-	for _, m := range changes {
-		if m.kind.Live {
-			continue
-		}
-		e := &api.Event{Type: api.EventType_EVENT_TYPE_OBJECT_MODIFIED, Kind: m.kind.Words,
-			Name: m.kind.Name(m.object())}
-		switch m.action {
-		case api.ChangeAction_CHANGE_ACTION_CREATE:
-			e.Type = api.EventType_EVENT_TYPE_OBJECT_CREATED
-		case api.ChangeAction_CHANGE_ACTION_DELETE:
-			e.Type = api.EventType_EVENT_TYPE_OBJECT_DELETED
-		}
-		c.events.Publish(e)
-	}
-}
