@@ -249,6 +249,7 @@ func TestBackendRefuses(t *testing.T) {
 				t.Errorf("%s: error %v, want %v", name, err, test.want)
 			}
 		}
+		pass(time.Second)
 		lac.wantSessions(api.SessionState_SESSION_STATE_UP, 2)
 	})
 }
