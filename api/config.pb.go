@@ -1458,19 +1458,19 @@ var File_culvert_v1_config_proto protoreflect.FileDescriptor
 const file_culvert_v1_config_proto_rawDesc = "" +
 	"\n" +
 	"\x17culvert/v1/config.proto\x12\n" +
-	"culvert.v1\x1a\x18culvert/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd3\x1b\n" +
-	"\x06System\x12M\n" +
-	"\vmax_tunnels\x18\x01 \x01(\rB'\xca\xd7\x19#\n" +
-	"\x0fTunnels at most\x1a\x0100\xff\xff\x03j\tunlimitedH\x00R\n" +
+	"culvert.v1\x1a\x18culvert/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf2\x1b\n" +
+	"\x06System\x12P\n" +
+	"\vmax_tunnels\x18\x01 \x01(\rB*\xca\xd7\x19&\n" +
+	"\x0fTunnels at most\x1a\x0100\xff\xff\x03j\tunlimited\xa0\x01\x01H\x00R\n" +
 	"maxTunnels\x88\x01\x01\x12e\n" +
 	"\fmax_sessions\x18\x02 \x01(\rB=\xca\xd7\x199\n" +
 	")Sessions at most, in all tunnels together\x1a\x010j\tunlimitedH\x01R\vmaxSessions\x88\x01\x01\x12p\n" +
 	"\rdrain_tunnels\x18\x03 \x01(\bBF\xca\xd7\x19B\n" +
-	"<Take no new tunnels, and no new sessions in those that exist\x1a\x02noH\x02R\fdrainTunnels\x88\x01\x01\x12\x88\x01\n" +
-	"\x18tunnel_establish_timeout\x18\x04 \x01(\rBI\xca\xd7\x19E\n" +
-	",How long a tunnel may take to be established\x12\x01s\x1a\x031200\x80\xa3\x05j\tunlimitedH\x03R\x16tunnelEstablishTimeout\x88\x01\x01\x12\x99\x01\n" +
-	"\x19session_establish_timeout\x18\x05 \x01(\rBX\xca\xd7\x19T\n" +
-	";How long a session may take to be established, PPP included\x12\x01s\x1a\x031200\x80\xa3\x05j\tunlimitedH\x04R\x17sessionEstablishTimeout\x88\x01\x01\x12k\n" +
+	"<Take no new tunnels, and no new sessions in those that exist\x1a\x02noH\x02R\fdrainTunnels\x88\x01\x01\x12\x8b\x01\n" +
+	"\x18tunnel_establish_timeout\x18\x04 \x01(\rBL\xca\xd7\x19H\n" +
+	",How long a tunnel may take to be established\x12\x01s\x1a\x031200\x80\xa3\x05j\tunlimited\xa0\x01\x01H\x03R\x16tunnelEstablishTimeout\x88\x01\x01\x12\x9c\x01\n" +
+	"\x19session_establish_timeout\x18\x05 \x01(\rB[\xca\xd7\x19W\n" +
+	";How long a session may take to be established, PPP included\x12\x01s\x1a\x031200\x80\xa3\x05j\tunlimited\xa0\x01\x01H\x04R\x17sessionEstablishTimeout\x88\x01\x01\x12k\n" +
 	"\x19deny_local_tunnel_creates\x18\x06 \x01(\bB+\xca\xd7\x19'\n" +
 	"!Refuse tunnels created by command\x1a\x02noH\x05R\x16denyLocalTunnelCreates\x88\x01\x01\x12|\n" +
 	"\x1adeny_remote_tunnel_creates\x18\a \x01(\bB:\xca\xd7\x196\n" +
@@ -1480,15 +1480,15 @@ const file_culvert_v1_config_proto_rawDesc = "" +
 	"\thost_name\x18\t \x01(\tBT\xca\xd7\x19P\n" +
 	"0The Host Name announced in tunnels that set none\"\x17the name of the machine(\x010\xff\x01H\bR\bhostName\x88\x01\x01\x128\n" +
 	"\x06status\x18\n" +
-	" \x01(\v2\x18.culvert.v1.SystemStatusB\x06\xca\xd7\x19\x02`\x01R\x06status\x12S\n" +
-	"\vtrace_flags\x18\v \x01(\rB-\xca\xd7\x19)\n" +
-	"\x1cWhat is traced of everything\x1a\x010j\x04nonep\vH\tR\n" +
-	"traceFlags\x88\x01\x01\x12\xc6\x01\n" +
-	"\x1btunnel_persist_pend_timeout\x18\f \x01(\rB\x81\x01\xca\xd7\x19}\n" +
-	"WThe longest wait between attempts, for persistent tunnels that set no persist_max_delay\x12\x01s\"\x19that of persist_max_delay(\x010\x80\xa3\x05H\n" +
-	"R\x18tunnelPersistPendTimeout\x88\x01\x01\x12\xeb\x01\n" +
-	"\x1csession_persist_pend_timeout\x18\r \x01(\rB\xa4\x01\xca\xd7\x19\x9f\x01\n" +
-	"nThe longest wait between attempts of a session in a persistent tunnel that is up; never: it is not tried again\x12\x01s\"\x1fpersist_max_delay of the tunnel0\x80\xa3\x05j\x05neverH\vR\x19sessionPersistPendTimeout\x88\x01\x01\x12b\n" +
+	" \x01(\v2\x18.culvert.v1.SystemStatusB\x06\xca\xd7\x19\x02`\x01R\x06status\x12V\n" +
+	"\vtrace_flags\x18\v \x01(\rB0\xca\xd7\x19,\n" +
+	"\x1cWhat is traced of everything\x1a\x010j\x04nonep\v\xa0\x01\x01H\tR\n" +
+	"traceFlags\x88\x01\x01\x12\xd6\x01\n" +
+	"\x1btunnel_persist_pend_timeout\x18\f \x01(\rB\x91\x01\xca\xd7\x19\x8c\x01\n" +
+	"WThe longest wait between attempts, for persistent tunnels that set no persist_max_delay\x12\x01s\x1a\x010\"\x1ethe built-in persist_max_delay0\x80\xa3\x05j\x04none\xa0\x01\x01H\n" +
+	"R\x18tunnelPersistPendTimeout\x88\x01\x01\x12\xee\x01\n" +
+	"\x1csession_persist_pend_timeout\x18\r \x01(\rB\xa7\x01\xca\xd7\x19\xa2\x01\n" +
+	"nThe longest wait between attempts of a session in a persistent tunnel that is up; never: it is not tried again\x12\x01s\"\x1fpersist_max_delay of the tunnel0\x80\xa3\x05j\x05never\xa0\x01\x01H\vR\x19sessionPersistPendTimeout\x88\x01\x01\x12b\n" +
 	"\x10reset_statistics\x18\x0e \x01(\bB2\xca\xd7\x19.\n" +
 	"&Set the counters of the system to zero\x90\x01\x01\x98\x01\x01H\fR\x0fresetStatistics\x88\x01\x01\x12\xa8\x01\n" +
 	"\tapi_group\x18\x0f \x01(\tB\x85\x01\xca\xd7\x19\x80\x01\n" +
@@ -1712,17 +1712,17 @@ const file_culvert_v1_config_proto_rawDesc = "" +
 	"\atunnels\x18\x03 \x01(\rB\x18\xca\xd7\x19\x14\n" +
 	"\x0fTunnels with itj\x010R\atunnels\x125\n" +
 	"\bsessions\x18\x04 \x01(\rB\x19\xca\xd7\x19\x15\n" +
-	"\x10Sessions in themj\x010R\bsessions\"\x81\x06\n" +
+	"\x10Sessions in themj\x010R\bsessions\"\x84\x06\n" +
 	"\x04User\x12C\n" +
 	"\tuser_name\x18\x01 \x01(\tB!\xca\xd7\x19\x1d\n" +
 	"\x14The name of the user(\x010\xff\x018\x01H\x00R\buserName\x88\x01\x01\x12O\n" +
 	"\ruser_password\x18\x02 \x01(\tB%\xca\xd7\x19!\n" +
 	"\x18The password of the user0\xff\x01@\x01P\x01H\x01R\fuserPassword\x88\x01\x01\x12J\n" +
 	"\x06ipaddr\x18\x03 \x01(\tB-\xca\xd7\x19)\n" +
-	"%The address that the user always getsp\x02H\x02R\x06ipaddr\x88\x01\x01\x12z\n" +
-	"\fip_pool_name\x18\x04 \x01(\tBS\xca\xd7\x19O\n" +
+	"%The address that the user always getsp\x02H\x02R\x06ipaddr\x88\x01\x01\x12}\n" +
+	"\fip_pool_name\x18\x04 \x01(\tBV\xca\xd7\x19R\n" +
 	",The pool from which the user gets an address\"\x17that of the PPP profilep\n" +
-	"z\x04poolH\x03R\n" +
+	"z\x04pool\xa0\x01\x01H\x03R\n" +
 	"ipPoolName\x88\x01\x01\x126\n" +
 	"\x06status\x18\x05 \x01(\v2\x16.culvert.v1.UserStatusB\x06\xca\xd7\x19\x02`\x01R\x06status:\xa6\x02\xca\xd7\x19\xa1\x02\n" +
 	"\x04user\x12SA user who may authenticate to us, known to this machine; and whoever has a session2\tuser_name2\x0fcreated_by_peer2\ttunnel_id2\n" +

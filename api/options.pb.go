@@ -357,7 +357,11 @@ type ParamOptions struct {
 	// A switch that stands for yes where it has no value.
 	Flag bool `protobuf:"varint,18,opt,name=flag,proto3" json:"flag,omitempty"`
 	// Does something at once, and is kept nowhere.
-	Action        bool `protobuf:"varint,19,opt,name=action,proto3" json:"action,omitempty"`
+	Action bool `protobuf:"varint,19,opt,name=action,proto3" json:"action,omitempty"`
+	// openl2tp takes values that are out of range, or names of what does not exist.
+	// A file may say them: there a number above the range counts as its end, and
+	// what else cannot be counts as not set, with a warning.
+	Lenient       bool `protobuf:"varint,20,opt,name=lenient,proto3" json:"lenient,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -525,6 +529,13 @@ func (x *ParamOptions) GetAction() bool {
 	return false
 }
 
+func (x *ParamOptions) GetLenient() bool {
+	if x != nil {
+		return x.Lenient
+	}
+	return false
+}
+
 // WordOptions gives the text of an enum's value.
 type WordOptions struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -645,7 +656,7 @@ const file_culvert_v1_options_proto_rawDesc = "" +
 	"\toperation\x18\x01 \x01(\tR\toperation\x12\x12\n" +
 	"\x04word\x18\x02 \x01(\tR\x04word\x12\x12\n" +
 	"\x04help\x18\x03 \x01(\tR\x04help\x12\x14\n" +
-	"\x05group\x18\x04 \x01(\tR\x05group\"\x86\x04\n" +
+	"\x05group\x18\x04 \x01(\tR\x05group\"\xa0\x04\n" +
 	"\fParamOptions\x12\x12\n" +
 	"\x04help\x18\x01 \x01(\tR\x04help\x12\x12\n" +
 	"\x04unit\x18\x02 \x01(\tR\x04unit\x12\x18\n" +
@@ -667,7 +678,8 @@ const file_culvert_v1_options_proto_rawDesc = "" +
 	"\x05alias\x18\x10 \x03(\tR\x05alias\x12\x1b\n" +
 	"\tkey_group\x18\x11 \x01(\tR\bkeyGroup\x12\x12\n" +
 	"\x04flag\x18\x12 \x01(\bR\x04flag\x12\x16\n" +
-	"\x06action\x18\x13 \x01(\bR\x06actionB\x06\n" +
+	"\x06action\x18\x13 \x01(\bR\x06action\x12\x18\n" +
+	"\alenient\x18\x14 \x01(\bR\alenientB\x06\n" +
 	"\x04_minB\x06\n" +
 	"\x04_max\"5\n" +
 	"\vWordOptions\x12\x12\n" +

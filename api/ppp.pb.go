@@ -508,16 +508,16 @@ var File_culvert_v1_ppp_proto protoreflect.FileDescriptor
 const file_culvert_v1_ppp_proto_rawDesc = "" +
 	"\n" +
 	"\x14culvert/v1/ppp.proto\x12\n" +
-	"culvert.v1\x1a\x18culvert/v1/options.proto\"\xf08\n" +
+	"culvert.v1\x1a\x18culvert/v1/options.proto\"\xb59\n" +
 	"\n" +
 	"PPPProfile\x12M\n" +
 	"\fprofile_name\x18\x01 \x01(\tB%\xca\xd7\x19!\n" +
 	"\x17The name of the profile(\x010?8\x01p\n" +
-	"H\x00R\vprofileName\x88\x01\x01\x12\x86\x01\n" +
-	"\x03mtu\x18\x02 \x01(\rBo\xca\xd7\x19k\n" +
-	"UThe largest packet that we send; the tunnel's mtu and the peer's MRU may make it less\x12\x05bytes\x1a\x041500(\x80\x010\x80\x80\x01H\x01R\x03mtu\x88\x01\x01\x12k\n" +
-	"\x03mru\x18\x03 \x01(\rBT\xca\xd7\x19P\n" +
-	":The MRU that we ask for; the tunnel's mtu may make it less\x12\x05bytes\x1a\x041500(\x80\x010\x80\x80\x01H\x02R\x03mru\x88\x01\x01\x12M\n" +
+	"H\x00R\vprofileName\x88\x01\x01\x12\x89\x01\n" +
+	"\x03mtu\x18\x02 \x01(\rBr\xca\xd7\x19n\n" +
+	"UThe largest packet that we send; the tunnel's mtu and the peer's MRU may make it less\x12\x05bytes\x1a\x041500(\x80\x010\x80\x80\x01\xa0\x01\x01H\x01R\x03mtu\x88\x01\x01\x12n\n" +
+	"\x03mru\x18\x03 \x01(\rBW\xca\xd7\x19S\n" +
+	":The MRU that we ask for; the tunnel's mtu may make it less\x12\x05bytes\x1a\x041500(\x80\x010\x80\x80\x01\xa0\x01\x01H\x02R\x03mru\x88\x01\x01\x12M\n" +
 	"\bauth_pap\x18\x04 \x01(\bB-\xca\xd7\x19)\n" +
 	"\"Allow PAP, for the peer and for us\x1a\x03yesH\x03R\aauthPap\x88\x01\x01\x12Y\n" +
 	"\tauth_chap\x18\x05 \x01(\bB7\xca\xd7\x193\n" +
@@ -532,26 +532,26 @@ const file_culvert_v1_ppp_proto_rawDesc = "" +
 	"=Do not ask the peer to authenticate; auth_peer goes before it\x1a\x02noH\bR\bauthNone\x88\x01\x01\x12\x93\x01\n" +
 	"\tauth_peer\x18\n" +
 	" \x01(\bBq\xca\xd7\x19m\n" +
-	"\x1cAsk the peer to authenticate\"Myes in sessions that the peer began, no in our own; no where auth_none is yesH\tR\bauthPeer\x88\x01\x01\x12g\n" +
-	"\rchap_interval\x18\v \x01(\rB=\xca\xd7\x199\n" +
-	"&How often the peer is challenged again\x12\x01s\x1a\x0100\x80\xa3\x05j\x05neverH\n" +
-	"R\fchapInterval\x88\x01\x01\x12\xad\x01\n" +
-	"\x12chap_max_challenge\x18\f \x01(\rBz\xca\xd7\x19v\n" +
-	"lChallenges, or requests of another authentication protocol, sent without an answer before the link is closed\x1a\x0210(\x010dH\vR\x10chapMaxChallenge\x88\x01\x01\x12\x93\x01\n" +
-	"\fchap_restart\x18\r \x01(\rBk\xca\xd7\x19g\n" +
-	"ZThe wait for the answer to a challenge, or to a request of another authentication protocol\x12\x01s\x1a\x013(\x010\xac\x02H\fR\vchapRestart\x88\x01\x01\x12\x8a\x01\n" +
-	"\x17lcp_max_config_requests\x18\x0e \x01(\rBN\xca\xd7\x19J\n" +
-	"@Configure-Requests of LCP sent without an answer (Max-Configure)\x1a\x0210(\x010dH\rR\x14lcpMaxConfigRequests\x88\x01\x01\x12\x86\x01\n" +
-	"\x13lcp_max_config_naks\x18\x0f \x01(\rBR\xca\xd7\x19N\n" +
-	"DConfigure-Naks of LCP sent before options are rejected (Max-Failure)\x1a\x0210(\x010dH\x0eR\x10lcpMaxConfigNaks\x88\x01\x01\x12\x8f\x01\n" +
-	"\x1alcp_max_terminate_requests\x18\x10 \x01(\rBM\xca\xd7\x19I\n" +
-	"@Terminate-Requests of LCP sent without an answer (Max-Terminate)\x1a\x013(\x010dH\x0fR\x17lcpMaxTerminateRequests\x88\x01\x01\x12f\n" +
-	"\x17lcp_retransmit_interval\x18\x11 \x01(\rB)\xca\xd7\x19%\n" +
-	"\x18The Restart timer of LCP\x12\x01s\x1a\x013(\x010\xac\x02H\x10R\x15lcpRetransmitInterval\x88\x01\x01\x12\x83\x01\n" +
-	"\x11lcp_echo_interval\x18\x12 \x01(\rBR\xca\xd7\x19N\n" +
-	"<How often an LCP Echo-Request asks whether the peer is there\x12\x01s\x1a\x02300\x80\xa3\x05j\x03offH\x11R\x0flcpEchoInterval\x88\x01\x01\x12\x80\x01\n" +
-	"\x16lcp_echo_failure_count\x18\x13 \x01(\rBF\xca\xd7\x19B\n" +
-	"9Echo-Requests without an answer before the link is closed\x1a\x015(\x010dH\x12R\x13lcpEchoFailureCount\x88\x01\x01\x125\n" +
+	"\x1cAsk the peer to authenticate\"Myes in sessions that the peer began, no in our own; no where auth_none is yesH\tR\bauthPeer\x88\x01\x01\x12j\n" +
+	"\rchap_interval\x18\v \x01(\rB@\xca\xd7\x19<\n" +
+	"&How often the peer is challenged again\x12\x01s\x1a\x0100\x80\xa3\x05j\x05never\xa0\x01\x01H\n" +
+	"R\fchapInterval\x88\x01\x01\x12\xb0\x01\n" +
+	"\x12chap_max_challenge\x18\f \x01(\rB}\xca\xd7\x19y\n" +
+	"lChallenges, or requests of another authentication protocol, sent without an answer before the link is closed\x1a\x0210(\x010d\xa0\x01\x01H\vR\x10chapMaxChallenge\x88\x01\x01\x12\x96\x01\n" +
+	"\fchap_restart\x18\r \x01(\rBn\xca\xd7\x19j\n" +
+	"ZThe wait for the answer to a challenge, or to a request of another authentication protocol\x12\x01s\x1a\x013(\x010\xac\x02\xa0\x01\x01H\fR\vchapRestart\x88\x01\x01\x12\x8d\x01\n" +
+	"\x17lcp_max_config_requests\x18\x0e \x01(\rBQ\xca\xd7\x19M\n" +
+	"@Configure-Requests of LCP sent without an answer (Max-Configure)\x1a\x0210(\x010d\xa0\x01\x01H\rR\x14lcpMaxConfigRequests\x88\x01\x01\x12\x89\x01\n" +
+	"\x13lcp_max_config_naks\x18\x0f \x01(\rBU\xca\xd7\x19Q\n" +
+	"DConfigure-Naks of LCP sent before options are rejected (Max-Failure)\x1a\x0210(\x010d\xa0\x01\x01H\x0eR\x10lcpMaxConfigNaks\x88\x01\x01\x12\x92\x01\n" +
+	"\x1alcp_max_terminate_requests\x18\x10 \x01(\rBP\xca\xd7\x19L\n" +
+	"@Terminate-Requests of LCP sent without an answer (Max-Terminate)\x1a\x013(\x010d\xa0\x01\x01H\x0fR\x17lcpMaxTerminateRequests\x88\x01\x01\x12i\n" +
+	"\x17lcp_retransmit_interval\x18\x11 \x01(\rB,\xca\xd7\x19(\n" +
+	"\x18The Restart timer of LCP\x12\x01s\x1a\x013(\x010\xac\x02\xa0\x01\x01H\x10R\x15lcpRetransmitInterval\x88\x01\x01\x12\x86\x01\n" +
+	"\x11lcp_echo_interval\x18\x12 \x01(\rBU\xca\xd7\x19Q\n" +
+	"<How often an LCP Echo-Request asks whether the peer is there\x12\x01s\x1a\x02300\x80\xa3\x05j\x03off\xa0\x01\x01H\x11R\x0flcpEchoInterval\x88\x01\x01\x12\x83\x01\n" +
+	"\x16lcp_echo_failure_count\x18\x13 \x01(\rBI\xca\xd7\x19E\n" +
+	"9Echo-Requests without an answer before the link is closed\x1a\x015(\x010d\xa0\x01\x01H\x12R\x13lcpEchoFailureCount\x88\x01\x01\x125\n" +
 	"\x04ipv4\x18\x14 \x01(\bB\x1c\xca\xd7\x19\x18\n" +
 	"\x11Carry IPv4 (IPCP)\x1a\x03yesH\x13R\x04ipv4\x88\x01\x01\x127\n" +
 	"\x04ipv6\x18\x15 \x01(\bB\x1e\xca\xd7\x19\x1a\n" +
@@ -567,10 +567,10 @@ const file_culvert_v1_ppp_proto_rawDesc = "" +
 	"\x0fwins_ipaddr_pri\x18\x1a \x01(\tB6\xca\xd7\x192\n" +
 	".The first WINS server that we give to the peerp\x02H\x19R\rwinsIpaddrPri\x88\x01\x01\x12d\n" +
 	"\x0fwins_ipaddr_sec\x18\x1b \x01(\tB7\xca\xd7\x193\n" +
-	"/The second WINS server that we give to the peerp\x02H\x1aR\rwinsIpaddrSec\x88\x01\x01\x12b\n" +
-	"\fip_pool_name\x18\x1c \x01(\tB;\xca\xd7\x197\n" +
+	"/The second WINS server that we give to the peerp\x02H\x1aR\rwinsIpaddrSec\x88\x01\x01\x12e\n" +
+	"\fip_pool_name\x18\x1c \x01(\tB>\xca\xd7\x19:\n" +
 	"-The pool from which the peer gets its addressp\n" +
-	"z\x04poolH\x1bR\n" +
+	"z\x04pool\xa0\x01\x01H\x1bR\n" +
 	"ipPoolName\x88\x01\x01\x12y\n" +
 	"\rdefault_route\x18\x1d \x01(\bBO\xca\xd7\x19K\n" +
 	"ERoute everything into the session, and the peer's own address past it\x1a\x02noH\x1cR\fdefaultRoute\x88\x01\x01\x12X\n" +
@@ -582,44 +582,44 @@ const file_culvert_v1_ppp_proto_rawDesc = "" +
 	"'The name by which we challenge the peer\"\x13host_name of system(\x010\xff\x01H\x1eR\tlocalName\x88\x01\x01\x12n\n" +
 	"\vremote_name\x18  \x01(\tBH\xca\xd7\x19D\n" +
 	"8The only name with which the peer may authenticate to us\"\x03any(\x010\xff\x01H\x1fR\n" +
-	"remoteName\x88\x01\x01\x12x\n" +
-	"\vtrace_flags\x18! \x01(\rBR\xca\xd7\x19N\n" +
-	"AWhat is traced of the link, besides what is traced of its session\x1a\x010j\x04nonep\vH R\n" +
+	"remoteName\x88\x01\x01\x12{\n" +
+	"\vtrace_flags\x18! \x01(\rBU\xca\xd7\x19Q\n" +
+	"AWhat is traced of the link, besides what is traced of its session\x1a\x010j\x04nonep\v\xa0\x01\x01H R\n" +
 	"traceFlags\x88\x01\x01\x12\x85\x01\n" +
 	"\basyncmap\x18\" \x01(\rBd\xca\xd7\x19`\n" +
 	"[The control characters that the peer is to escape (Async-Control-Character-Map), as 32 bits\x1a\x010H!R\basyncmap\x88\x01\x01\x12x\n" +
 	"\tsync_mode\x18# \x01(\x0e2\x14.culvert.v1.SyncModeB@\xca\xd7\x19<\n" +
-	"5Whether the Async-Control-Character-Map is negotiated\x1a\x03anyH\"R\bsyncMode\x88\x01\x01\x12\x9f\x01\n" +
-	"\x15pap_max_auth_requests\x18$ \x01(\rBg\xca\xd7\x19c\n" +
-	"EPAP requests that we send without an answer before the link is closed\x1a\x0210(\x010d\x82\x01\x11pap_max_auth_reqsH#R\x12papMaxAuthRequests\x88\x01\x01\x12x\n" +
-	"\x14pap_restart_interval\x18% \x01(\rBA\xca\xd7\x19=\n" +
-	"0The wait for the answer to a PAP request of ours\x12\x01s\x1a\x013(\x010\xac\x02H$R\x12papRestartInterval\x88\x01\x01\x12k\n" +
-	"\vpap_timeout\x18& \x01(\rBE\xca\xd7\x19A\n" +
-	"+How long we wait for the peer's PAP request\x12\x01s\x1a\x0100\x90\x1cj\tunlimitedH%R\n" +
-	"papTimeout\x88\x01\x01\x12|\n" +
-	"\fidle_timeout\x18' \x01(\rBT\xca\xd7\x19P\n" +
-	"?How long a session may carry no data packet before it is closed\x12\x01s\x1a\x0100\x80\xf5$j\x03offH&R\vidleTimeout\x88\x01\x01\x12\x85\x01\n" +
-	"\x10max_connect_time\x18( \x01(\rBV\xca\xd7\x19R\n" +
-	":How long a session may carry a network before it is closed\x12\x01s\x1a\x0100\x80\xe7\x84\x0fj\tunlimitedH'R\x0emaxConnectTime\x88\x01\x01\x12\xa3\x01\n" +
-	"\x11max_failure_count\x18) \x01(\rBr\xca\xd7\x19n\n" +
-	"ZAttempts in a row without success after which a session of a persistent tunnel is given up\x1a\x0100\xa0\x8d\x06j\tunlimitedH(R\x0fmaxFailureCount\x88\x01\x01\x12\xbb\x01\n" +
-	"\x18ipcp_max_config_requests\x18* \x01(\rB}\xca\xd7\x19y\n" +
-	"ZConfigure-Requests of the network control protocols sent without an answer (Max-Configure)\"\x17lcp_max_config_requests(\x010dH)R\x15ipcpMaxConfigRequests\x88\x01\x01\x12\xb3\x01\n" +
-	"\x14ipcp_max_config_naks\x18+ \x01(\rB}\xca\xd7\x19y\n" +
-	"^Configure-Naks of the network control protocols sent before options are rejected (Max-Failure)\"\x13lcp_max_config_naks(\x010dH*R\x11ipcpMaxConfigNaks\x88\x01\x01\x12\xc5\x01\n" +
-	"\x1bipcp_max_terminate_requests\x18, \x01(\rB\x80\x01\xca\xd7\x19|\n" +
-	"ZTerminate-Requests of the network control protocols sent without an answer (Max-Terminate)\"\x1alcp_max_terminate_requests(\x010dH+R\x18ipcpMaxTerminateRequests\x88\x01\x01\x12\x98\x01\n" +
-	"\x18ipcp_retransmit_interval\x18- \x01(\rBY\xca\xd7\x19U\n" +
-	"2The Restart timer of the network control protocols\x12\x01s\"\x17lcp_retransmit_interval(\x010\xac\x02H,R\x16ipcpRetransmitInterval\x88\x01\x01\x12o\n" +
+	"5Whether the Async-Control-Character-Map is negotiated\x1a\x03anyH\"R\bsyncMode\x88\x01\x01\x12\xa2\x01\n" +
+	"\x15pap_max_auth_requests\x18$ \x01(\rBj\xca\xd7\x19f\n" +
+	"EPAP requests that we send without an answer before the link is closed\x1a\x0210(\x010d\x82\x01\x11pap_max_auth_reqs\xa0\x01\x01H#R\x12papMaxAuthRequests\x88\x01\x01\x12{\n" +
+	"\x14pap_restart_interval\x18% \x01(\rBD\xca\xd7\x19@\n" +
+	"0The wait for the answer to a PAP request of ours\x12\x01s\x1a\x013(\x010\xac\x02\xa0\x01\x01H$R\x12papRestartInterval\x88\x01\x01\x12n\n" +
+	"\vpap_timeout\x18& \x01(\rBH\xca\xd7\x19D\n" +
+	"+How long we wait for the peer's PAP request\x12\x01s\x1a\x0100\x90\x1cj\tunlimited\xa0\x01\x01H%R\n" +
+	"papTimeout\x88\x01\x01\x12\x7f\n" +
+	"\fidle_timeout\x18' \x01(\rBW\xca\xd7\x19S\n" +
+	"?How long a session may carry no data packet before it is closed\x12\x01s\x1a\x0100\x80\xf5$j\x03off\xa0\x01\x01H&R\vidleTimeout\x88\x01\x01\x12\x88\x01\n" +
+	"\x10max_connect_time\x18( \x01(\rBY\xca\xd7\x19U\n" +
+	":How long a session may carry a network before it is closed\x12\x01s\x1a\x0100\x80\xe7\x84\x0fj\tunlimited\xa0\x01\x01H'R\x0emaxConnectTime\x88\x01\x01\x12\xa6\x01\n" +
+	"\x11max_failure_count\x18) \x01(\rBu\xca\xd7\x19q\n" +
+	"ZAttempts in a row without success after which a session of a persistent tunnel is given up\x1a\x0100\xa0\x8d\x06j\tunlimited\xa0\x01\x01H(R\x0fmaxFailureCount\x88\x01\x01\x12\xbf\x01\n" +
+	"\x18ipcp_max_config_requests\x18* \x01(\rB\x80\x01\xca\xd7\x19|\n" +
+	"ZConfigure-Requests of the network control protocols sent without an answer (Max-Configure)\"\x17lcp_max_config_requests(\x010d\xa0\x01\x01H)R\x15ipcpMaxConfigRequests\x88\x01\x01\x12\xb7\x01\n" +
+	"\x14ipcp_max_config_naks\x18+ \x01(\rB\x80\x01\xca\xd7\x19|\n" +
+	"^Configure-Naks of the network control protocols sent before options are rejected (Max-Failure)\"\x13lcp_max_config_naks(\x010d\xa0\x01\x01H*R\x11ipcpMaxConfigNaks\x88\x01\x01\x12\xc8\x01\n" +
+	"\x1bipcp_max_terminate_requests\x18, \x01(\rB\x83\x01\xca\xd7\x19\x7f\n" +
+	"ZTerminate-Requests of the network control protocols sent without an answer (Max-Terminate)\"\x1alcp_max_terminate_requests(\x010d\xa0\x01\x01H+R\x18ipcpMaxTerminateRequests\x88\x01\x01\x12\x9b\x01\n" +
+	"\x18ipcp_retransmit_interval\x18- \x01(\rB\\\xca\xd7\x19X\n" +
+	"2The Restart timer of the network control protocols\x12\x01s\"\x17lcp_retransmit_interval(\x010\xac\x02\xa0\x01\x01H,R\x16ipcpRetransmitInterval\x88\x01\x01\x12o\n" +
 	"\tproxy_arp\x18. \x01(\bBM\xca\xd7\x19I\n" +
 	"CAnswer ARP for the peer's address on the network that it belongs to\x1a\x02noH-R\bproxyArp\x88\x01\x01\x12\x90\x01\n" +
 	"\tmultilink\x18/ \x01(\bBm\xca\xd7\x19i\n" +
 	"cJoin links of one peer in a bundle (RFC 1990); not in effect yet: the option is refused to the peer\x1a\x02noH.R\tmultilink\x88\x01\x01\x12\x82\x01\n" +
 	"\n" +
 	"use_radius\x180 \x01(\bB^\xca\xd7\x19Z\n" +
-	"TAsk RADIUS about users; not in effect yet: only users of the configuration are known\x1a\x02noH/R\tuseRadius\x88\x01\x01\x12n\n" +
-	"\vradius_hint\x181 \x01(\tBH\xca\xd7\x19D\n" +
-	"=The file that configures the RADIUS client; not in effect yet0\xff\x1fp\fH0R\n" +
+	"TAsk RADIUS about users; not in effect yet: only users of the configuration are known\x1a\x02noH/R\tuseRadius\x88\x01\x01\x12l\n" +
+	"\vradius_hint\x181 \x01(\tBF\xca\xd7\x19B\n" +
+	"=The file that configures the RADIUS client; not in effect yet0\xff\x1fH0R\n" +
 	"radiusHint\x88\x01\x01:\xea\x02\xca\xd7\x19\xe5\x02\n" +
 	"\vppp profile\x127Parameters of PPP for the sessions that use the profile*\adefault2\fprofile_name2\tauth_peer2\flocal_ipaddr2\fip_pool_name2\x0edns_ipaddr_pri2\rdefault_route2\x04ipv6:\xb9\x01A parameter that is not set is taken from the PPP profile called default, and from the built-in defaults where that does not set it either. A change holds for sessions that begin later.B\x0f\n" +
 	"\r_profile_nameB\x06\n" +

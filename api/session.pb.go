@@ -1039,7 +1039,7 @@ var File_culvert_v1_session_proto protoreflect.FileDescriptor
 const file_culvert_v1_session_proto_rawDesc = "" +
 	"\n" +
 	"\x18culvert/v1/session.proto\x12\n" +
-	"culvert.v1\x1a\x18culvert/v1/options.proto\x1a\x17culvert/v1/tunnel.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8f\x0f\n" +
+	"culvert.v1\x1a\x18culvert/v1/options.proto\x1a\x17culvert/v1/tunnel.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x95\x0f\n" +
 	"\x11SessionParameters\x12i\n" +
 	"\x10ppp_profile_name\x18\x01 \x01(\tB:\xca\xd7\x196\n" +
 	"\x0fThe PPP profile\"\x12that of the tunnelH\x01p\n" +
@@ -1047,9 +1047,9 @@ const file_culvert_v1_session_proto_rawDesc = "" +
 	"\x13sequencing_required\x18\x02 \x01(\bBN\xca\xd7\x19J\n" +
 	"DAsk the peer for sequence numbers and drop data packets without them\x1a\x02noH\x01R\x12sequencingRequired\x88\x01\x01\x12h\n" +
 	"\x14use_sequence_numbers\x18\x03 \x01(\bB1\xca\xd7\x19-\n" +
-	"'Send data packets with sequence numbers\x1a\x02noH\x02R\x12useSequenceNumbers\x88\x01\x01\x12\x89\x01\n" +
-	"\x0freorder_timeout\x18\x04 \x01(\rB[\xca\xd7\x19W\n" +
-	"FHow long a data packet is held back for an earlier one that is missing\x12\x02ms\x1a\x0100\x90Nj\x03offH\x03R\x0ereorderTimeout\x88\x01\x01\x12H\n" +
+	"'Send data packets with sequence numbers\x1a\x02noH\x02R\x12useSequenceNumbers\x88\x01\x01\x12\x8c\x01\n" +
+	"\x0freorder_timeout\x18\x04 \x01(\rB^\xca\xd7\x19Z\n" +
+	"FHow long a data packet is held back for an earlier one that is missing\x12\x02ms\x1a\x0100\x90Nj\x03off\xa0\x01\x01H\x03R\x0ereorderTimeout\x88\x01\x01\x12H\n" +
 	"\rpriv_group_id\x18\x05 \x01(\tB\x1f\xca\xd7\x19\x1b\n" +
 	"\x14The Private Group ID0\xff\x01H\x01H\x04R\vprivGroupId\x88\x01\x01\x12\x96\x01\n" +
 	"\x0einterface_name\x18\x06 \x01(\tBj\xca\xd7\x19f\n" +
@@ -1072,9 +1072,9 @@ const file_culvert_v1_session_proto_rawDesc = "" +
 	"\ruse_ppp_proxy\x18\f \x01(\bBh\xca\xd7\x19d\n" +
 	"AAs LNS take over the LCP and authentication that the LAC has done\"\x1dallow_ppp_proxy of the tunnelH\x01H\vR\vusePppProxy\x88\x01\x01\x12v\n" +
 	"\x06no_ppp\x18\r \x01(\bBZ\xca\xd7\x19V\n" +
-	"NRun no PPP: the data plane has the session, and whoever opens it does the rest\x1a\x02noH\x01H\fR\x05noPpp\x88\x01\x01\x12\x8c\x01\n" +
-	"\vtrace_flags\x18\x0e \x01(\rBf\xca\xd7\x19b\n" +
-	"UWhat is traced of the session, besides what is traced of its tunnel and of everything\x1a\x010j\x04nonep\vH\rR\n" +
+	"NRun no PPP: the data plane has the session, and whoever opens it does the rest\x1a\x02noH\x01H\fR\x05noPpp\x88\x01\x01\x12\x8f\x01\n" +
+	"\vtrace_flags\x18\x0e \x01(\rBi\xca\xd7\x19e\n" +
+	"UWhat is traced of the session, besides what is traced of its tunnel and of everything\x1a\x010j\x04nonep\v\xa0\x01\x01H\rR\n" +
 	"traceFlags\x88\x01\x01B\x13\n" +
 	"\x11_ppp_profile_nameB\x16\n" +
 	"\x14_sequencing_requiredB\x17\n" +

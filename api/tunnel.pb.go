@@ -1249,13 +1249,13 @@ var File_culvert_v1_tunnel_proto protoreflect.FileDescriptor
 const file_culvert_v1_tunnel_proto_rawDesc = "" +
 	"\n" +
 	"\x17culvert/v1/tunnel.proto\x12\n" +
-	"culvert.v1\x1a\x18culvert/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfa\x1f\n" +
+	"culvert.v1\x1a\x18culvert/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9b \n" +
 	"\x10TunnelParameters\x12i\n" +
 	"\n" +
 	"src_ipaddr\x18\x01 \x01(\tBE\xca\xd7\x19A\n" +
-	"\x19Our address of the tunnel\" what the route to the peer givesH\x01p\x01H\x00R\tsrcIpaddr\x88\x01\x01\x12P\n" +
-	"\rpeer_udp_port\x18\x02 \x01(\rB'\xca\xd7\x19#\n" +
-	"\x13The peer's UDP port\x1a\x041701(\x010\xff\xff\x03H\x01H\x01R\vpeerUdpPort\x88\x01\x01\x12]\n" +
+	"\x19Our address of the tunnel\" what the route to the peer givesH\x01p\x01H\x00R\tsrcIpaddr\x88\x01\x01\x12S\n" +
+	"\rpeer_udp_port\x18\x02 \x01(\rB*\xca\xd7\x19&\n" +
+	"\x13The peer's UDP port\x1a\x041701(\x010\xff\xff\x03H\x01\xa0\x01\x01H\x01R\vpeerUdpPort\x88\x01\x01\x12]\n" +
 	"\four_udp_port\x18\x03 \x01(\rB6\xca\xd7\x192\n" +
 	"\fOur UDP port\x1a\x041701(\x000\xff\xff\x03H\x01j\tephemeral\x82\x01\budp_portH\x02R\n" +
 	"ourUdpPort\x88\x01\x01\x12\x88\x01\n" +
@@ -1275,12 +1275,12 @@ const file_culvert_v1_tunnel_proto_rawDesc = "" +
 	"\x17How the peer is checked\x1a\x04noneH\x01H\bR\bauthMode\x88\x01\x01\x12^\n" +
 	"\thide_avps\x18\n" +
 	" \x01(\bB<\xca\xd7\x198\n" +
-	"0Hide the AVPs that may be hidden; needs a secret\x1a\x02noH\x01H\tR\bhideAvps\x88\x01\x01\x12o\n" +
-	"\x0erx_window_size\x18\v \x01(\rBD\xca\xd7\x19@\n" +
-	"(The Receive Window Size that we announce\x12\bmessages\x1a\x0210(\x010\x80\x80\x02H\x01H\n" +
-	"R\frxWindowSize\x88\x01\x01\x12\x99\x01\n" +
-	"\x0etx_window_size\x18\f \x01(\rBn\xca\xd7\x19j\n" +
-	"RHow many messages we send at most without acknowledgement; the peer may allow less\x12\bmessages\x1a\x0210(\x010\x80\x80\x02H\x01H\vR\ftxWindowSize\x88\x01\x01\x12\x8c\x01\n" +
+	"0Hide the AVPs that may be hidden; needs a secret\x1a\x02noH\x01H\tR\bhideAvps\x88\x01\x01\x12r\n" +
+	"\x0erx_window_size\x18\v \x01(\rBG\xca\xd7\x19C\n" +
+	"(The Receive Window Size that we announce\x12\bmessages\x1a\x0210(\x010\x80\x80\x02H\x01\xa0\x01\x01H\n" +
+	"R\frxWindowSize\x88\x01\x01\x12\x9c\x01\n" +
+	"\x0etx_window_size\x18\f \x01(\rBq\xca\xd7\x19m\n" +
+	"RHow many messages we send at most without acknowledgement; the peer may allow less\x12\bmessages\x1a\x0210(\x010\x80\x80\x02H\x01\xa0\x01\x01H\vR\ftxWindowSize\x88\x01\x01\x12\x8c\x01\n" +
 	"\x11use_udp_checksums\x18\r \x01(\bB[\xca\xd7\x19W\n" +
 	"ESend data packets with UDP checksums; over IPv6 they always have them\x1a\x03yes\x82\x01\budp_csumH\fR\x0fuseUdpChecksums\x88\x01\x01\x12x\n" +
 	"\apersist\x18\x0e \x01(\bBY\xca\xd7\x19U\n" +
@@ -1288,20 +1288,20 @@ const file_culvert_v1_tunnel_proto_rawDesc = "" +
 	"\rpersist_delay\x18\x0f \x01(\rB[\xca\xd7\x19W\n" +
 	"JHow long a persistent tunnel or session waits before the first new attempt\x12\x01s\x1a\x011(\x010\x90\x1cH\x0eR\fpersistDelay\x88\x01\x01\x12\x88\x01\n" +
 	"\x11persist_max_delay\x18\x10 \x01(\rBW\xca\xd7\x19S\n" +
-	"DThe longest wait between attempts; each wait is twice the one before\x12\x01s\x1a\x0260(\x010\x80\xa3\x05H\x0fR\x0fpersistMaxDelay\x88\x01\x01\x12z\n" +
-	"\rhello_timeout\x18\x11 \x01(\rBP\xca\xd7\x19L\n" +
-	":Silence after which a Hello asks whether the peer is there\x12\x01s\x1a\x02600\x80\xa3\x05j\x03offH\x10R\fhelloTimeout\x88\x01\x01\x12u\n" +
-	"\vmax_retries\x18\x12 \x01(\rBO\xca\xd7\x19K\n" +
-	"BRetransmissions of a control message before the tunnel is given up\x1a\x015(\x010dH\x11R\n" +
-	"maxRetries\x88\x01\x01\x12\x80\x01\n" +
-	"\rretry_timeout\x18\x13 \x01(\rBV\xca\xd7\x19R\n" +
-	"FThe wait before the first retransmission; doubled each time, up to 8 s\x12\x01s\x1a\x011(\x010<H\x12R\fretryTimeout\x88\x01\x01\x12v\n" +
-	"\fidle_timeout\x18\x14 \x01(\rBN\xca\xd7\x19J\n" +
-	"9How long the tunnel stays after its last session has gone\x12\x01s\x1a\x0100\x80\xf5$j\x03offH\x13R\vidleTimeout\x88\x01\x01\x12^\n" +
-	"\fmax_sessions\x18\x15 \x01(\rB6\xca\xd7\x192\n" +
-	"\x1eSessions in the tunnel at most\x1a\x0100\xff\xff\x03j\tunlimitedH\x14R\vmaxSessions\x88\x01\x01\x12y\n" +
-	"\x03mtu\x18\x16 \x01(\rBb\xca\xd7\x19^\n" +
-	"3The largest packet that the tunnel's sessions carry\x12\x05bytes\x1a\x041460\"\x141460, over IPv6 1440(D0\xff\xff\x03H\x15R\x03mtu\x88\x01\x01\x12\x96\x01\n" +
+	"DThe longest wait between attempts; each wait is twice the one before\x12\x01s\x1a\x0260(\x010\x80\xa3\x05H\x0fR\x0fpersistMaxDelay\x88\x01\x01\x12}\n" +
+	"\rhello_timeout\x18\x11 \x01(\rBS\xca\xd7\x19O\n" +
+	":Silence after which a Hello asks whether the peer is there\x12\x01s\x1a\x02600\x80\xa3\x05j\x03off\xa0\x01\x01H\x10R\fhelloTimeout\x88\x01\x01\x12x\n" +
+	"\vmax_retries\x18\x12 \x01(\rBR\xca\xd7\x19N\n" +
+	"BRetransmissions of a control message before the tunnel is given up\x1a\x015(\x010d\xa0\x01\x01H\x11R\n" +
+	"maxRetries\x88\x01\x01\x12\x83\x01\n" +
+	"\rretry_timeout\x18\x13 \x01(\rBY\xca\xd7\x19U\n" +
+	"FThe wait before the first retransmission; doubled each time, up to 8 s\x12\x01s\x1a\x011(\x010<\xa0\x01\x01H\x12R\fretryTimeout\x88\x01\x01\x12y\n" +
+	"\fidle_timeout\x18\x14 \x01(\rBQ\xca\xd7\x19M\n" +
+	"9How long the tunnel stays after its last session has gone\x12\x01s\x1a\x0100\x80\xf5$j\x03off\xa0\x01\x01H\x13R\vidleTimeout\x88\x01\x01\x12a\n" +
+	"\fmax_sessions\x18\x15 \x01(\rB9\xca\xd7\x195\n" +
+	"\x1eSessions in the tunnel at most\x1a\x0100\xff\xff\x03j\tunlimited\xa0\x01\x01H\x14R\vmaxSessions\x88\x01\x01\x12|\n" +
+	"\x03mtu\x18\x16 \x01(\rBe\xca\xd7\x19a\n" +
+	"3The largest packet that the tunnel's sessions carry\x12\x05bytes\x1a\x041460\"\x141460, over IPv6 1440(D0\xff\xff\x03\xa0\x01\x01H\x15R\x03mtu\x88\x01\x01\x12\x96\x01\n" +
 	"\x14session_profile_name\x18\x17 \x01(\tB_\xca\xd7\x19[\n" +
 	",The session profile of the tunnel's sessions\"\x18that of the peer profilep\n" +
 	"z\x0fsession profileH\x16R\x12sessionProfileName\x88\x01\x01\x12\x86\x01\n" +
@@ -1311,12 +1311,12 @@ const file_culvert_v1_tunnel_proto_rawDesc = "" +
 	"\x0fallow_ppp_proxy\x18\x19 \x01(\bB\x93\x01\xca\xd7\x19\x8e\x01\n" +
 	"\x85\x01As LNS take over the LCP and authentication that this LAC has done, in sessions whose profile does not say otherwise by use_ppp_proxy\x1a\x02noH\x01H\x18R\rallowPppProxy\x88\x01\x01\x12\xac\x01\n" +
 	"\x11do_pmtu_discovery\x18\x1a \x01(\bB{\xca\xd7\x19w\n" +
-	"^Forbid routers to fragment the tunnel's packets, and make the mtu less where the path needs it\x1a\x02noH\x01\x82\x01\x0epmtu_discoveryH\x19R\x0fdoPmtuDiscovery\x88\x01\x01\x12y\n" +
-	"\vtrace_flags\x18\x1b \x01(\rBS\xca\xd7\x19O\n" +
-	"BWhat is traced of the tunnel, besides what is traced of everything\x1a\x010j\x04nonep\vH\x1aR\n" +
-	"traceFlags\x88\x01\x01\x12\xc8\x01\n" +
-	"\x0einterface_name\x18\x1c \x01(\tB\x9b\x01\xca\xd7\x19\x96\x01\n" +
-	"uThe name of the interfaces of the tunnel's sessions that set none; %t stands for our Tunnel ID, %s for our Session ID\"\x1bthat of the session profilep\bH\x1bR\rinterfaceName\x88\x01\x01B\r\n" +
+	"^Forbid routers to fragment the tunnel's packets, and make the mtu less where the path needs it\x1a\x02noH\x01\x82\x01\x0epmtu_discoveryH\x19R\x0fdoPmtuDiscovery\x88\x01\x01\x12|\n" +
+	"\vtrace_flags\x18\x1b \x01(\rBV\xca\xd7\x19R\n" +
+	"BWhat is traced of the tunnel, besides what is traced of everything\x1a\x010j\x04nonep\v\xa0\x01\x01H\x1aR\n" +
+	"traceFlags\x88\x01\x01\x12\xcb\x01\n" +
+	"\x0einterface_name\x18\x1c \x01(\tB\x9e\x01\xca\xd7\x19\x99\x01\n" +
+	"uThe name of the interfaces of the tunnel's sessions that set none; %t stands for our Tunnel ID, %s for our Session ID\"\x1bthat of the session profilep\b\xa0\x01\x01H\x1bR\rinterfaceName\x88\x01\x01B\r\n" +
 	"\v_src_ipaddrB\x10\n" +
 	"\x0e_peer_udp_portB\x0f\n" +
 	"\r_our_udp_portB\x11\n" +
@@ -1365,7 +1365,7 @@ const file_culvert_v1_tunnel_proto_rawDesc = "" +
 	"\x0etunnel profile\x12/Parameters for the tunnels that use the profile*\adefault2\fprofile_name2\thost_name2\tauth_mode2\four_udp_port2\rhello_timeout2\x14session_profile_name2\x10ppp_profile_name:\xbb\x01A parameter that is not set is taken from the tunnel profile called default, and from the built-in defaults where that does not set it either. A change holds for tunnels that begin later.B\x0f\n" +
 	"\r_profile_nameB\x0e\n" +
 	"\f_dest_ipaddrB\x14\n" +
-	"\x12_peer_profile_name\"\xba\v\n" +
+	"\x12_peer_profile_name\"\xbd\v\n" +
 	"\x06Tunnel\x12S\n" +
 	"\vtunnel_name\x18\x01 \x01(\tB-\xca\xd7\x19)\n" +
 	"\x16The name of the tunnel(\x010?8\x01p\n" +
@@ -1385,9 +1385,9 @@ const file_culvert_v1_tunnel_proto_rawDesc = "" +
 	"\n" +
 	"parameters\x18\x06 \x01(\v2\x1c.culvert.v1.TunnelParametersB\x06\xca\xd7\x19\x02X\x01R\n" +
 	"parameters\x128\n" +
-	"\x06status\x18\a \x01(\v2\x18.culvert.v1.TunnelStatusB\x06\xca\xd7\x19\x02`\x01R\x06status\x12\x95\x01\n" +
-	"\tconfig_id\x18\b \x01(\rBs\xca\xd7\x19o\n" +
-	"LTells apart the tunnels that are created with one peer: no two have the same\"\x17the lowest that is free(\x010\xff\xff\x03H\x01H\x05R\bconfigId\x88\x01\x01:\x9f\x04\xca\xd7\x19\x9a\x04\n" +
+	"\x06status\x18\a \x01(\v2\x18.culvert.v1.TunnelStatusB\x06\xca\xd7\x19\x02`\x01R\x06status\x12\x98\x01\n" +
+	"\tconfig_id\x18\b \x01(\rBv\xca\xd7\x19r\n" +
+	"LTells apart the tunnels that are created with one peer: no two have the same\"\x17the lowest that is free(\x010\xff\xff\x03H\x01\xa0\x01\x01H\x05R\bconfigId\x88\x01\x01:\x9f\x04\xca\xd7\x19\x9a\x04\n" +
 	"\x06tunnel\x12&An L2TP control connection with a peer \x012\ttunnel_id2\vtunnel_name2\x05state2\x0epeer_tunnel_id2\x0epeer_host_name2\fpeer_address2\rsession_count2\x0fcreated_by_peer2\x06uptime:nA tunnel is named by tunnel_name or tunnel_id. A parameter that is not given is taken from the tunnel profile.R4\n" +
 	"\x04list\x12\n" +
 	"local_only\x1a\x18Only those that we began\"\x06originR9\n" +

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,54 +18,112 @@ type Command struct {
 	Unset  []string // parameters that are to be no longer set
 	Flags  []string // words of Show and List besides parameters
 	Reason string   // of Delete
-	Line   int
+
+	At       Position            // where the command begins
+	ParamAt  map[string]Position // where its parameters are, by their names
+	Lenient  bool                // it was read leniently
+	Warnings []*SyntaxError      // what was read otherwise than it was written
 }
 
 // Syntax says how strictly commands are read.
 type Syntax struct {
 	// Abbreviate accepts beginnings of words, where only one word begins so.
 	Abbreviate bool
+	// Lenient takes values that openl2tp takes although they are out of range for
+	// what they are in range, and warns.
+	Lenient bool
 }
 
-// Parse makes a command of words.
+// Parse makes a command of words. The error is a *SyntaxError.
 func (s Syntax) Parse(words []Word) (Command, error) {
-	kind, rest, err := s.kind(words)
-	if err != nil {
-		return Command{}, err
+	c, faults := s.ParseAll(words)
+	if len(faults) > 0 {
+		return Command{}, faults[0]
 	}
-	c := Command{Kind: kind, Object: kind.New(), Line: words[0].Line}
-	if c.Op, rest, err = s.op(kind, words[:len(words)-len(rest)], rest); err != nil {
-		return Command{}, err
+	return c, nil
+}
+
+// ParseAll makes a command of words, and returns all faults that it finds.
+func (s Syntax) ParseAll(words []Word) (Command, []*SyntaxError) {
+	c, rest, fault := s.begin(words)
+	if fault != nil {
+		return c, []*SyntaxError{fault}
 	}
-	given := map[string]bool{}
-	for _, w := range rest {
-		if err := s.param(&c, w, given); err != nil {
-			return Command{}, atLine(w.Line, err)
+	var faults []*SyntaxError
+	for i, w := range rest {
+		if err := s.param(&c, w, words[len(words)-len(rest)+i-1]); err != nil {
+			fault := &SyntaxError{placeOf(w, err), err.Error()}
+			faults = append(faults, hintAtQuotes(words, w, fault))
 		}
 	}
-	return c, atLine(c.Line, c.check())
+	if err := c.check(); err != nil && len(faults) == 0 {
+		faults = append(faults, &SyntaxError{c.placeOf(err), err.Error()})
+	}
+	return c, faults
 }
 
-// atLine gives an error the line of a word.
-func atLine(line int, err error) error {
-	if err == nil {
-		return nil
+// begin reads the words up to the operation.
+func (s Syntax) begin(words []Word) (c Command, rest []Word, fault *SyntaxError) {
+	kind, rest, fault := s.kind(words)
+	if fault != nil {
+		return c, nil, fault
 	}
-	return &SyntaxError{line, err.Error()}
+	c = Command{Kind: kind, Object: kind.New(), At: words[0].Position, Lenient: s.Lenient,
+		ParamAt: make(map[string]Position)}
+	c.Op, rest, fault = s.op(kind, words[:len(words)-len(rest)], rest)
+	return c, rest, fault
+}
+
+// placeOf is where an error about a word is: at its value if that is wrong.
+func placeOf(w Word, err error) Position {
+	if _, ok := errors.AsType[*ValueError](err); ok && w.HasValue {
+		return w.ValueAt
+	}
+	return w.Position
+}
+
+// placeOf is where an error about the whole command is: at the parameter that
+// it names, or at the beginning.
+func (c *Command) placeOf(err error) Position {
+	if pe, ok := errors.AsType[*paramError](err); ok {
+		if at, ok := c.ParamAt[pe.param]; ok {
+			return at
+		}
+	}
+	return c.At
+}
+
+// A paramError is a fault of one parameter of a command.
+type paramError struct{ param, msg string }
+
+func (e *paramError) Error() string { return e.msg }
+
+// hintAtQuotes adds to a fault where quotes before it go over the end of a line:
+// there a quote may be missing.
+func hintAtQuotes(words []Word, at Word, fault *SyntaxError) *SyntaxError {
+	for _, w := range words {
+		lines := strings.Count(w.Name+w.Value, "\n")
+		if lines > 0 && w.Offset < at.Offset {
+			fault.Msg += fmt.Sprintf("; is a quote missing in line %d?", w.Line)
+			break
+		}
+	}
+	return fault
 }
 
 // kind finds the kind that the first words name: "tunnel profile" before
 // "tunnel".
-func (s Syntax) kind(words []Word) (*Kind, []Word, error) {
+func (s Syntax) kind(words []Word) (*Kind, []Word, *SyntaxError) {
 	if len(words) == 0 {
-		return nil, nil, &SyntaxError{1, "expected a command"}
+		return nil, nil, &SyntaxError{Position{Line: 1, Column: 1}, "expected a command"}
 	}
+	at := words[0].Position
 	if words[0].HasValue {
-		return nil, nil, &SyntaxError{words[0].Line, unknown("command", words[0].Name, kindWords(0, ""))}
+		return nil, nil, &SyntaxError{at, unknown("command", words[0].Name, kindWords(0, ""))}
 	}
 	first, err := s.match("command", words[0].Name, kindWords(0, ""))
 	if err != nil {
-		return nil, nil, atLine(words[0].Line, err)
+		return nil, nil, &SyntaxError{at, err.Error()}
 	}
 	seconds := kindWords(1, first)
 	if len(words) > 1 && !words[1].HasValue && len(seconds) > 0 {
@@ -76,7 +135,12 @@ func (s Syntax) kind(words []Word) (*Kind, []Word, error) {
 		return k, words[1:], nil
 	}
 	msg := fmt.Sprintf("expected %s after %s", orList(quoteAll(seconds)), quoted(first))
-	return nil, nil, &SyntaxError{words[0].Line, msg}
+	if len(words) > 1 {
+		at = words[1].Position
+		msg = fmt.Sprintf("unknown word %s after %s: expected %s%s", quoted(words[1].Name),
+			quoted(first), orList(seconds), DidYouMean(words[1].Name, seconds))
+	}
+	return nil, nil, &SyntaxError{at, msg}
 }
 
 // kindWords returns the first words of all kinds, or the second words of those
@@ -94,14 +158,14 @@ func kindWords(i int, first string) []string {
 	return all
 }
 
-func (s Syntax) op(k *Kind, before, rest []Word) (Op, []Word, error) {
+func (s Syntax) op(k *Kind, before, rest []Word) (Op, []Word, *SyntaxError) {
 	var names []string
 	for _, op := range k.Ops() {
 		names = append(names, string(op))
 	}
 	if len(rest) == 0 {
 		msg := fmt.Sprintf("expected %s after %s", orList(names), quoted(k.Words))
-		return "", nil, &SyntaxError{before[0].Line, msg}
+		return "", nil, &SyntaxError{before[0].Position, msg}
 	}
 	name := rest[0].Name
 	op, err := s.match("operation of "+k.Words, name, names)
@@ -109,70 +173,30 @@ func (s Syntax) op(k *Kind, before, rest []Word) (Op, []Word, error) {
 		all := append(kindWords(1, k.Words), names...)
 		msg := fmt.Sprintf("unknown word %s after %s: expected %s%s", quoted(name),
 			quoted(k.Words), orList(all), DidYouMean(name, all))
-		return "", nil, &SyntaxError{rest[0].Line, msg}
+		return "", nil, &SyntaxError{rest[0].Position, msg}
 	}
 	return Op(op), rest[1:], nil
 }
 
-// match finds the word among candidates, by its beginning if that is allowed.
-func (s Syntax) match(what, word string, candidates []string) (string, error) {
-	if slices.Contains(candidates, word) {
-		return word, nil
-	}
-	if !s.Abbreviate || word == "" {
-		return "", fmt.Errorf("%s", unknown(what, word, candidates))
-	}
-	var found []string
-	for _, c := range candidates {
-		if strings.HasPrefix(c, strings.ToLower(word)) {
-			found = append(found, c)
-		}
-	}
-	switch len(found) {
-	case 0:
-		return "", fmt.Errorf("%s", unknown(what, word, candidates))
-	case 1:
-		return found[0], nil
-	}
-	if slices.Contains(found, strings.ToLower(word)) {
-		return strings.ToLower(word), nil
-	}
-	return "", fmt.Errorf("%s %s is ambiguous: it can be %s", what, quoted(word), orList(found))
-}
-
-func unknown(what, word string, candidates []string) string {
-	msg := fmt.Sprintf("unknown %s %s", what, quoted(word))
-	if hint := DidYouMean(word, candidates); hint != "" {
-		return msg + hint
-	}
-	if len(candidates) <= 12 {
-		return msg + ": expected " + orList(candidates)
-	}
-	return msg
-}
-
-func quoteAll(words []string) []string {
-	all := make([]string, len(words))
-	for i, w := range words {
-		all[i] = quoted(w)
-	}
-	return all
-}
-
 // param takes one word after the operation.
-func (s Syntax) param(c *Command, w Word, given map[string]bool) error {
+func (s Syntax) param(c *Command, w, before Word) error {
 	if c.Op == Delete && c.Kind.Live && w.Name == "reason" && w.HasValue {
 		c.Reason = w.Value
 		return nil
 	}
 	name, err := s.find(c, w)
 	if err != nil {
+		if p := c.Kind.Param(before.Name); p != nil && p.Secret && !w.HasValue {
+			// What was meant to belong to the secret is not to be seen.
+			return fmt.Errorf("unexpected word after %s: a value with blanks stands between quotes",
+				quoted(p.Name))
+		}
 		return err
 	}
-	if given[name] {
+	if _, given := c.ParamAt[name]; given {
 		return fmt.Errorf("parameter %s is given twice", quoted(name))
 	}
-	given[name] = true
+	c.ParamAt[name] = w.Position
 	p := c.Kind.Param(name)
 	switch {
 	case p == nil:
@@ -189,13 +213,26 @@ func (s Syntax) param(c *Command, w Word, given map[string]bool) error {
 		return p.Set(c.Object, "yes")
 	case !w.HasValue:
 		return fmt.Errorf(`parameter %s: expected "=" and %s`, quoted(name), p.Expected())
-	case w.Value == "" && p.emptyUnsets():
+	}
+	return s.set(c, p, w)
+}
+
+// set gives the parameter its value.
+func (s Syntax) set(c *Command, p *Param, w Word) error {
+	text, taken := w.Value, true
+	if s.Lenient && p.Lenient {
+		var warning string
+		if text, taken, warning = p.nearest(w.Value); warning != "" {
+			c.Warnings = append(c.Warnings, &SyntaxError{w.ValueAt, warning})
+		}
+	}
+	if !taken || text == "" && p.emptyUnsets() {
 		if c.Op == Modify {
-			c.Unset = append(c.Unset, name)
+			c.Unset = append(c.Unset, p.Name)
 		}
 		return nil
 	}
-	return p.Set(c.Object, w.Value)
+	return p.Set(c.Object, text)
 }
 
 // mayTake leaves what cannot be changed to checkChange, which says why.
@@ -258,114 +295,6 @@ func (k *Kind) keyNames() []string {
 	return names
 }
 
-// check finds what is missing in a command or cannot be together.
-func (c *Command) check() error {
-	if c.Op == List {
-		return nil
-	}
-	if err := c.checkKeys(); err != nil {
-		return err
-	}
-	switch c.Op {
-	case Create:
-		return c.checkRequired()
-	case Modify, Unset:
-		return c.checkChange()
-	}
-	return nil
-}
-
-// CheckKeys finds a key that is missing. When a live object is created it may
-// be without a name of its own.
-func (c *Command) checkKeys() error {
-	groups := c.Kind.Keys()
-	if c.Kind.Live && c.Op == Create {
-		groups = groups[:len(groups)-1]
-	}
-	for _, group := range groups {
-		var names []string
-		for _, p := range group {
-			names = append(names, p.Name)
-		}
-		if !slices.ContainsFunc(group, func(p *Param) bool { return p.Has(c.Object) }) {
-			return fmt.Errorf("%s %s: expected %s", c.Kind.Words, c.Op, orList(names))
-		}
-	}
-	return nil
-}
-
-func (c *Command) checkRequired() error {
-	for _, p := range c.Kind.Params {
-		if p.Required && !p.Has(c.Object) {
-			return fmt.Errorf("%s create: expected %s=VALUE: %s", c.Kind.Words, p.Name, p.Help)
-		}
-	}
-	return nil
-}
-
-func (c *Command) checkChange() error {
-	changes := len(c.Unset)
-	if c.renames() {
-		changes++
-	}
-	for _, p := range c.Kind.Params {
-		unset := slices.Contains(c.Unset, p.Name)
-		if p.Key || !p.Has(c.Object) && !unset {
-			continue
-		}
-		changes++
-		if p.CreateOnly && c.Kind.Live {
-			return fmt.Errorf("parameter %s cannot be modified: it is set when the %s is created",
-				quoted(p.Name), c.Kind.Words)
-		}
-		if p.Required && unset {
-			return fmt.Errorf("parameter %s cannot be unset: each %s has one", quoted(p.Name), c.Kind.Words)
-		}
-	}
-	if changes == 0 {
-		return fmt.Errorf("%s %s: expected a parameter to change", c.Kind.Words, c.Op)
-	}
-	return nil
-}
-
-// renames reports whether the command gives a live object a name: beside the
-// number by which it says which one it means.
-func (c *Command) renames() bool {
-	if !c.Kind.Live || c.Op != Modify {
-		return false
-	}
-	groups := c.Kind.Keys()
-	for _, p := range groups[len(groups)-1] {
-		if !p.Has(c.Object) {
-			return false
-		}
-	}
-	return true
-}
-
-// Check checks a command that did not come from Parse: a request of the API.
-// Values are read again from their text, so that nothing enters that the
-// language would not accept.
-func (c *Command) Check() error {
-	for _, p := range c.Kind.Params {
-		if !p.Has(c.Object) {
-			continue
-		}
-		if err := p.Set(c.Object, p.Text(c.Object)); err != nil {
-			return err
-		}
-	}
-	for _, name := range c.Unset {
-		if p := c.Kind.Param(name); p == nil || p.Key || p.Action {
-			return fmt.Errorf("%s", unknown("parameter of "+c.Kind.Words, name, nil))
-		}
-	}
-	if !slices.Contains(c.Kind.Ops(), c.Op) {
-		return fmt.Errorf("there is no %s %s", c.Kind.Words, c.Op)
-	}
-	return c.check()
-}
-
 // Begin reads the words that begin a command, for its help. The operation is
 // empty if there is none yet.
 func (s Syntax) Begin(words []Word) (*Kind, Op, error) {
@@ -378,8 +307,16 @@ func (s Syntax) Begin(words []Word) (*Kind, Op, error) {
 	}
 	k, rest, err := s.kind(words)
 	if err != nil || len(rest) == 0 {
-		return k, "", err
+		return k, "", asError(err)
 	}
 	op, _, err := s.op(k, words, rest)
-	return k, op, err
+	return k, op, asError(err)
+}
+
+// asError keeps a nil pointer from being an error.
+func asError(fault *SyntaxError) error {
+	if fault == nil {
+		return nil
+	}
+	return fault
 }

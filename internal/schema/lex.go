@@ -6,22 +6,32 @@ import (
 	"unicode/utf8"
 )
 
+// A Position is a place in a text.
+type Position struct {
+	Line   int // from 1
+	Column int // from 1, in characters
+	Offset int // from 0, in bytes
+}
+
 // A Word is one word of a command: a bare word, or a name with a value.
 type Word struct {
-	Line     int
+	Position        // where it begins
 	Name     string // the bare word, or what is before "="
 	Value    string // what is after "=", without its quotes
 	HasValue bool
 	Quoted   bool // the word is not followed by a value and had quotes
+
+	ValueAt Position // where the value begins, quotes included
+	End     int      // the offset behind the word and its value
 }
 
 // A SyntaxError is a fault in the text of a command.
 type SyntaxError struct {
-	Line int
-	Msg  string
+	Position
+	Msg string
 }
 
-// Error gives the fault without the line, which the caller prefixes.
+// Error gives the fault without the position, which the caller prefixes.
 func (e *SyntaxError) Error() string { return e.Msg }
 
 // Lex splits a text into commands and those into words.
@@ -31,45 +41,92 @@ func (e *SyntaxError) Error() string { return e.Msg }
 // with "#" begins a comment. Double or single quotes keep everything between
 // them as it is, line ends included. Blanks may stand around "=".
 func Lex(text string) ([][]Word, error) {
-	if !utf8.ValidString(text) {
-		return nil, &SyntaxError{invalidLine(text), "expected text in UTF-8"}
-	}
-	l := lexer{rest: strings.TrimPrefix(text, "\ufeff"), line: 1}
-	var commands [][]Word
-	for l.rest != "" {
-		words, err := l.command()
-		if err != nil {
-			return nil, err
-		}
-		if len(words) > 0 {
-			commands = append(commands, words)
-		}
+	commands, faults := lex(&lexer{}, text)
+	if len(faults) > 0 {
+		return nil, faults[0]
 	}
 	return commands, nil
 }
 
-func invalidLine(text string) int {
-	line := 1
+// LexFile splits the text of a file as Lex does, and returns all faults that it
+// finds. In a file a "#" begins a comment inside of words too, as openl2tp reads
+// it; warnings say where.
+func LexFile(text string) (commands [][]Word, faults, warnings []*SyntaxError) {
+	l := &lexer{file: true}
+	commands, faults = lex(l, text)
+	return commands, faults, l.warnings
+}
+
+func lex(l *lexer, text string) (commands [][]Word, faults []*SyntaxError) {
+	*l = lexer{text: text, rest: text, line: 1, file: l.file}
+	if at := invalidUTF8(text); at >= 0 {
+		l.advance(at)
+		return nil, []*SyntaxError{l.fault(l.position(), "expected text in UTF-8")}
+	}
+	l.skip("\ufeff")
+	for l.rest != "" {
+		words, fault := l.command()
+		switch {
+		case fault != nil:
+			faults = append(faults, fault)
+			l.recover()
+		case len(words) > 0:
+			commands = append(commands, words)
+		}
+	}
+	return commands, faults
+}
+
+// invalidUTF8 returns the offset of the first byte that is not UTF-8, or -1.
+func invalidUTF8(text string) int {
 	for i, r := range text {
 		if r == utf8.RuneError {
 			if _, n := utf8.DecodeRuneInString(text[i:]); n == 1 {
-				return line
+				return i
 			}
 		}
-		if r == '\n' {
-			line++
-		}
 	}
-	return line
+	return -1
 }
 
 type lexer struct {
-	rest string
-	line int
+	text      string
+	rest      string
+	line      int
+	lineStart int // offset of the line, behind a byte order mark
+	file      bool
+	warnings  []*SyntaxError
+}
+
+func (l *lexer) position() Position {
+	at := len(l.text) - len(l.rest)
+	return Position{l.line, utf8.RuneCountInString(l.text[l.lineStart:at]) + 1, at}
+}
+
+func (l *lexer) fault(at Position, format string, args ...any) *SyntaxError {
+	return &SyntaxError{at, fmt.Sprintf(format, args...)}
+}
+
+// advance consumes n bytes.
+func (l *lexer) advance(n int) {
+	passed := l.rest[:n]
+	l.rest = l.rest[n:]
+	if lines := strings.Count(passed, "\n"); lines > 0 {
+		l.line += lines
+		l.lineStart = len(l.text) - len(l.rest) - len(passed) + strings.LastIndexByte(passed, '\n') + 1
+	}
+}
+
+// skip consumes a byte order mark, which is no part of the first line.
+func (l *lexer) skip(mark string) {
+	if strings.HasPrefix(l.rest, mark) {
+		l.advance(len(mark))
+		l.lineStart = len(mark)
+	}
 }
 
 // command reads the words up to the end of a command and consumes that.
-func (l *lexer) command() ([]Word, error) {
+func (l *lexer) command() ([]Word, *SyntaxError) {
 	var words []Word
 	for {
 		l.blanks()
@@ -77,11 +134,27 @@ func (l *lexer) command() ([]Word, error) {
 			l.end()
 			return words, nil
 		}
-		w, err := l.word()
-		if err != nil {
-			return nil, err
+		w, fault := l.word()
+		if fault != nil {
+			return nil, fault
 		}
 		words = append(words, w)
+	}
+}
+
+// recover skips what remains of a command that has a fault. Behind quotes that
+// do not close nothing can be said of the rest.
+func (l *lexer) recover() {
+	for {
+		l.blanks()
+		if l.atEnd() {
+			l.end()
+			return
+		}
+		if _, _, fault := l.textOf(false); fault != nil {
+			l.rest = ""
+			return
+		}
 	}
 }
 
@@ -90,16 +163,15 @@ func (l *lexer) blanks() {
 	for l.rest != "" {
 		switch {
 		case l.rest[0] == ' ' || l.rest[0] == '\t' || l.carriageReturn():
-			l.rest = l.rest[1:]
+			l.advance(1)
 		case l.joined() > 0:
-			l.rest = l.rest[l.joined():]
-			l.line++
+			l.advance(l.joined())
 		case l.rest[0] == '#':
-			_, after, found := strings.Cut(l.rest, "\n")
-			l.rest = after
-			if found {
-				l.rest = "\n" + after
+			n := strings.IndexByte(l.rest, '\n')
+			if n < 0 {
+				n = len(l.rest)
 			}
+			l.advance(n)
 		default:
 			return
 		}
@@ -126,34 +198,34 @@ func (l *lexer) atEnd() bool {
 }
 
 func (l *lexer) end() {
-	if l.rest == "" {
-		return
+	if l.rest != "" {
+		l.advance(1)
 	}
-	if l.rest[0] == '\n' {
-		l.line++
-	}
-	l.rest = l.rest[1:]
 }
 
 // word reads a bare word, or a name with its value.
-func (l *lexer) word() (Word, error) {
-	w := Word{Line: l.line}
-	var err error
-	if w.Name, w.Quoted, err = l.text(true); err != nil {
-		return w, err
-	}
-	if w.Quoted || !l.equals() {
-		return w, nil
+func (l *lexer) word() (w Word, fault *SyntaxError) {
+	w.Position = l.position()
+	w.Name, w.Quoted, fault = l.textOf(true)
+	w.End = len(l.text) - len(l.rest)
+	if fault != nil || w.Quoted || !l.equals() {
+		return w, fault
 	}
 	if w.Name == "" {
-		return w, &SyntaxError{l.line, `expected the name of a parameter before "="`}
+		return w, l.fault(w.Position, `expected the name of a parameter before "="`)
 	}
 	w.HasValue = true
-	if l.rest == "" || strings.ContainsRune(" \t\r\n;\\", rune(l.rest[0])) && !l.valueFollows() {
-		return w, nil
+	w.ValueAt = l.position()
+	if l.file && strings.HasPrefix(l.rest, "#") {
+		return w, l.fault(w.ValueAt, `parameter %s: expected a value; one with # in it stands between quotes`,
+			quoted(w.Name))
 	}
-	w.Value, _, err = l.text(false)
-	return w, err
+	if l.rest != "" && (!strings.ContainsRune(" \t\r\n;\\", rune(l.rest[0])) || l.valueFollows()) {
+		w.ValueAt = l.position()
+		w.Value, _, fault = l.textOf(false)
+	}
+	w.End = len(l.text) - len(l.rest)
+	return w, fault
 }
 
 // equals consumes "=" with blanks before it.
@@ -161,7 +233,7 @@ func (l *lexer) equals() bool {
 	saved := *l
 	l.blanks()
 	if strings.HasPrefix(l.rest, "=") {
-		l.rest = l.rest[1:]
+		l.advance(1)
 		return true
 	}
 	*l = saved
@@ -175,8 +247,8 @@ func (l *lexer) valueFollows() bool {
 	l.blanks()
 	if !l.atEnd() {
 		ahead := *l
-		_, quoted, err := ahead.text(true)
-		if err != nil || quoted || !ahead.equals() {
+		_, quoted, fault := ahead.textOf(true)
+		if fault != nil || quoted || !ahead.equals() {
 			return true
 		}
 	}
@@ -184,36 +256,48 @@ func (l *lexer) valueFollows() bool {
 	return false
 }
 
-// text reads up to a blank or the end of the command. A name ends at "=" too.
-func (l *lexer) text(name bool) (text string, quoted bool, err error) {
+// textOf reads up to a blank or the end of the command. A name ends at "=" too.
+func (l *lexer) textOf(name bool) (text string, quoted bool, fault *SyntaxError) {
 	var b strings.Builder
 	for !l.atEnd() {
 		c := l.rest[0]
 		switch {
 		case c == ' ' || c == '\t' || l.carriageReturn() || l.joined() > 0 || name && c == '=':
 			return b.String(), quoted, nil
+		case c == '#' && l.file:
+			l.commentInWord()
+			return b.String(), quoted, nil
 		case c == '"' || c == '\'':
-			s, err := l.quoted(c)
-			if err != nil {
-				return "", false, err
+			s, fault := l.quoted(c)
+			if fault != nil {
+				return "", false, fault
 			}
 			b.WriteString(s)
 			quoted = true
 		default:
 			b.WriteByte(c)
-			l.rest = l.rest[1:]
+			l.advance(1)
 		}
 	}
 	return b.String(), quoted, nil
 }
 
-func (l *lexer) quoted(quote byte) (string, error) {
-	s, after, ok := strings.Cut(l.rest[1:], string(quote))
-	if !ok {
-		return "", &SyntaxError{l.line, fmt.Sprintf("expected a closing %c", quote)}
+// commentInWord warns of a "#" that seems to belong to a word. Behind a closing quote
+// it does not.
+func (l *lexer) commentInWord() {
+	at := l.position()
+	if before := l.text[at.Offset-1]; before != '"' && before != '\'' {
+		l.warnings = append(l.warnings, l.fault(at,
+			"# begins a comment here; a value with # in it stands between quotes"))
 	}
-	l.line += strings.Count(s, "\n")
-	l.rest = after
+}
+
+func (l *lexer) quoted(quote byte) (string, *SyntaxError) {
+	s, _, ok := strings.Cut(l.rest[1:], string(quote))
+	if !ok {
+		return "", l.fault(l.position(), "expected a closing %c", quote)
+	}
+	l.advance(len(s) + 2)
 	return s, nil
 }
 
@@ -226,7 +310,7 @@ func Words(args []string) ([]Word, error) {
 			return nil, err
 		}
 		if len(commands) > 1 {
-			return nil, &SyntaxError{1, "expected one command"}
+			return nil, &SyntaxError{commands[1][0].Position, "expected one command"}
 		}
 		if len(commands) == 1 {
 			return commands[0], nil
@@ -234,10 +318,16 @@ func Words(args []string) ([]Word, error) {
 		return nil, nil
 	}
 	words := make([]Word, 0, len(args))
+	column := 1
 	for _, arg := range args {
-		w := Word{Line: 1}
+		at := Position{Line: 1, Column: column, Offset: column - 1}
+		w := Word{Position: at, ValueAt: at}
 		w.Name, w.Value, w.HasValue = strings.Cut(arg, "=")
+		if w.HasValue {
+			w.ValueAt.Column += utf8.RuneCountInString(w.Name) + 1
+		}
 		words = append(words, w)
+		column += utf8.RuneCountInString(arg) + 1
 	}
 	return words, nil
 }

@@ -24,6 +24,7 @@ type Param struct {
 	Secret     bool
 	Flag       bool // stands for yes where it has no value
 	Action     bool // does something at once and is kept nowhere
+	Lenient    bool // a file may have what is out of range
 	Format     api.Format
 	RefersTo   string // words of a kind
 
@@ -52,6 +53,7 @@ func newParam(path []protoreflect.FieldDescriptor, o *api.ParamOptions) *Param {
 		Secret:     o.GetSecret(),
 		Flag:       o.GetFlag(),
 		Action:     o.GetAction(),
+		Lenient:    o.GetLenient(),
 		Format:     o.GetFormat(),
 		RefersTo:   o.GetRefersTo(),
 		path:       path,

@@ -1,6 +1,10 @@
 package schema
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+	"unicode"
+)
 
 // DidYouMean returns `; did you mean "x"?` for the word nearest to word, or
 // nothing if none is near.
@@ -42,4 +46,26 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
-func quoted(s string) string { return `"` + s + `"` }
+// quoted puts what somebody wrote between quotes, on one line of a bearable length.
+func quoted(s string) string { return `"` + bounded(s) + `"` }
+
+// bounded replaces control characters and cuts what is long.
+func bounded(s string) string {
+	var b strings.Builder
+	n := 0
+	for _, r := range s {
+		if n++; n > maxQuoted {
+			b.WriteString("...")
+			break
+		}
+		if !unicode.IsPrint(r) {
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// maxQuoted is how many characters of a wrong word an error repeats.
+const maxQuoted = 64

@@ -96,10 +96,20 @@ func (f TraceFlags) String() string {
 	return strings.Join(words, ",")
 }
 
+// hintTrace finds the first of several words that is none.
+func hintTrace(text string) string {
+	for word := range strings.SplitSeq(strings.ToLower(text), ",") {
+		if _, ok := traceFlag(strings.TrimSpace(word)); !ok && strings.Contains(text, ",") {
+			return DidYouMean(word, TraceFlagWords)
+		}
+	}
+	return ""
+}
+
 func (p *Param) parseTrace(text string) (protoreflect.Value, error) {
 	flags, err := ParseTraceFlags(text)
 	if err != nil {
-		return protoreflect.Value{}, p.fail(text, traceForm)
+		return protoreflect.Value{}, p.fail(text, traceForm+hintTrace(text))
 	}
 	return protoreflect.ValueOfUint32(uint32(flags)), nil
 }

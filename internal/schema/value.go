@@ -30,10 +30,14 @@ func (e *ValueError) Error() string {
 }
 
 func (p *Param) fail(text, expected string) error {
-	if p.Secret {
+	switch {
+	case p.Secret:
 		text = ""
-	} else if text == "" {
+	case text == "":
 		text = `""`
+	default:
+		expected += DidYouMean(text, p.Words())
+		text = bounded(text)
 	}
 	return &ValueError{p.Name, text, expected}
 }
