@@ -359,8 +359,8 @@ type ParamOptions struct {
 	// Does something at once, and is kept nowhere.
 	Action bool `protobuf:"varint,19,opt,name=action,proto3" json:"action,omitempty"`
 	// openl2tp takes values that are out of range, or names of what does not exist.
-	// A file may say them: there a number above the range counts as its end, and
-	// what else cannot be counts as not set, with a warning.
+	// A file may say them: there a number above the range counts as its end, and 0
+	// below it, or a name that cannot be, as not set; with a warning.
 	Lenient       bool `protobuf:"varint,20,opt,name=lenient,proto3" json:"lenient,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -26,12 +25,11 @@ func (e *objectError) Error() string { return schema.Label(e.object) + ": " + e.
 
 func (e *objectError) Is(target error) bool { return target == ErrInvalid }
 
-// newSnapshot resolves and validates the objects in tables.
-func newSnapshot(hostName string, tables map[*schema.Kind]*table) (*Snapshot, error) {
+// newSnapshot resolves and validates the objects in tables. It returns all faults
+// that do not follow from others.
+func newSnapshot(hostName string, tables map[*schema.Kind]*table) (*Snapshot, []*objectError) {
 	s := &Snapshot{hostName: hostName, tables: tables}
-	if err := s.checkAllReferences(); err != nil {
-		return nil, err
-	}
+	broken := s.checkAllReferences()
 	system, _ := find[*api.System](s, "")
 	s.system = systemOf(s.Effective(system).(*api.System), hostName)
 	s.users = make(map[string]User)
@@ -41,31 +39,31 @@ func newSnapshot(hostName string, tables map[*schema.Kind]*table) (*Snapshot, er
 	for _, m := range objects[*api.Pool](s) {
 		p := poolOf(m)
 		if err := pool.Check(pool.Config(p)); err != nil {
-			return nil, &objectError{m, "addresses", err.Error()}
+			broken = append(broken, &objectError{m, "addresses", err.Error()})
 		}
 		s.pools = append(s.pools, p)
 	}
-	if err := s.indexPeers(); err != nil {
-		return nil, err
+	broken = append(broken, s.indexPeers()...)
+	if len(broken) == 0 {
+		broken = s.check()
 	}
-	return s, s.check()
+	return s, broken
 }
 
-func (s *Snapshot) checkAllReferences() error {
+func (s *Snapshot) checkAllReferences() (broken []*objectError) {
 	for _, k := range schema.Kinds() {
 		for _, m := range s.Objects(k) {
-			if err := s.checkReferences(m); err != nil {
-				return err
-			}
+			broken = append(broken, s.checkReferences(m, true)...)
 		}
 	}
-	return nil
+	return broken
 }
 
-// checkReferences finds a name of something that does not exist.
-func (s *Snapshot) checkReferences(m proto.Message) error {
+// checkReferences finds names of what does not exist. Leniently it passes over those
+// that openl2tp does not look at.
+func (s *Snapshot) checkReferences(m proto.Message, lenient bool) (broken []*objectError) {
 	for _, p := range schema.KindOf(m).Params {
-		if p.RefersTo == "" || !p.Has(m) {
+		if p.RefersTo == "" || !p.Has(m) || lenient && p.Lenient {
 			continue
 		}
 		target := schema.KindNamed(p.RefersTo)
@@ -74,22 +72,31 @@ func (s *Snapshot) checkReferences(m proto.Message) error {
 		}
 		msg := fmt.Sprintf("%s=%s: there is no such %s%s", p.Name, p.Text(m), p.RefersTo,
 			schema.DidYouMean(p.Text(m), s.table(target).order))
-		return &objectError{m, p.Name, msg}
+		broken = append(broken, &objectError{m, p.Name, msg})
 	}
-	return nil
+	return broken
 }
 
-func (s *Snapshot) indexPeers() error {
+// first is the first of several faults as an error, or nil.
+func first(broken []*objectError) error {
+	if len(broken) == 0 {
+		return nil
+	}
+	return broken[0]
+}
+
+func (s *Snapshot) indexPeers() (broken []*objectError) {
 	s.peers = make(map[prefixLength]map[netip.Addr]string)
 	for _, m := range objects[*api.PeerProfile](s) {
-		prefixes, err := peerPrefixes(m)
-		if err != nil {
-			return err
+		prefixes, fault := peerPrefixes(m)
+		if fault != nil {
+			broken = append(broken, fault)
+			continue
 		}
 		for _, p := range prefixes {
 			if other := s.indexPeer(p, m.GetProfileName()); other != "" {
-				return &objectError{m, "peer_ipaddr",
-					fmt.Sprintf("peer_ipaddr=%s is also that of peer profile %q", p, other)}
+				s.warn(m, "peer_ipaddr=%s is also that of peer profile %q, which goes before it",
+					p, other)
 			}
 		}
 	}
@@ -97,7 +104,7 @@ func (s *Snapshot) indexPeers() error {
 		s.lengths = append(s.lengths, l)
 	}
 	slices.SortFunc(s.lengths, func(a, b prefixLength) int { return b.bits - a.bits })
-	return nil
+	return broken
 }
 
 func (s *Snapshot) indexPeer(p netip.Prefix, name string) (other string) {
@@ -113,24 +120,21 @@ func (s *Snapshot) indexPeer(p netip.Prefix, name string) (other string) {
 }
 
 // peerPrefixes returns which addresses a peer profile is for. Without an
-// address it is for none, unless its mask is zero: then it is for all.
-func peerPrefixes(m *api.PeerProfile) ([]netip.Prefix, error) {
+// address, or with that of no host, it is for none, unless its mask is zero: then
+// it is for all.
+func peerPrefixes(m *api.PeerProfile) ([]netip.Prefix, *objectError) {
 	length, _ := schema.ParseNetmask(m.GetNetmask())
-	if m.PeerIpaddr == nil {
-		switch {
-		case m.Netmask == nil:
-			return nil, nil
-		case length == 0:
-			return []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0),
-				netip.PrefixFrom(netip.IPv6Unspecified(), 0)}, nil
-		}
-		return nil, &objectError{m, "netmask", "netmask is set but peer_ipaddr is not"}
-	}
 	p, err := schema.ParsePrefix(m.GetPeerIpaddr())
-	if err != nil || m.Netmask == nil {
-		return []netip.Prefix{p}, err
-	}
-	if strings.Contains(m.GetPeerIpaddr(), "/") {
+	switch {
+	case err != nil || p.Addr().IsUnspecified() && p.IsSingleIP():
+		if m.Netmask == nil || length != 0 {
+			return nil, nil
+		}
+		return []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0),
+			netip.PrefixFrom(netip.IPv6Unspecified(), 0)}, nil
+	case m.Netmask == nil:
+		return []netip.Prefix{p}, nil
+	case strings.Contains(m.GetPeerIpaddr(), "/"):
 		return nil, &objectError{m, "netmask", "peer_ipaddr is a prefix: netmask cannot be set too"}
 	}
 	if p, err = p.Addr().Prefix(length); err != nil {
@@ -138,135 +142,4 @@ func peerPrefixes(m *api.PeerProfile) ([]netip.Prefix, error) {
 			fmt.Sprintf("netmask=%s does not fit peer_ipaddr=%s", m.GetNetmask(), m.GetPeerIpaddr())}
 	}
 	return []netip.Prefix{p}, nil
-}
-
-// check finds parameters that cannot be together.
-func (s *Snapshot) check() error {
-	for _, m := range objects[*api.SessionProfile](s) {
-		n := m.GetParameters().GetInterfaceName()
-		if n != "" && !strings.Contains(n, "%s") {
-			return &objectError{m, "interface_name", "interface_name=" + n +
-				": expected %s in it, since a profile is for more than one session"}
-		}
-	}
-	for _, m := range objects[*api.PPPProfile](s) {
-		if err := s.checkPPP(m); err != nil {
-			return err
-		}
-	}
-	for _, m := range objects[*api.PeerProfile](s) {
-		t := s.tunnelFor(nil, s.peerTunnelProfile(m), m, netip.Addr{})
-		if err := checkTunnel(t); err != nil {
-			profile, _ := find[*api.TunnelProfile](s, t.Parameters.ProfileName)
-			return &objectError{profile, err.(*tunnelError).param, err.Error()}
-		}
-	}
-	return s.checkDeclared()
-}
-
-func (s *Snapshot) checkPPP(m *api.PPPProfile) error {
-	eff := s.Effective(m).(*api.PPPProfile)
-	if !eff.GetIpv4() && !eff.GetIpv6() {
-		return &objectError{m, "ipv4", "ipv4=no and ipv6=no: expected one of them to be yes"}
-	}
-	anyWay := eff.GetAuthPap() || eff.GetAuthChap() || eff.GetAuthMschapv1() ||
-		eff.GetAuthMschapv2() || eff.GetAuthEap()
-	if authPeer(eff, api.SessionType_SESSION_TYPE_LNIC) && !anyWay {
-		return &objectError{m, "auth_peer", "callers must authenticate, but every way to do so " +
-			"is off: expected one of auth_pap, auth_chap, auth_mschapv1, auth_mschapv2 and " +
-			"auth_eap to be yes, or auth_peer=no"}
-	}
-	return nil
-}
-
-// checkDeclared checks the tunnels and sessions that are to exist.
-func (s *Snapshot) checkDeclared() error {
-	for _, t := range s.Tunnels() {
-		if _, err := s.ResolveTunnel(t); err != nil {
-			return err
-		}
-	}
-	for _, m := range s.Sessions() {
-		t := s.tunnelOf(m)
-		if t == nil {
-			return &objectError{m, "tunnel_name", "there is no " + schema.Label(tunnelKey(m))}
-		}
-		r, err := s.ResolveTunnel(t)
-		if err == nil {
-			_, err = s.ResolveSession(r, m)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// inObject names the object in an error that does not name it yet.
-func inObject(m proto.Message, err error) error {
-	if t, ok := err.(*tunnelError); ok {
-		return &objectError{m, t.param, t.msg}
-	}
-	return err
-}
-
-func tunnelKey(m *api.Session) *api.Tunnel {
-	return &api.Tunnel{TunnelName: m.TunnelName, TunnelId: m.TunnelId}
-}
-
-// tunnelOf finds the declared tunnel of a session, or returns nil.
-func (s *Snapshot) tunnelOf(m *api.Session) *api.Tunnel {
-	if t, ok := s.Object(tunnelKey(m)); ok {
-		return t.(*api.Tunnel)
-	}
-	for _, t := range s.Tunnels() {
-		if m.TunnelId != nil && t.TunnelId != nil && m.GetTunnelId() == t.GetTunnelId() ||
-			m.TunnelName != nil && m.GetTunnelName() == t.GetTunnelName() {
-			return t
-		}
-	}
-	return nil
-}
-
-// A tunnelError is a fault in how parameters of a tunnel or session go together.
-type tunnelError struct{ param, msg string }
-
-func (e *tunnelError) Error() string        { return e.msg }
-func (e *tunnelError) Is(target error) bool { return target == ErrInvalid }
-
-func checkTunnel(t Tunnel) error {
-	p := t.Parameters
-	switch {
-	case p.HideAVPs && p.Secret == "":
-		return &tunnelError{"hide_avps", "hide_avps=yes needs a secret"}
-	case p.AuthMode == api.AuthMode_AUTH_MODE_CHALLENGE && p.Secret == "":
-		return &tunnelError{"auth_mode", "auth_mode=challenge needs a secret"}
-	case p.PersistMaxDelay < p.PersistDelay:
-		return &tunnelError{"persist_delay",
-			fmt.Sprintf("persist_delay=%d is more than persist_max_delay=%d",
-				p.PersistDelay/time.Second, p.PersistMaxDelay/time.Second)}
-	case p.Src.IsValid() && t.Dest.Addr.IsValid() && p.Src.Is4() != t.Dest.Addr.Is4():
-		return &tunnelError{"src_ipaddr",
-			fmt.Sprintf("src_ipaddr=%s and dest_ipaddr=%s are not of one family",
-				p.Src, t.Dest.Addr)}
-	}
-	return nil
-}
-
-// checkSession checks what a session is: which call, and whether we may be its LAC
-// or LNS towards the tunnel's peer.
-func checkSession(m *api.Session, r Session, role api.Role) error {
-	const laic, lnoc = api.SessionType_SESSION_TYPE_LAIC, api.SessionType_SESSION_TYPE_LNOC
-	switch {
-	case r.Type != laic && r.Type != lnoc:
-		return &objectError{m, "session_type",
-			"session_type: expected laic or lnoc, the others are begun by a peer"}
-	case r.Type == laic && role == api.Role_ROLE_LNS:
-		return &objectError{m, "session_type",
-			"session_type=laic: by lac_lns of the peer profile we are LNS only: expected lnoc"}
-	case r.Type == lnoc && role == api.Role_ROLE_LAC:
-		return &objectError{m, "session_type",
-			"session_type=lnoc: by lac_lns of the peer profile we are LAC only: expected laic"}
-	}
-	return nil
 }

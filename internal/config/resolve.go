@@ -83,7 +83,7 @@ func firstNonEmpty(names ...string) string {
 
 // ResolveTunnel resolves a tunnel that a command creates.
 func (s *Snapshot) ResolveTunnel(t *api.Tunnel) (Tunnel, error) {
-	if err := s.checkReferences(t); err != nil {
+	if err := first(s.checkReferences(t, false)); err != nil {
 		return Tunnel{}, err
 	}
 	given, _ := find[*api.TunnelProfile](s, t.GetProfileName())
@@ -168,7 +168,7 @@ func (s *Snapshot) tunnelFor(own *api.TunnelParameters, profileName string,
 
 // ResolveSession resolves a session that a command creates in tunnel t.
 func (s *Snapshot) ResolveSession(t Tunnel, m *api.Session) (Session, error) {
-	if err := s.checkReferences(m); err != nil {
+	if err := first(s.checkReferences(m, false)); err != nil {
 		return Session{}, err
 	}
 	r := Session{

@@ -23,6 +23,8 @@ type Snapshot struct {
 	pools    []Pool
 	peers    map[prefixLength]map[netip.Addr]string // peer profiles by address
 	lengths  []prefixLength                         // the longest first
+	warnings []string                               // of the whole
+	notes    []note                                 // of how files were read
 }
 
 // A table has the objects of one kind: by name, and their names in the order

@@ -1,18 +1,15 @@
 package config
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
-	"maps"
 	"os"
 	"slices"
-	"strconv"
 	"sync"
 	"sync/atomic"
 
 	"google.golang.org/protobuf/proto"
 
-	"culvert/api"
 	"culvert/internal/schema"
 )
 
@@ -39,9 +36,9 @@ func NewStore(hostName string) *Store {
 			tables[k].put(name(m), m)
 		}
 	}
-	snapshot, err := newSnapshot(hostName, tables)
-	if err != nil {
-		panic("config: built-in configuration: " + err.Error())
+	snapshot, broken := newSnapshot(hostName, tables)
+	if len(broken) > 0 {
+		panic("config: built-in configuration: " + broken[0].Error())
 	}
 	s := &Store{}
 	s.current.Store(snapshot)
@@ -66,7 +63,7 @@ func (s *Store) Subscribe(f func(old, new *Snapshot)) {
 }
 
 // LoadFile applies the commands in a file. If anything is wrong in it nothing
-// changes, and the error begins with path:line.
+// changes, and the error begins with path:line:column.
 func (s *Store) LoadFile(path string) error {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -86,25 +83,6 @@ func (s *Store) Load(name string, text []byte) error {
 	}
 	return nil
 }
-
-func inFile(name string, err error) error {
-	if se, ok := errors.AsType[*schema.SyntaxError](err); ok {
-		return Errorf(ErrInvalid, "%s:%d: %s", name, se.Line, se.Msg)
-	}
-	if ce, ok := errors.AsType[*commandError](err); ok {
-		return fmt.Errorf("%s:%d: %w", name, ce.line, ce.err)
-	}
-	return fmt.Errorf("%s: %w", name, err)
-}
-
-// A commandError is the failure of one command of a batch.
-type commandError struct {
-	line int
-	err  error
-}
-
-func (e *commandError) Error() string { return e.err.Error() }
-func (e *commandError) Unwrap() error { return e.err }
 
 // Apply carries out commands, all of them or, if one fails, none. The commands
 // create, modify, unset and delete are known here; of tunnels and sessions it
@@ -126,17 +104,27 @@ func (s *Store) Check(cmds ...schema.Command) error {
 	return err
 }
 
-// next returns the configuration as it will be after the commands.
+// next returns the configuration as it will be after the commands. The error
+// has all faults that were found.
 func (s *Store) next(cmds []schema.Command) (*Snapshot, error) {
 	old := s.Snapshot()
 	e := newEdit(old)
+	var fs faults
 	for _, c := range cmds {
 		if err := e.apply(c); err != nil {
-			return nil, &commandError{c.Line, err}
+			fs = append(fs, &fault{at: keyAt(c), err: err})
 		}
 	}
-	next, err := newSnapshot(old.hostName, e.tables)
-	return next, located(cmds, err)
+	if len(fs) > 0 {
+		return nil, fs
+	}
+	next, broken := newSnapshot(old.hostName, e.tables)
+	next.notes = noted(e.notes, e.tables)
+	for _, err := range append(broken, next.strictly(cmds)...) {
+		fs = append(fs, &fault{at: blame(cmds, err), err: err})
+	}
+	slices.SortStableFunc(fs, func(a, b *fault) int { return cmp.Compare(a.at.Offset, b.at.Offset) })
+	return next, fs.orNil()
 }
 
 // Declare records that a tunnel or session is to exist, as m says, in place
@@ -182,155 +170,53 @@ func (s *Store) publish(old, next *Snapshot) {
 	}
 }
 
-// located finds the command that is to blame for a fault of the whole: the last one
-// that gave the object the parameter, else the last one about the object.
-func located(cmds []schema.Command, err error) error {
-	oe, ok := errors.AsType[*objectError](err)
-	if !ok {
-		return err
+// keyAt is where a command names its object.
+func keyAt(c schema.Command) schema.Position {
+	for _, p := range c.Kind.Params {
+		if at, ok := c.ParamAt[p.Name]; ok && p.Key {
+			return at
+		}
 	}
-	k, line := schema.KindOf(oe.object), 0
-	p := k.Field(oe.param)
-	for _, c := range slices.Backward(cmds) {
+	return c.At
+}
+
+// strictly finds what commands name that does not exist, where only a file may.
+func (s *Snapshot) strictly(cmds []schema.Command) (broken []*objectError) {
+	for _, c := range cmds {
+		if c.Lenient || c.Op != schema.Create && c.Op != schema.Modify {
+			continue
+		}
+		for _, fault := range s.checkReferences(c.Object, false) {
+			if c.Kind.Param(fault.param).Lenient {
+				broken = append(broken, fault)
+			}
+		}
+	}
+	return broken
+}
+
+// blame finds the place in commands of a fault of the whole: where the object was
+// last given the parameter, else the last command about the object.
+func blame(cmds []schema.Command, oe *objectError) schema.Position {
+	k := schema.KindOf(oe.object)
+	var about *schema.Command
+	for i := len(cmds) - 1; i >= 0; i-- {
+		c := &cmds[i]
 		if c.Kind != k || name(c.Object) != name(oe.object) {
 			continue
 		}
-		if line == 0 {
-			line = c.Line
+		if at, ok := c.ParamAt[oe.param]; ok {
+			return at
 		}
-		if p != nil && p.Has(c.Object) {
-			line = c.Line
-			break
-		}
-	}
-	if line == 0 && len(cmds) > 0 {
-		line = cmds[len(cmds)-1].Line
-	}
-	return &commandError{line, err}
-}
-
-// An edit is a configuration in the making. Tables are copied when they are
-// first written to, objects always.
-type edit struct {
-	tables map[*schema.Kind]*table
-	copied map[*schema.Kind]bool
-	serial int
-}
-
-func newEdit(s *Snapshot) *edit {
-	return &edit{tables: maps.Clone(s.tables), copied: make(map[*schema.Kind]bool)}
-}
-
-// table returns the table for objects like m, for writing.
-func (e *edit) table(m proto.Message) *table {
-	k := schema.KindOf(m)
-	if !e.copied[k] {
-		t := e.tables[k]
-		e.tables[k] = &table{slices.Clone(t.order), maps.Clone(t.byName)}
-		e.copied[k] = true
-	}
-	return e.tables[k]
-}
-
-func (t *table) put(name string, m proto.Message) {
-	if _, ok := t.byName[name]; !ok {
-		t.order = append(t.order, name)
-	}
-	t.byName[name] = m
-}
-
-func (t *table) remove(name string) {
-	delete(t.byName, name)
-	t.order = slices.DeleteFunc(t.order, func(n string) bool { return n == name })
-}
-
-// name is what an object is called in its table.
-func name(m proto.Message) string { return schema.KindOf(m).Name(m) }
-
-func (e *edit) apply(c schema.Command) error {
-	t := e.table(c.Object)
-	n := name(c.Object)
-	_, exists := t.byName[n]
-	if exists == (c.Op == schema.Create) && n != "" {
-		if exists {
-			return Errorf(ErrExists, "%s exists already", schema.Label(c.Object))
-		}
-		return Errorf(ErrNotFound, "there is no %s%s", schema.Label(c.Object),
-			schema.DidYouMean(n, t.order))
-	}
-	switch c.Op {
-	case schema.Create:
-		e.create(t, c.Object)
-	case schema.Modify, schema.Unset:
-		m := proto.Clone(t.byName[n])
-		schema.Update(m, c.Object, c.Unset)
-		schema.ClearActions(m)
-		t.put(n, m)
-	case schema.Delete:
-		return e.delete(c)
-	default:
-		return Errorf(ErrInvalid, "%s %s does not change the configuration", c.Kind.Words, c.Op)
-	}
-	return nil
-}
-
-// create puts an object into its table. A tunnel or session may have no name:
-// it is kept under one that no command can say.
-func (e *edit) create(t *table, m proto.Message) {
-	n := name(m)
-	s, isSession := m.(*api.Session)
-	if n == "" || isSession && s.SessionName == nil && s.SessionId == nil {
-		for {
-			e.serial++
-			n = name(m) + "/#" + strconv.Itoa(e.serial)
-			if _, taken := t.byName[n]; !taken {
-				break
-			}
+		if about == nil {
+			about = c
 		}
 	}
-	t.put(n, proto.Clone(m))
-}
-
-func (e *edit) delete(c schema.Command) error {
-	n := name(c.Object)
-	if c.Kind.Builtin == n {
-		return Errorf(ErrRefused, "%s cannot be deleted, only modified", schema.Label(c.Object))
+	switch {
+	case about != nil:
+		return about.At
+	case len(cmds) > 0:
+		return cmds[len(cmds)-1].At
 	}
-	if user := e.referrer(c.Kind, n); user != nil {
-		return Errorf(ErrRefused, "%s is in use by %s", schema.Label(c.Object), schema.Label(user))
-	}
-	e.forget(c.Object)
-	return nil
-}
-
-// referrer finds an object that names the object n of kind k, or returns nil.
-func (e *edit) referrer(k *schema.Kind, n string) proto.Message {
-	for _, other := range schema.Kinds() {
-		for _, p := range other.Params {
-			if p.RefersTo != k.Words {
-				continue
-			}
-			for _, m := range e.tables[other].byName {
-				if p.Text(m) == n {
-					return m
-				}
-			}
-		}
-	}
-	return nil
-}
-
-// forget removes an object, and with a tunnel its sessions.
-func (e *edit) forget(key proto.Message) {
-	e.table(key).remove(name(key))
-	t, ok := key.(*api.Tunnel)
-	if !ok {
-		return
-	}
-	sessions := e.table(&api.Session{})
-	for n, m := range maps.Clone(sessions.byName) {
-		if name(tunnelKey(m.(*api.Session))) == name(t) {
-			sessions.remove(n)
-		}
-	}
+	return schema.Position{}
 }

@@ -1,32 +1,57 @@
 package config
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 
 	"culvert/internal/schema"
 )
 
-// Parse reads the text of a configuration file: commands that create or
-// modify, in full words. It does not look whether what they name exists. An
-// error is a *schema.SyntaxError with its line.
+// Parse reads the text of a configuration file: commands that create, modify,
+// unset or delete, in full words. It does not look whether what they name exists.
+// The error has all faults of the language that are in the text, for Faults.
 func Parse(text []byte) ([]schema.Command, error) {
-	lines, err := schema.Lex(string(text))
-	if err != nil {
-		return nil, err
-	}
+	lines, broken, warnings := schema.LexFile(string(text))
 	cmds := make([]schema.Command, 0, len(lines))
 	for _, words := range lines {
-		c, err := schema.Syntax{}.Parse(words)
-		if err != nil {
-			return nil, err
+		c, found := schema.Syntax{Lenient: true}.ParseAll(words)
+		if len(found) == 0 && (c.Op == schema.Show || c.Op == schema.List) {
+			found = append(found, &schema.SyntaxError{Position: c.At,
+				Msg: c.Kind.Words + " " + string(c.Op) +
+					" has no place in a configuration file: expected create, modify, unset or delete"})
 		}
-		if c.Op == schema.Show || c.Op == schema.List {
-			return nil, &schema.SyntaxError{Line: c.Line, Msg: c.Kind.Words + " " + string(c.Op) +
-				" has no place in a configuration file: expected create, modify, unset or delete"}
-		}
+		broken = append(broken, found...)
 		cmds = append(cmds, c)
 	}
-	return cmds, nil
+	if len(broken) > 0 {
+		return nil, syntaxFaults(broken)
+	}
+	return withWarnings(cmds, warnings), nil
+}
+
+func syntaxFaults(broken []*schema.SyntaxError) faults {
+	slices.SortStableFunc(broken, func(a, b *schema.SyntaxError) int {
+		return cmp.Compare(a.Offset, b.Offset)
+	})
+	var fs faults
+	for _, e := range broken {
+		fs = append(fs, syntaxFault(e))
+	}
+	return fs
+}
+
+// withWarnings gives warnings to the last command that begins before them.
+func withWarnings(cmds []schema.Command, warnings []*schema.SyntaxError) []schema.Command {
+	for _, w := range warnings {
+		for i := len(cmds) - 1; i >= 0; i-- {
+			if cmds[i].At.Offset <= w.Offset {
+				cmds[i].Warnings = append(cmds[i].Warnings, w)
+				break
+			}
+		}
+	}
+	return cmds
 }
 
 // Format writes a configuration as commands that Parse reads, with the

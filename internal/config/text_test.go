@@ -61,10 +61,10 @@ func TestApplyAllOrNothing(t *testing.T) {
 	before := s.Snapshot()
 	for _, text := range []string{
 		"user create user_name=x user_password=x\nuser create user_name=x user_password=x",
-		"user create user_name=x user_password=x\nppp profile modify profile_name=default ip_pool_name=q",
+		"user create user_name=x user_password=x\npeer profile modify profile_name=default tunnel_profile_name=q",
 		"user create user_name=x user_password=x\nsystem modify max_tunnels",
 	} {
-		if err := s.Load("f", []byte(text)); err == nil || !strings.HasPrefix(err.Error(), "f:2: ") {
+		if err := s.Load("f", []byte(text)); err == nil || !strings.HasPrefix(err.Error(), "f:2:") {
 			t.Errorf("%q: %v", text, err)
 		}
 	}

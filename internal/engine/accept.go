@@ -136,6 +136,9 @@ func (e *Engine) refuses(sys config.System, peer config.Peer) *l2tp.Result {
 		return &l2tp.Result{Code: l2tp.StopNotAuthorized, Message: "unexpected port"}
 	case peer.Tunnel.Parameters.AuthMode == api.AuthMode_AUTH_MODE_SIMPLE && !peer.Matched:
 		return &l2tp.Result{Code: l2tp.StopNotAuthorized, Message: "unknown peer"}
+	case peer.Tunnel.Parameters.AuthMode == api.AuthMode_AUTH_MODE_CHALLENGE &&
+		peer.Tunnel.Parameters.Secret == "":
+		return &l2tp.Result{Code: l2tp.StopNotAuthorized, Message: "there is no secret here"}
 	}
 	return nil
 }

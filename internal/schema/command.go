@@ -23,6 +23,8 @@ type Command struct {
 	ParamAt  map[string]Position // where its parameters are, by their names
 	Lenient  bool                // it was read leniently
 	Warnings []*SyntaxError      // what was read otherwise than it was written
+
+	secret string // the parameter just read, if it is one
 }
 
 // Syntax says how strictly commands are read.
@@ -50,8 +52,8 @@ func (s Syntax) ParseAll(words []Word) (Command, []*SyntaxError) {
 		return c, []*SyntaxError{fault}
 	}
 	var faults []*SyntaxError
-	for i, w := range rest {
-		if err := s.param(&c, w, words[len(words)-len(rest)+i-1]); err != nil {
+	for _, w := range rest {
+		if err := s.param(&c, w); err != nil {
 			fault := &SyntaxError{placeOf(w, err), err.Error()}
 			faults = append(faults, hintAtQuotes(words, w, fault))
 		}
@@ -169,7 +171,10 @@ func (s Syntax) op(k *Kind, before, rest []Word) (Op, []Word, *SyntaxError) {
 	}
 	name := rest[0].Name
 	op, err := s.match("operation of "+k.Words, name, names)
-	if err != nil || rest[0].HasValue {
+	if err == nil && rest[0].HasValue {
+		return "", nil, &SyntaxError{rest[0].ValueAt, fmt.Sprintf("%s %s: expected no value", k.Words, op)}
+	}
+	if err != nil {
 		all := append(kindWords(1, k.Words), names...)
 		msg := fmt.Sprintf("unknown word %s after %s: expected %s%s", quoted(name),
 			quoted(k.Words), orList(all), DidYouMean(name, all))
@@ -179,25 +184,24 @@ func (s Syntax) op(k *Kind, before, rest []Word) (Op, []Word, *SyntaxError) {
 }
 
 // param takes one word after the operation.
-func (s Syntax) param(c *Command, w, before Word) error {
+func (s Syntax) param(c *Command, w Word) error {
 	if c.Op == Delete && c.Kind.Live && w.Name == "reason" && w.HasValue {
 		c.Reason = w.Value
 		return nil
 	}
 	name, err := s.find(c, w)
 	if err != nil {
-		if p := c.Kind.Param(before.Name); p != nil && p.Secret && !w.HasValue {
-			// What was meant to belong to the secret is not to be seen.
-			return fmt.Errorf("unexpected word after %s: a value with blanks stands between quotes",
-				quoted(p.Name))
-		}
-		return err
+		return c.unlessSecret(w, err)
 	}
 	if _, given := c.ParamAt[name]; given {
 		return fmt.Errorf("parameter %s is given twice", quoted(name))
 	}
 	c.ParamAt[name] = w.Position
 	p := c.Kind.Param(name)
+	c.secret = ""
+	if p != nil && p.Secret && w.HasValue {
+		c.secret = p.Name
+	}
 	switch {
 	case p == nil:
 		return c.flag(name)
@@ -215,6 +219,16 @@ func (s Syntax) param(c *Command, w, before Word) error {
 		return fmt.Errorf(`parameter %s: expected "=" and %s`, quoted(name), p.Expected())
 	}
 	return s.set(c, p, w)
+}
+
+// unlessSecret keeps an error from showing an unknown word that may belong to the
+// secret before it, which has blanks and no quotes.
+func (c *Command) unlessSecret(w Word, err error) error {
+	if c.secret == "" || w.HasValue && strings.Contains(err.Error(), "did you mean") {
+		return err
+	}
+	return fmt.Errorf("unexpected word after %s: a value with blanks stands between quotes",
+		quoted(c.secret))
 }
 
 // set gives the parameter its value.

@@ -103,7 +103,7 @@ func TestParseRefuses(t *testing.T) {
 		"peer create peer_ipaddr=192.0.2.1":   `unknown word "create" after "peer": expected profile, show or list`,
 		"pool create pool_name=p addresses=":  `addresses="": expected prefixes such as 10.1.0.0/24 or ranges such as 10.1.0.10-10.1.0.99`,
 		"system modify trace_flags=fms": `trace_flags=fms: expected a number up to 0x7ff, none, all, or words of ` +
-			`protocol, fsm, api, avp_info, avp_hide, avp_data, func, transport, data, system and ppp_control joined by commas`,
+			`protocol, fsm, api, avp_info, avp_hide, avp_data, func, transport, data, system and ppp_control joined by commas; did you mean "fsm"?`,
 	} {
 		if c, err := parse(t, text); outcome(c, err) != want {
 			t.Errorf("%s:\n got %s\nwant %s", text, outcome(c, err), want)

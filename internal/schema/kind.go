@@ -193,6 +193,19 @@ func (k *Kind) Name(m proto.Message) string {
 	return strings.Join(parts, "/")
 }
 
+// Names reports whether key names the object m: they agree in a key of each group.
+func Names(m, key proto.Message) bool {
+	for _, group := range KindOf(m).Keys() {
+		agree := slices.ContainsFunc(group, func(p *Param) bool {
+			return p.Has(key) && p.Equal(m, key)
+		})
+		if !agree {
+			return false
+		}
+	}
+	return true
+}
+
 // Label names an object in messages: tunnel profile "office".
 func Label(m proto.Message) string {
 	k := KindOf(m)

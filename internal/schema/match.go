@@ -40,7 +40,7 @@ func unknown(what, word string, candidates []string) string {
 	if len(candidates) <= 12 {
 		return msg + ": expected " + orList(candidates)
 	}
-	return fmt.Sprintf("%s: it has %d others", msg, len(candidates))
+	return fmt.Sprintf("%s: expected one of its %d", msg, len(candidates))
 }
 
 func quoteAll(words []string) []string {

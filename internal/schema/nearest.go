@@ -12,7 +12,7 @@ import (
 )
 
 // nearest is how a lenient parameter reads what is out of range: a number above
-// the range is its end, what else cannot be is not taken.
+// the range is its end; 0, and a name that cannot be, is not taken.
 func (p *Param) nearest(text string) (value string, taken bool, warning string) {
 	if p.field().Kind() == protoreflect.StringKind {
 		if _, err := p.parse(text); err != nil && text != "" {
@@ -26,7 +26,7 @@ func (p *Param) nearest(text string) (value string, taken bool, warning string) 
 		return text, true, ""
 	case p.Format == api.Format_FORMAT_TRACE:
 		return p.nearestTrace(text, n)
-	case n < uint64(p.Min):
+	case n == 0 && p.Min > 0:
 		return "", false, fmt.Sprintf("%s=%s: it counts as not set: expected %s",
 			p.Name, text, p.Expected())
 	case p.Max != 0 && n > uint64(p.Max):

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -17,6 +18,14 @@ func DidYouMean(word string, candidates []string) string {
 		}
 		if d := distance(strings.ToLower(word), c); d < bestDistance {
 			best, bestDistance = c, d
+		}
+	}
+	if best == "" && len(word) > 3 {
+		i := slices.IndexFunc(candidates, func(c string) bool {
+			return strings.HasSuffix(c, "_"+strings.ToLower(word))
+		})
+		if i >= 0 {
+			best = candidates[i]
 		}
 	}
 	if best == "" {
