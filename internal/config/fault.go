@@ -63,8 +63,8 @@ func syntaxFault(e *schema.SyntaxError) *fault {
 	return &fault{at: e.Position, err: Errorf(ErrInvalid, "%s", e.Msg)}
 }
 
-// inFile names the file in faults.
-func inFile(name string, err error) error {
+// InFile names the file in faults.
+func InFile(name string, err error) error {
 	fs, ok := errors.AsType[faults](err)
 	if !ok {
 		return fmt.Errorf("%s: %w", name, err)

@@ -1,8 +1,6 @@
 package config
 
 import (
-	"errors"
-
 	"culvert/api"
 	"culvert/internal/schema"
 )
@@ -36,27 +34,3 @@ func (s *Store) Replace(old, next *Snapshot) bool {
 
 // TunnelOf returns the tunnel that is to exist of a session that is, or nil.
 func (s *Snapshot) TunnelOf(m *api.Session) *api.Tunnel { return s.tunnelOf(m) }
-
-// Faults says what an error of Parse, Fresh or With found wrong in a file.
-func Faults(file string, err error) []*api.Fault {
-	if err == nil {
-		return nil
-	}
-	if all, ok := err.(interface{ Unwrap() []error }); ok {
-		if _, one := err.(*kindError); !one {
-			var faults []*api.Fault
-			for _, err := range all.Unwrap() {
-				faults = append(faults, Faults(file, err)...)
-			}
-			return faults
-		}
-	}
-	f := &api.Fault{File: file, Message: err.Error()}
-	if se, ok := errors.AsType[*schema.SyntaxError](err); ok {
-		f.Line = uint32(se.Line)
-	}
-	if ce, ok := errors.AsType[*commandError](err); ok {
-		f.Line = uint32(ce.line)
-	}
-	return []*api.Fault{f}
-}

@@ -79,7 +79,7 @@ func (s *Store) Load(name string, text []byte) error {
 		err = s.Apply(cmds...)
 	}
 	if err != nil {
-		return inFile(name, err)
+		return InFile(name, err)
 	}
 	return nil
 }

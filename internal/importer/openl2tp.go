@@ -1,7 +1,6 @@
 package importer
 
 import (
-	"errors"
 	"fmt"
 
 	"google.golang.org/protobuf/proto"
@@ -20,10 +19,7 @@ func readOpenl2tp(d *draft, files []File) error {
 	for _, f := range files {
 		cmds, err := config.Parse([]byte(f.Text))
 		if err != nil {
-			if se, ok := errors.AsType[*schema.SyntaxError](err); ok {
-				return fmt.Errorf("%s:%d: %s", f.Name, se.Line, se.Msg)
-			}
-			return fmt.Errorf("%s: %w", f.Name, err)
+			return config.InFile(f.Name, err)
 		}
 		for _, c := range cmds {
 			d.carry(f, c, copied)
@@ -35,7 +31,7 @@ func readOpenl2tp(d *draft, files []File) error {
 
 // carry carries out one command on the draft.
 func (d *draft) carry(f File, c schema.Command, copied map[proto.Message]proto.Message) {
-	s := statement{file: f.Name, line: c.Line}
+	s := statement{file: f.Name, line: c.At.Line}
 	key := c.Kind.Words + " " + c.Kind.Name(c.Object)
 	old, exists := d.objects[key]
 	_, isTunnel := c.Object.(interface{ GetDestIpaddr() string })
