@@ -1,14 +1,11 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"culvert/api"
 	"culvert/internal/commit"
@@ -62,22 +59,23 @@ func (f *flags) checked(stdout io.Writer) error {
 	if _, err := os.Stat(defaultConfig); f.config == "" && errors.Is(err, fs.ErrNotExist) {
 		answer = "no configuration: there is no " + defaultConfig
 	}
+	if hint := f.olderHint(); hint != "" {
+		answer = hint
+	}
 	_, err := fmt.Fprintln(stdout, answer)
 	return err
 }
 
-// reloadOnHangup loads the configuration file again at each SIGHUP, until ctx is
-// done. A lost terminal ends no session.
-func reloadOnHangup(ctx context.Context, c *commit.Configurator) error {
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
-	for {
-		select {
-		case <-hangups:
-			c.Reload(ctx)
-		case <-ctx.Done():
-			return nil
-		}
+// olderHint says how to go on with openl2tpd's configuration, where that is the
+// only one. It is not taken unasked: two daemons would share it, and what "write
+// memory" writes only one of them reads.
+func (f *flags) olderHint() string {
+	if _, err := os.Stat(olderConfig); f.config != "" || err != nil {
+		return ""
 	}
+	if _, err := os.Stat(defaultConfig); !errors.Is(err, fs.ErrNotExist) {
+		return ""
+	}
+	return fmt.Sprintf("no configuration: there is no %s; %s is there and loads as it is: "+
+		"copy it, or name it by --config", defaultConfig, olderConfig)
 }

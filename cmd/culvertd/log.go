@@ -4,20 +4,20 @@ import (
 	"io"
 	"log/slog"
 	"runtime/debug"
+
+	"culvert/internal/logging"
 )
 
-// newLog logs to w: a line of key=value pairs for each event. The time is left
-// out where the journal adds its own.
-func newLog(w io.Writer, level slog.Leveler, foreground bool) *slog.Logger {
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{
-		Level: level,
-		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
-			if a.Key == slog.TimeKey && len(groups) == 0 && !foreground {
-				return slog.Attr{}
-			}
-			return a
-		},
-	}))
+// openLog opens what --log says. The time is left out of standard error where a
+// journal adds its own.
+func (f *flags) openLog(stderr io.Writer, level slog.Level) (*logging.Log, error) {
+	log, err := logging.Open(f.log, logging.Options{
+		Format: f.logFormat, Time: f.foreground, Level: level, Stderr: stderr})
+	if err != nil {
+		return nil, err
+	}
+	log.SetDebug(f.debug)
+	return log, nil
 }
 
 // version is the module's version, or the commit that it was built from.

@@ -11,14 +11,13 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
-
-	"culvert/internal/management"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
-	context.AfterFunc(ctx, stop)  // a second signal ends the process at once
-	signal.Ignore(syscall.SIGHUP) // until it can be heeded, see reloadOnHangup
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	// Until they can be heeded, see life.
+	signal.Ignore(syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
 	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintf(os.Stderr, "culvertd: %v\n", err)
 		os.Exit(1)
@@ -45,44 +44,13 @@ func newCommand() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := f.verify(cmd.Flags(), cmd.ErrOrStderr()); err != nil {
+				return err
+			}
 			return f.serve(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
-	f.register(cmd)
+	f.register(cmd.Flags())
 	cmd.AddCommand(newDoctor())
 	return cmd
-}
-
-// flags are what the command line says.
-type flags struct {
-	config     string
-	state      string
-	socket     string
-	dataplane  string
-	listen     []string
-	foreground bool
-	check      bool
-}
-
-// defaultConfig is read if it is there; one that --config names must be.
-const defaultConfig = "/etc/culvert/culvertd.conf"
-
-// defaultState is where systemd's StateDirectory=culvert is.
-const defaultState = "/var/lib/culvert"
-
-func (f *flags) register(cmd *cobra.Command) {
-	p := cmd.Flags()
-	p.StringVar(&f.config, "config", "",
-		"configuration `FILE` (default "+defaultConfig+", if it is there)")
-	p.StringVar(&f.state, "state", defaultState,
-		"`DIR` for what outlives the daemon: the history of its configuration")
-	p.StringVar(&f.socket, "socket", management.DefaultSocket,
-		"`PATH` of the socket for l2tpconfig")
-	p.StringVar(&f.dataplane, "dataplane", "auto",
-		"what carries packets: auto, kernel, tun or null")
-	p.StringArrayVar(&f.listen, "listen", nil,
-		"`ADDR[:PORT]` on which peers are heard, repeatable (default 0.0.0.0:1701 and [::]:1701)")
-	p.BoolVar(&f.foreground, "foreground", false,
-		"log for a reader at a terminal; the daemon never puts itself into the background")
-	p.BoolVar(&f.check, "check", false, "check the configuration and exit")
 }

@@ -56,6 +56,15 @@ func TestBadInput(t *testing.T) {
 		"value out of range": {[]string{"--check", "--config", writeConfig(t, "ppp profile modify profile_name=default mru=7")}, []string{":1:", "mru", "128"}},
 		"unknown profile":    {[]string{"--check", "--config", writeConfig(t, "peer profile create profile_name=a ppp_profile_name=b")}, []string{":1:", `b`}},
 		"duplicate name":     {[]string{"--check", "--config", writeConfig(t, "user create user_name=a user_password=x\nuser create user_name=a user_password=x")}, []string{":2:", "exists already"}},
+		"plugin":             {[]string{"-p", "ppp_unix.so"}, []string{"-p", "built in"}},
+		"remote RPC":         {[]string{"-R"}, []string{"-R", "api_listen"}},
+		"port zero":          {[]string{"-u", "0"}, []string{"--port", "1 to 65535"}},
+		"port and listen":    {[]string{"-u", "1702", "--listen", "::1"}, []string{"--port", "--listen"}},
+		"set-up":             {[]string{"-y", "-1"}, []string{"--max-setup", "-1"}},
+		"trace":              {[]string{"-d", "protocoll"}, []string{"--trace", `"protocoll"`, "protocol"}},
+		"facility":           {[]string{"-L", "local9", "--config", writeConfig(t, "")}, []string{"local9", "local7"}},
+		"log":                {[]string{"--log", "paper", "--config", writeConfig(t, "")}, []string{"paper", "syslog"}},
+		"pid file":           {[]string{"-P", "/no/such/culvertd.pid", "--config", writeConfig(t, "")}, []string{"/no/such/culvertd.pid"}},
 		"port in use":        {[]string{"--dataplane", "null", "--socket", socket, "--config", writeConfig(t, ""), "--listen", taken.LocalAddr().String()}, []string{taken.LocalAddr().String(), "in use"}},
 	}
 	for name, test := range tests {

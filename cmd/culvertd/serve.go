@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -18,9 +19,11 @@ import (
 	"culvert/internal/config"
 	"culvert/internal/engine"
 	"culvert/internal/event"
+	"culvert/internal/logging"
 	"culvert/internal/management"
 	"culvert/internal/pool"
 	"culvert/internal/resolver"
+	"culvert/internal/service"
 	"culvert/internal/trace"
 )
 
@@ -45,10 +48,25 @@ func (f *flags) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	if f.check {
 		return f.checked(stdout)
 	}
-	level := new(slog.LevelVar)
-	level.Set(store.Snapshot().System().LogLevel)
-	log := newLog(stderr, level, f.foreground)
-	store.Subscribe(func(old, now *config.Snapshot) { apply(old, now, level, pools, log) })
+	logs, err := f.openLog(stderr, store.Snapshot().System().LogLevel)
+	if err != nil {
+		return err
+	}
+	defer logs.Close()
+	log := logs.Logger()
+	if hint := f.olderHint(); hint != "" {
+		log.Warn(hint)
+	}
+	store.Subscribe(func(old, now *config.Snapshot) { apply(old, now, logs, pools) })
+	manager, err := service.NewManager(log)
+	if err != nil {
+		return err
+	}
+	release, err := f.claim()
+	if err != nil {
+		return err
+	}
+	defer release()
 
 	socket, err := management.Listen(f.socket)
 	if err != nil {
@@ -62,6 +80,7 @@ func (f *flags) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	events := event.NewLog(event.DefaultCapacity)
 	management.TellObjects(store, events)
 	recorder := trace.New(trace.Options{Log: log})
+	recorder.Force(f.traceFlags)
 	e, err := engine.New(engine.Options{
 		Store:    store,
 		Pools:    pools,
@@ -73,6 +92,7 @@ func (f *flags) serve(ctx context.Context, stdout, stderr io.Writer) error {
 		Log:      log,
 		Trace:    recorder,
 		Version:  version(),
+		Credit:   f.maxSetUp,
 	})
 	if err != nil {
 		return err
@@ -81,11 +101,13 @@ func (f *flags) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	configurator := commit.New(commit.Options{Store: store, Backend: e, File: f.file(),
 		State: f.state, Log: log})
 	defer configurator.Close()
+	l := &life{flags: f, log: logs, recorder: recorder, engine: e, configurator: configurator,
+		manager: manager}
 	return runUntilDone(ctx, log, e, func(ctx context.Context) error {
 		return management.Serve(ctx, socket, &management.Server{
 			Store: store, Backend: e, Version: version(), Events: events,
 			Trace: recorder, Config: configurator, Log: log})
-	}, func(ctx context.Context) error { return reloadOnHangup(ctx, configurator) })
+	}, l.lead, l.tell)
 }
 
 // runUntilDone does what is to be done until ctx is done or one of it ends with
@@ -116,15 +138,27 @@ func runUntilDone(
 // changes record a tunnel or session, and pools can be large: those that did not
 // change are left alone.
 func apply(
-	old, now *config.Snapshot, level *slog.LevelVar, pools *pool.Pools, log *slog.Logger,
+	old, now *config.Snapshot, logs *logging.Log, pools *pool.Pools,
 ) {
-	level.Set(now.System().LogLevel)
+	logs.SetLevel(now.System().LogLevel)
 	if reflect.DeepEqual(old.Pools(), now.Pools()) {
 		return
 	}
 	if err := pools.Configure(poolConfigs(now)); err != nil {
-		log.Error("changing pools", "err", err)
+		logs.Logger().Error("changing pools", "err", err)
 	}
+}
+
+// claim holds the pid file, if there is to be one, until it is released.
+func (f *flags) claim() (release func(), err error) {
+	if f.pidFile == "" {
+		return func() {}, nil
+	}
+	p, err := service.ClaimPIDFile(f.pidFile)
+	if err != nil {
+		return nil, err
+	}
+	return func() { p.Release() }, nil
 }
 
 // poolConfigs turns the configured pools into the pool package's.
@@ -139,7 +173,7 @@ func poolConfigs(s *config.Snapshot) []pool.Config {
 // addresses are where peers are heard.
 func (f *flags) addresses() ([]netip.AddrPort, error) {
 	if len(f.listen) == 0 {
-		return everywhere(), nil
+		return everywhere(cmp.Or(f.port, engine.UsualPort)), nil
 	}
 	var addrs []netip.AddrPort
 	for _, text := range f.listen {
@@ -153,10 +187,10 @@ func (f *flags) addresses() ([]netip.AddrPort, error) {
 }
 
 // everywhere is every address of the host, of the families that it has.
-func everywhere() []netip.AddrPort {
-	addrs := []netip.AddrPort{netip.AddrPortFrom(netip.IPv4Unspecified(), engine.UsualPort)}
+func everywhere(port uint16) []netip.AddrPort {
+	addrs := []netip.AddrPort{netip.AddrPortFrom(netip.IPv4Unspecified(), port)}
 	if _, err := os.Stat("/proc/net/if_inet6"); err == nil {
-		addrs = append(addrs, netip.AddrPortFrom(netip.IPv6Unspecified(), engine.UsualPort))
+		addrs = append(addrs, netip.AddrPortFrom(netip.IPv6Unspecified(), port))
 	}
 	return addrs
 }

@@ -29,6 +29,7 @@ type Recorder struct {
 	log     slog.Handler
 	rings   []*ring
 	system  atomic.Uint32 // schema.TraceFlags of everything
+	forced  atomic.Uint32 // those that are on whatever is configured
 	profile atomic.Pointer[map[string]schema.TraceFlags]
 
 	captures atomic.Pointer[[]*Capture] // nil: none
@@ -92,13 +93,16 @@ func (r *Recorder) Configure(system schema.TraceFlags, profiles map[string]schem
 	r.profile.Store(&profiles)
 }
 
-// System returns the flags of everything.
+// System returns the flags of everything, configured and forced.
 func (r *Recorder) System() schema.TraceFlags {
 	if r == nil {
 		return 0
 	}
-	return schema.TraceFlags(r.system.Load())
+	return schema.TraceFlags(r.system.Load() | r.forced.Load())
 }
+
+// Force switches flags on for everything, whatever is configured.
+func (r *Recorder) Force(flags schema.TraceFlags) { r.forced.Store(uint32(flags)) }
 
 // Profile returns the flags of a PPP profile.
 func (r *Recorder) Profile(name string) schema.TraceFlags {

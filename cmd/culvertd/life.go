@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"culvert/internal/commit"
+	"culvert/internal/engine"
+	"culvert/internal/logging"
+	"culvert/internal/schema"
+	"culvert/internal/service"
+	"culvert/internal/trace"
+)
+
+// A life is what is done for a daemon that serves: signals are heeded, and the
+// service manager hears how it is.
+type life struct {
+	flags        *flags
+	log          *logging.Log
+	recorder     *trace.Recorder
+	engine       *engine.Engine
+	configurator *commit.Configurator
+	manager      *service.Manager
+}
+
+// lead heeds signals until ctx is done. A lost terminal ends no session.
+func (l *life) lead(ctx context.Context) error {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
+	defer signal.Stop(signals)
+	l.manager.Ready()
+	for {
+		select {
+		case s := <-signals:
+			l.heed(ctx, s)
+		case <-ctx.Done():
+			l.manager.Stopping()
+			return nil
+		}
+	}
+}
+
+func (l *life) heed(ctx context.Context, s os.Signal) {
+	switch s {
+	case syscall.SIGHUP:
+		l.reload(ctx)
+	case syscall.SIGUSR1:
+		l.toggleDebug()
+	case syscall.SIGUSR2:
+		service.LogDump(l.log.Logger())
+	}
+}
+
+// reload opens log files anew, for those who rotate them, and loads the
+// configuration file again.
+func (l *life) reload(ctx context.Context) {
+	l.manager.Reloading()
+	defer l.manager.Ready()
+	if err := l.log.Reopen(); err != nil {
+		l.log.Logger().Error("opening log files anew", "err", err)
+	}
+	l.configurator.Reload(ctx)
+}
+
+// toggleDebug logs and traces everything, or what is configured again.
+func (l *life) toggleDebug() {
+	on := l.log.ToggleDebug()
+	flags := l.flags.traceFlags
+	switch {
+	case on:
+		flags = schema.TraceAll
+	case l.flags.debug:
+		flags = 0
+	}
+	l.recorder.Force(flags)
+	l.log.Logger().Warn("debugging by SIGUSR1", "on", on)
+}
+
+// tell tells the service manager how the daemon is, until ctx is done.
+func (l *life) tell(ctx context.Context) error {
+	return l.manager.Run(ctx, l.engine.Alive, l.engine.Summary)
+}
