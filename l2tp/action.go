@@ -4,8 +4,14 @@ package l2tp
 type Action interface{ action() }
 
 type (
-	// Send is a control datagram for the peer, header included.
-	Send struct{ Data []byte }
+	// Send is a control datagram for the peer, header included. Session is which
+	// of ours it is about, zero if none; the header has the peer's. Again says
+	// that it was sent before and not acknowledged in time.
+	Send struct {
+		Data    []byte
+		Session SessionID
+		Again   bool
+	}
 
 	// Established says that the control connection is up. Peer is what the peer said of itself.
 	Established struct{ Peer Peer }

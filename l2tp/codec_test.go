@@ -195,7 +195,7 @@ func TestSecretsAreNotInText(t *testing.T) {
 	var text strings.Builder
 	text.WriteString(Describe(datagram))
 	for _, v := range []any{*cfg, cfg, cfg.Secret, call, *call.Proxy, iccn, IncomingCall{Call: call},
-		SessionUp{Call: call}, Send{datagram}, PlaceCall{Call: call}, Respond(cfg, 1)} {
+		SessionUp{Call: call}, Send{Data: datagram}, PlaceCall{Call: call}, Respond(cfg, 1)} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
 			text.WriteString(sprintf(verb, v))
 		}

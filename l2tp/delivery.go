@@ -41,6 +41,7 @@ const maxPatience = 3
 type outgoing struct {
 	avps    []byte
 	mt      MessageType
+	id      SessionID // of ours, for those who watch
 	peer    SessionID // for the header
 	session *session  // whose end makes the message pointless; may be nil
 	sentAt  time.Time

@@ -279,7 +279,7 @@ func (d *delivery) restore(now time.Time, s *DeliverySnapshot, of map[SessionID]
 
 func restoreQueue(now time.Time, s []OutgoingSnapshot, of map[SessionID]*session) (q []outgoing) {
 	for _, x := range s {
-		q = append(q, outgoing{avps: bytes.Clone(x.AVPs), mt: x.Type, peer: x.PeerSession,
+		q = append(q, outgoing{avps: bytes.Clone(x.AVPs), mt: x.Type, id: x.Session, peer: x.PeerSession,
 			session: of[x.Session], sentAt: now.Add(-x.SentAgo), lost: x.Lost})
 	}
 	return q

@@ -2,6 +2,7 @@ package l2tp
 
 import (
 	"fmt"
+	"iter"
 	"strings"
 )
 
@@ -28,40 +29,115 @@ func Describe(b []byte) string {
 	return strings.Join([]string{p.mt.String(), at, describeAVPs(p.m, body)}, " ")
 }
 
+// Title is what a datagram is in a word or two: its message type, as a rule.
+func Title(b []byte) string {
+	h, body, err := ParseHeader(b)
+	switch {
+	case err != nil:
+		return "malformed datagram"
+	case !h.Control:
+		return "data"
+	case len(body) == 0:
+		return "ZLB"
+	}
+	if mt, ok := peekType(body); ok {
+		return mt.String()
+	}
+	return "message without type"
+}
+
 // describeAVPs gives the AVPs behind the Message Type.
 func describeAVPs(m Message, body []byte) string {
 	var parts []string
-	fields := m.fields()
-	for a, err := range AVPs(body) {
+	for t := range avpTexts(m, body) {
 		switch {
-		case err != nil:
-			parts = append(parts, "("+err.(*ParseError).Reason.String()+")")
-		case a.VendorID != 0:
-			parts = append(parts, fmt.Sprintf("attribute %d of vendor %d", uint16(a.Type), a.VendorID))
-		case a.Type == AttrMessageType:
-		case a.Type == AttrRandomVector:
-			parts = append(parts, a.Type.String())
-		case a.Hidden:
-			parts = append(parts, a.Type.String()+" (hidden)")
+		case t.Name == AttrMessageType.String():
+		case t.Hidden:
+			parts = append(parts, t.Name+" (hidden)")
+		case t.Value != "":
+			parts = append(parts, t.Name+" "+t.Value)
 		default:
-			parts = append(parts, describeAVP(fields, a, m.Type()))
+			parts = append(parts, t.Name)
 		}
-	}
-	if len(parts) == 0 {
-		return "{}"
 	}
 	return "{" + strings.Join(parts, ", ") + "}"
 }
 
+// An AVPText is an AVP in words. Each is one line without secrets.
+type AVPText struct {
+	Message MessageType
+	Name    string // of the attribute
+	Form    string // bits, type and length
+	Value   string // empty if there is none, or it is hidden
+	Hidden  bool
+}
+
+// DescribeAVPs gives the AVPs of a control datagram. What is hidden stays hidden.
+func DescribeAVPs(b []byte) iter.Seq[AVPText] {
+	h, body, err := ParseHeader(b)
+	var p parser
+	if err == nil && h.Control {
+		p.parse(body)
+	}
+	if p.m == nil {
+		return func(func(AVPText) bool) {}
+	}
+	return avpTexts(p.m, body)
+}
+
+// avpTexts gives the AVPs of a message whose type is known. What cannot be
+// told apart is one AVP called malformed.
+func avpTexts(m Message, body []byte) iter.Seq[AVPText] {
+	return func(yield func(AVPText) bool) {
+		fields := m.fields()
+		for a, err := range AVPs(body) {
+			t := AVPText{Message: m.Type(), Name: a.Type.String(), Hidden: a.Hidden, Form: a.form()}
+			switch {
+			case err != nil:
+				t.Name, t.Form = "(malformed: "+err.(*ParseError).Reason.String()+")", ""
+			case a.VendorID != 0:
+				t.Name = fmt.Sprintf("attribute %d of vendor %d", uint16(a.Type), a.VendorID)
+				t.Hidden = false
+			case a.Type == AttrMessageType:
+				t.Value = m.Type().String()
+			case a.Hidden, a.Type == AttrRandomVector:
+			default:
+				t.Value = describeAVP(fields, a, m.Type())
+			}
+			if !yield(t) {
+				return
+			}
+		}
+	}
+}
+
+// form is what of an AVP is not its value.
+func (a AVP) form() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "type %d, %d octets", uint16(a.Type), len(a.Value))
+	if a.Mandatory {
+		b.WriteString(", mandatory")
+	}
+	if a.Hidden {
+		b.WriteString(", hidden")
+	}
+	if a.Reserved != 0 {
+		fmt.Fprintf(&b, ", reserved bits %04b", a.Reserved)
+	}
+	return b.String()
+}
+
+// describeAVP is a value in words, or its length if it cannot be read. What is
+// secret has neither.
 func describeAVP(fields []field, a AVP, mt MessageType) string {
 	i := indexField(fields, a.Type)
-	if i < 0 || fields[i].set(a.Value) != 0 {
-		return fmt.Sprintf("%v (%d octets)", a.Type, len(a.Value))
+	switch {
+	case a.Type == AttrProxyAuthenResponse:
+		return Secret("").String()
+	case i < 0 || fields[i].set(a.Value) != 0:
+		return fmt.Sprintf("(%d octets)", len(a.Value))
 	}
-	if v := fields[i].text(mt); v != "" {
-		return a.Type.String() + " " + v
-	}
-	return a.Type.String()
+	return fields[i].text(mt)
 }
 
 // text is the value in words.
@@ -90,11 +166,11 @@ func (f field) text(mt MessageType) string {
 		}
 		return p.StopString()
 	case **Q931Cause:
-		return fmt.Sprintf("%+v", **p)
+		return (*p).String()
 	case **DisconnectCause:
-		return fmt.Sprintf("%+v", **p)
+		return (*p).String()
 	case *CallErrors:
-		return fmt.Sprintf("%+v", *p)
+		return p.String()
 	case *accm:
 		return fmt.Sprintf("send %08x, receive %08x", p.send, p.recv)
 	case *uint8:
@@ -187,33 +263,10 @@ func (e End) Text(call bool) string {
 		s = "lost: " + s
 	}
 	if e.Cause != nil {
-		s += fmt.Sprintf(", Q.931 %+v", *e.Cause)
+		s += ", Q.931 " + e.Cause.String()
 	}
 	if e.Disconnect != nil {
-		s += fmt.Sprintf(", PPP %+v", *e.Disconnect)
+		s += ", PPP " + e.Disconnect.String()
 	}
 	return s
 }
-
-func (a Send) String() string        { return "send " + Describe(a.Data) }
-func (a Established) String() string { return fmt.Sprintf("established %+v", a.Peer) }
-func (a IncomingCall) String() string {
-	return fmt.Sprintf("incoming call %d/%d %v %v", a.Session, a.PeerSession, a.Kind, a.Call)
-}
-func (a CallAnswered) String() string {
-	return fmt.Sprintf("call answered %d/%d %v %v", a.Session, a.PeerSession, a.Kind, a.Call)
-}
-func (a SessionUp) String() string {
-	return fmt.Sprintf("session up %d/%d %v %v", a.Session, a.PeerSession, a.Kind, a.Call)
-}
-func (a SessionDown) String() string {
-	return fmt.Sprintf("session down %d %s", a.Session, a.End.Text(true))
-}
-func (a LinkInfo) String() string {
-	return fmt.Sprintf("link info %d send %08x receive %08x", a.Session, a.SendACCM, a.RecvACCM)
-}
-func (a ErrorsNotified) String() string {
-	return fmt.Sprintf("errors notified %d %+v", a.Session, a.Errors)
-}
-func (a Stopped) String() string { return "stopped " + a.End.Text(false) }
-func (Finished) String() string  { return "finished" }

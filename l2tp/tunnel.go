@@ -321,7 +321,7 @@ func (t *Tunnel) unreadable(now time.Time, sid SessionID, err *ParseError) {
 func (t *Tunnel) send(m Message, s *session) {
 	o := outgoing{avps: appendMessage(nil, m, t.cfg), mt: m.Type()}
 	if s != nil {
-		o.peer = s.peer
+		o.id, o.peer = s.id, s.peer
 		if m.Type() != TypeCDN {
 			o.session = s
 		}
@@ -339,13 +339,13 @@ func (t *Tunnel) flush(now time.Time) {
 	t.d.transmit(now, t.sendOutgoing)
 	if due(t.d.ackDue, now) {
 		t.stats.ZLBSent++
-		t.sendDatagram(0, t.d.ns, nil)
+		t.sendDatagram(0, t.d.ns, nil, Send{})
 	}
 }
 
 // sendOutgoing sends a message for the first time or again.
 func (t *Tunnel) sendOutgoing(o *outgoing, ns uint16, again bool) {
-	t.sendDatagram(o.peer, ns, o.avps)
+	t.sendDatagram(o.peer, ns, o.avps, Send{Session: o.id, Again: again})
 	if again {
 		t.stats.Retransmits++
 		return
@@ -363,9 +363,10 @@ func (t *Tunnel) sendOutgoing(o *outgoing, ns uint16, again bool) {
 // field of all control and data messages that it subsequently transmits. ...
 // Before the Assigned Tunnel ID AVP is received from a peer, messages MUST be
 // sent to that peer with a Tunnel ID value of 0." (4.4.3)
-func (t *Tunnel) sendDatagram(sid SessionID, ns uint16, avps []byte) {
+func (t *Tunnel) sendDatagram(sid SessionID, ns uint16, avps []byte, a Send) {
 	b := make([]byte, 0, controlHeaderLen+len(avps))
-	t.emit(Send{appendControl(b, t.peer.TunnelID, sid, ns, t.d.nr, avps)})
+	a.Data = appendControl(b, t.peer.TunnelID, sid, ns, t.d.nr, avps)
+	t.emit(a)
 	t.d.ackDue = time.Time{}
 }
 

@@ -28,6 +28,18 @@ func Describe(b []byte) string {
 	return fmt.Sprintf("%v %s id=%d%s", proto, codeText(proto, p.code), p.id, dataText(proto, p))
 }
 
+// Title is what a frame is in two words: its protocol and its code.
+func Title(b []byte) string {
+	proto, info, err := ParseFrame(b)
+	switch {
+	case err != nil:
+		return "malformed frame"
+	case len(info) == 0 || !IsControl(b):
+		return proto.String()
+	}
+	return fmt.Sprintf("%v %s", proto, codeText(proto, code(info[0])))
+}
+
 var authCodeNames = map[Protocol][]string{
 	ProtocolPAP:  {"", "Authenticate-Request", "Authenticate-Ack", "Authenticate-Nak"},
 	ProtocolCHAP: {"", "Challenge", "Response", "Success", "Failure"},

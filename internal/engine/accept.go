@@ -1,12 +1,14 @@
 package engine
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 
 	"culvert/api"
 	"culvert/internal/config"
 	"culvert/internal/dataplane"
+	"culvert/internal/trace"
 	"culvert/l2tp"
 )
 
@@ -23,13 +25,16 @@ func (s *shard) receiveFirst(d dataplane.Datagram) {
 	sccrq, err := l2tp.PeekSCCRQ(d.Data)
 	if err != nil {
 		s.engine.count.badPackets.Add(1)
+		s.engine.stray(d)
 		return
 	}
 	if t := s.firsts[first{d.Peer, sccrq.AssignedTunnelID}]; t != nil && !t.peerKnowsItsEnd() {
+		t.captured(trace.Received, d.Local, d.Peer, d.Data)
 		s.step(t, l2tp.MessageReceived{Data: d.Data})
 		return
 	}
 	if s.halfOpen >= maxHalfOpen || s.refused >= maxRefused || s.losesTie(d.Peer.Addr(), sccrq) {
+		s.engine.stray(d)
 		return
 	}
 	s.accept(d, sccrq)
@@ -75,6 +80,7 @@ func (s *shard) accept(d dataplane.Datagram, sccrq l2tp.SCCRQ) {
 	id := s.newTunnelID()
 	if id == 0 {
 		s.engine.count.tunnelsRefused.Add(1)
+		s.engine.stray(d)
 		return
 	}
 	settings := s.settings.tunnel(snapshot, peer.Tunnel, localOf(d, peer.Tunnel.Parameters))
@@ -86,6 +92,9 @@ func (s *shard) accept(d dataplane.Datagram, sccrq l2tp.SCCRQ) {
 	t := s.newTunnel(l2tp.Respond(settings.core, id), settings, d.Peer)
 	t.enlist()
 	t.beginBy(first{d.Peer, sccrq.AssignedTunnelID})
+	t.traceBegin("", fmt.Sprintf("tunnel asked for by %v, host %q, peer profile %s, tunnel profile %s",
+		d.Peer, sccrq.HostName, peer.ProfileName, settings.ProfileName))
+	t.captured(trace.Received, d.Local, d.Peer, d.Data)
 	t.open(func() {})
 	s.step(t, l2tp.MessageReceived{Data: d.Data})
 }
@@ -102,7 +111,14 @@ func (s *shard) refuse(
 	t := s.newTunnel(l2tp.Refuse(settings.core, id, r), settings, d.Peer)
 	t.refused = true
 	t.beginBy(first{d.Peer, sccrq.AssignedTunnelID})
-	t.answer = s.engine.answerTo(d)
+	t.traceBegin("", fmt.Sprintf("tunnel asked for by %v, host %q: refused, %s",
+		d.Peer, sccrq.HostName, r.StopString()))
+	t.captured(trace.Received, d.Local, d.Peer, d.Data)
+	answer := s.engine.answerTo(d)
+	t.answer = func(b []byte) {
+		answer(b)
+		t.captured(trace.Sent, d.Local, d.Peer, b)
+	}
 	s.step(t, l2tp.MessageReceived{Data: d.Data})
 }
 
@@ -167,6 +183,7 @@ func (t *tunnel) incomingCall(now time.Time, a l2tp.IncomingCall) {
 	if refusal := t.refuses(a); refusal != nil {
 		t.shard.engine.count.sessionsRefused.Add(1)
 		t.log().Warn("session refused", "cause", refusal.Message)
+		t.traceCall(a, "refused: "+refusal.Message)
 		t.shard.step(t, l2tp.CallRefused{Session: a.Session, Result: *refusal})
 		return
 	}
@@ -174,6 +191,8 @@ func (t *tunnel) incomingCall(now time.Time, a l2tp.IncomingCall) {
 	snapshot := t.shard.engine.store.Snapshot()
 	s.settings = t.shard.settings.incoming(snapshot, t.settings.resolved, a.Kind)
 	s.peerID = a.PeerSession
+	t.traceCall(a, "session profile "+s.settings.Parameters.ProfileName+
+		", ppp profile "+s.settings.PPP.ProfileName)
 	s.call = new(a.Call)
 	s.tellCreated()
 	s.add(func(err error) {

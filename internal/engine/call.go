@@ -114,6 +114,8 @@ func (c *call) placeCall(now time.Time) {
 	s.wanted, c.session = c, s
 	c.limit = resolved.PPP.MaxFailureCount
 	c.attempts++
+	s.traceBegin(c.asked.GetSessionName(), fmt.Sprintf("placing call %s, attempt %d",
+		either(c.asked.GetSessionName(), uint32(id)), c.attempts))
 	s.tellCreated()
 	t.shard.step(t, l2tp.PlaceCall{Session: id, Kind: kind, Call: s.settings.asCall()})
 }

@@ -242,6 +242,8 @@ func (d *dialer) open(snapshot *config.Snapshot, peer netip.AddrPort) {
 	t.dialer, d.tunnel = d, t
 	t.enlist()
 	t.log().Info("opening tunnel", "name", d.asked.GetTunnelName())
+	t.traceBegin(d.asked.GetTunnelName(), fmt.Sprintf("opening tunnel %s to %v, attempt %d",
+		d, peer, d.attempts))
 	t.open(func() { d.shard.step(t, l2tp.Open{}) })
 }
 
@@ -313,6 +315,7 @@ func (d *dialer) failed(now time.Time, err error) {
 	d.retry.schedule(now, p.PersistDelay, p.PersistMaxDelay)
 	d.shard.engine.log.Warn("tunnel to be tried again", "name", d.asked.GetTunnelName(),
 		"again_in", d.retry.delay, "cause", err)
+	d.traceRetry(err)
 	d.shard.deadlines.update(d)
 }
 

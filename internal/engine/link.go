@@ -62,7 +62,11 @@ func (s *session) stepLink(now time.Time, ev ppp.Event) {
 		return
 	}
 	had := s.network.addresses
-	for _, a := range s.link.Step(now, ev) {
+	before := s.watch(ev)
+	actions := s.link.Step(now, ev)
+	s.traceStep(before, ev)
+	for _, a := range actions {
+		s.traceAction(a)
 		s.perform(now, a)
 	}
 	s.tellNetwork(had)
@@ -115,6 +119,7 @@ func (s *session) linkUp(terms ppp.Terms) {
 func (s *session) authenticate(a ppp.Authenticate) {
 	c := a.Credentials
 	verdict := s.verify(c)
+	s.traceVerdict(c, verdict)
 	answer := func() {
 		s.shard().stepLink(s, ppp.Authenticated{Verdict: verdict, Serial: a.Serial})
 	}

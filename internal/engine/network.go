@@ -205,7 +205,7 @@ func (s *session) useNameServers() {
 		return
 	}
 	s.network.resolving = true
-	s.shard().do(&s.jobs, job{
+	s.do(fmt.Sprint("name servers ", servers), job{
 		run:  func(ctx context.Context) error { return set.Set(ctx, s.path.Interface(), servers) },
 		done: s.warn("setting name servers"),
 	})
@@ -217,7 +217,7 @@ func (s *session) dropNameServers() {
 		return
 	}
 	s.network.resolving = false
-	s.shard().do(&s.jobs, job{
+	s.do("restoring name servers", job{
 		urgency: forTeardown,
 		run: func(ctx context.Context) error {
 			return s.engine().resolver.Unset(ctx, s.path.Interface())
@@ -262,7 +262,7 @@ var errGone = errors.New("session ended")
 // configure brings the interface to what the session now needs.
 func (s *session) configure(then func(err error)) {
 	spec := s.linkSpec()
-	s.shard().do(&s.jobs, job{
+	s.do("interface "+textOfLink(spec), job{
 		run: func(ctx context.Context) error { return s.path.Configure(ctx, spec) },
 		done: func(err error) {
 			if s.phase == gone {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"culvert/internal/dataplane"
+	"culvert/internal/trace"
 	"culvert/l2tp"
 )
 
@@ -66,8 +67,10 @@ func (s *shard) receiveControl(p packet) {
 	t := s.tunnels[p.header.TunnelID]
 	if t == nil || !t.isFrom(p.datagram) {
 		s.engine.count.badPackets.Add(1)
+		s.engine.stray(p.datagram)
 		return
 	}
+	t.captured(trace.Received, p.datagram.Local, p.datagram.Peer, p.datagram.Data)
 	t.follow(p.datagram.Peer, func() { s.step(t, l2tp.MessageReceived{Data: p.datagram.Data}) })
 }
 

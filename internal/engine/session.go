@@ -125,7 +125,7 @@ func (s *session) add(then func(err error)) {
 		}
 		spec := s.spec()
 		var path dataplane.Session
-		s.shard().do(&s.jobs, job{
+		s.do("data session "+textOfSession(spec), job{
 			run: func(ctx context.Context) (err error) {
 				path, err = s.tunnel.path.AddSession(ctx, spec)
 				return err
@@ -288,6 +288,7 @@ func (s *session) callDown(now time.Time, end l2tp.End) {
 		s.shard().stepLink(s, ppp.LowerDown{})
 	}
 	s.log().Info("session ended", "ended_by", whose(end), "cause", s.endText())
+	s.traceEnd()
 	s.tellDown()
 	s.dropNameServers()
 	s.remove()
@@ -306,7 +307,7 @@ func (s *session) endText() string {
 
 // remove takes the session out of the data plane, and then out of the tunnel.
 func (s *session) remove() {
-	s.shard().do(&s.jobs, job{
+	s.do("deleting data session", job{
 		urgency: forTeardown,
 		run: func(ctx context.Context) error {
 			if s.path == nil {

@@ -2,12 +2,14 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"time"
 
 	"culvert/api"
 	"culvert/internal/dataplane"
+	"culvert/internal/trace"
 	"culvert/l2tp"
 )
 
@@ -121,7 +123,10 @@ func (t *tunnel) step(now time.Time, ev l2tp.Event) {
 	if t.finished {
 		return
 	}
-	for _, a := range t.core.Step(now, ev) {
+	before := t.watch(ev)
+	actions := t.core.Step(now, ev)
+	t.traceStep(before, ev, actions)
+	for _, a := range actions {
 		t.perform(now, a)
 	}
 	if !t.finished {
@@ -135,6 +140,7 @@ func (t *tunnel) step(now time.Time, ev l2tp.Event) {
 func (t *tunnel) perform(now time.Time, a l2tp.Action) {
 	switch a := a.(type) {
 	case l2tp.Send:
+		t.traceSent(a)
 		t.send(a.Data)
 	case l2tp.Established:
 		t.established(now)
@@ -166,6 +172,7 @@ func (t *tunnel) send(b []byte) {
 		if err := t.path.Send(b); err != nil {
 			t.log().Debug("sending control message", "err", err)
 		}
+		t.captured(trace.Sent, t.path.Local(), t.peer, b)
 	case t.answer != nil:
 		t.answer(b)
 	case len(t.outbox) < maxOutbox:
@@ -183,7 +190,7 @@ func (t *tunnel) open(then func()) {
 		NoUDPChecksum: !t.settings.UseUDPChecksums,
 	}
 	var path dataplane.Tunnel
-	t.shard.do(&t.jobs, job{
+	t.do("socket "+textOfTunnel(spec), job{
 		run: func(ctx context.Context) (err error) {
 			path, err = t.shard.engine.path.OpenTunnel(ctx, spec)
 			return err
@@ -216,7 +223,7 @@ func (t *tunnel) follow(peer netip.AddrPort, then func()) {
 		return
 	}
 	t.peer = peer
-	t.shard.do(&t.jobs, job{
+	t.do(fmt.Sprintf("socket follows the peer to %v", peer), job{
 		run: func(ctx context.Context) error { return t.path.Reconnect(ctx, peer) },
 		done: func(err error) {
 			if err != nil {
@@ -257,7 +264,7 @@ func (t *tunnel) noLongerHalfOpen() {
 }
 
 func (t *tunnel) attach(peer l2tp.TunnelID) {
-	t.shard.do(&t.jobs, job{
+	t.do(fmt.Sprintf("data tunnel, peer's tunnel %d", peer), job{
 		run: func(ctx context.Context) error { return t.path.Attach(ctx, peer) },
 		done: func(err error) {
 			if err != nil {
@@ -355,6 +362,7 @@ func (t *tunnel) stopped(now time.Time, end l2tp.End) {
 		t.shard.engine.count.tunnelsEstablished.Add(-1)
 	}
 	t.log().Info("tunnel stopped", "ended_by", whose(end), "cause", end.Result.StopString())
+	t.traceEnd(end)
 	t.tellDown()
 	t.waiting = nil
 	if len(t.sessions) == 0 {
@@ -383,7 +391,7 @@ func (t *tunnel) detach() {
 func (t *tunnel) tearDown(
 	doing string, run func(dataplane.Tunnel, context.Context) error, then func(),
 ) {
-	t.shard.do(&t.jobs, job{
+	t.do(doing, job{
 		urgency: forTeardown,
 		run: func(ctx context.Context) error {
 			if t.path == nil {

@@ -3,6 +3,7 @@ package trace
 import (
 	"log/slog"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -176,12 +177,13 @@ func (r *Recorder) Event(s Subject, flag schema.TraceFlags, text string) {
 	r.keep(s, record{kind: kindEvent, aux: flagIndex(flag), data: []byte(text)})
 }
 
-// Tell is Event for what is said only where its flag is on: it is not worth keeping otherwise.
-func (r *Recorder) Tell(s Subject, flag schema.TraceFlags, text string) {
+// Tell is Event for what is said only where its flag is on: it is not worth keeping
+// otherwise.
+func (r *Recorder) Tell(s Subject, flag schema.TraceFlags, text ...string) {
 	if r == nil || !s.traces(flag) {
 		return
 	}
-	r.Event(s, flag, text)
+	r.Event(s, flag, strings.Join(text, ""))
 }
 
 // keep puts a record into memory, and into the log if its flag is on.
