@@ -38,7 +38,7 @@
 // # Order of reading
 //
 //	kernel.go spec.go              the handle and the values
-//	socket.go sockaddr.go          UDP sockets
+//	socket.go sockaddr.go sockopt.go   UDP sockets
 //	poller.go descriptor.go        waiting for descriptors, and closing them safely
 //	tunnel.go session.go events.go l2tp by generic netlink
 //	channel.go unit.go             ppp

@@ -9,6 +9,14 @@ import (
 // Forward is Send for a data plane in this process: it allocates nothing, and its
 // errors are bare.
 func (s *Socket) Forward(b []byte) error {
+	err := s.forward(b)
+	if err != nil {
+		s.notice()
+	}
+	return err
+}
+
+func (s *Socket) forward(b []byte) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.closed {
@@ -16,8 +24,10 @@ func (s *Socket) Forward(b []byte) error {
 	}
 	_, err := unix.Write(s.fd, b)
 	if err == unix.EINTR || isReported(err) { // see send
+		s.judge(err)
 		_, err = unix.Write(s.fd, b)
 	}
+	s.judge(err)
 	return err
 }
 
@@ -31,6 +41,8 @@ func (s *Socket) ReadPeer(scratch []byte, limit int, receive func(b []byte)) err
 		case err == unix.EAGAIN:
 			return nil
 		case err == unix.EINTR || passes(err):
+			s.judge(err)
+			s.notice()
 			continue
 		case err != nil:
 			return opError("receive on "+s.local.String(), err)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"net/netip"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,7 +15,9 @@ import (
 // after that they return fs.ErrClosed.
 type Socket struct {
 	descriptor
-	family int
+	family   int
+	tooLarge func()      // see DialOptions
+	large    atomic.Bool // it is to be called
 
 	// Guarded by the descriptor's mutex.
 	local     netip.AddrPort
@@ -42,9 +45,15 @@ type DialOptions struct {
 	// Data says that data messages are read from the socket too: it gets room
 	// for bursts of them.
 	Data bool
-	// NoChecksum sends without UDP checksum over IPv4, and over IPv6 allows to
-	// send and to receive without.
+	// NoChecksum sends without UDP checksum over IPv4; see SetNoChecksum.
 	NoChecksum bool
+	// DontFragment forbids everybody to fragment what the socket sends. What is too
+	// large for the path, as far as is known, does not leave. What a kernel's
+	// tunnel on the socket sends is fragmented all the same.
+	DontFragment bool
+	// TooLarge, if set, is called when a datagram turned out to be too large for
+	// the path: from any goroutine, and it must not block.
+	TooLarge func()
 }
 
 // ListenUDP opens a socket that receives from everywhere: port 0 means any, an
@@ -161,10 +170,9 @@ func (s *Socket) readLocal() error {
 }
 
 func (s *Socket) dial(local, peer netip.AddrPort, opts DialOptions) error {
-	if opts.NoChecksum {
-		if err := s.setNoChecksum(); err != nil {
-			return err
-		}
+	s.tooLarge = opts.TooLarge
+	if err := s.setOptions(opts); err != nil {
+		return err
 	}
 	if a := local.Addr(); opts.Unconnected && (!a.IsValid() || a.IsUnspecified()) {
 		a, err := sourceTo(peer)
@@ -181,6 +189,18 @@ func (s *Socket) dial(local, peer netip.AddrPort, opts DialOptions) error {
 		return nil
 	}
 	return s.connect(peer)
+}
+
+func (s *Socket) setOptions(opts DialOptions) error {
+	if opts.DontFragment {
+		if err := s.dontFragment(); err != nil {
+			return err
+		}
+	}
+	if opts.NoChecksum {
+		return s.setNoChecksum(true)
+	}
+	return nil
 }
 
 // sourceTo returns the local address that the route to peer prefers.
@@ -217,17 +237,6 @@ func (s *Socket) connect(peer netip.AddrPort) error {
 	return s.readLocal()
 }
 
-// setNoChecksum is for the socket's own datagrams and for the data of a kernel's
-// tunnel on it: what is given to CreateTunnel would be for sockets of the kernel's own.
-func (s *Socket) setNoChecksum() error {
-	if s.family == unix.AF_INET {
-		return unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_NO_CHECK, 1)
-	}
-	return errors.Join(
-		unix.SetsockoptInt(s.fd, unix.SOL_UDP, unix.UDP_NO_CHECK6_TX, 1),
-		unix.SetsockoptInt(s.fd, unix.SOL_UDP, unix.UDP_NO_CHECK6_RX, 1))
-}
-
 // Local returns the socket's own address; unspecified for a listener on all.
 func (s *Socket) Local() netip.AddrPort {
 	s.mu.RLock()
@@ -249,8 +258,9 @@ func (s *Socket) Send(b []byte) error {
 		if !s.connected {
 			return s.sendTo(fd, s.local.Addr(), s.peer, b)
 		}
-		return send(func() error { _, err := unix.Write(fd, b); return err })
+		return s.send(func() error { _, err := unix.Write(fd, b); return err })
 	})
+	s.notice()
 	if err != nil {
 		return opError("send to "+s.Peer().String(), err)
 	}
@@ -273,16 +283,18 @@ func (s *Socket) sendTo(fd int, local netip.Addr, peer netip.AddrPort, b []byte)
 		return err
 	}
 	oob := s.packetInfo(local)
-	return send(func() error { return unix.Sendmsg(fd, b, oob, to, 0) })
+	return s.send(func() error { return unix.Sendmsg(fd, b, oob, to, 0) })
 }
 
 // send repeats f where the error belongs to a datagram sent before: the system
 // reports an ICMP error by refusing the next datagram, which then has not left.
-func send(f func() error) error {
+func (s *Socket) send(f func() error) error {
 	err := retry(f)
 	if isReported(err) {
+		s.judge(err)
 		err = retry(f)
 	}
+	s.judge(err)
 	return err
 }
 
@@ -314,6 +326,7 @@ func (s *Socket) ReadBatch(scratch []byte, limit int, receive func(Datagram)) er
 	for _, d := range batch { // with no lock held: the receiver may answer, or close
 		receive(d)
 	}
+	s.notice()
 	if err != nil {
 		return opError("receive on "+s.Local().String(), err)
 	}
@@ -328,6 +341,7 @@ func (s *Socket) readBatch(fd int, scratch []byte, limit int) (batch []Datagram,
 		case err == unix.EAGAIN:
 			return batch, nil
 		case passes(err):
+			s.judge(err)
 			continue // about what we sent; the core's retransmission deals with it
 		case err != nil:
 			return batch, err

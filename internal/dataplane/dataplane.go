@@ -87,6 +87,13 @@ type TunnelSpec struct {
 	// AnyPort leaves the socket unconnected until Reconnect or Attach: the peer
 	// may answer from another port than it is asked at (RFC 2661, 8.1).
 	AnyPort bool
+	// DontFragment forbids everybody to fragment what the socket sends: control
+	// messages, and data where it is made in this process. The kernel's tunnels
+	// have their data fragmented where that is needed.
+	DontFragment bool
+	// TooLarge, if set, is called when a packet turned out to be too large for the
+	// path: from any goroutine, and it must not block.
+	TooLarge func()
 }
 
 // A Tunnel is one tunnel's socket and, once attached, the kernel's tunnel.
@@ -98,6 +105,12 @@ type Tunnel interface {
 	// Reconnect makes the socket's peer the one given, before Attach: it
 	// turned out to answer from there.
 	Reconnect(ctx context.Context, peer netip.AddrPort) error
+	// Modify changes NoUDPChecksum, and nothing else. Tunnels that share a socket
+	// share that too: the last one says.
+	Modify(ctx context.Context, spec TunnelSpec) error
+	// PathMTU is the largest IP packet that the path to the peer takes, as far as
+	// is known; 0 if it is not. It never blocks.
+	PathMTU() int
 	// Attach makes the tunnel able to carry sessions.
 	Attach(ctx context.Context, peer l2tp.TunnelID) error
 	// Detach undoes Attach, sessions included. The socket stays open for
@@ -119,6 +132,9 @@ type SessionSpec struct {
 	// what comes late is dropped. After it the message goes on; the kernel
 	// notices only with the next message, and drops it.
 	ReorderTimeout time.Duration
+	// Raw leaves the session's frames to another program: neither Send nor
+	// Configure work, and what comes may not reach the handler. It cannot be modified.
+	Raw bool
 }
 
 // A Session is one session: its frames and its interface.

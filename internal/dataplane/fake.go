@@ -63,6 +63,7 @@ type Op string
 const (
 	OpOpenTunnel   Op = "open tunnel"
 	OpReconnect    Op = "reconnect tunnel"
+	OpModifyTunnel Op = "modify tunnel"
 	OpAttach       Op = "attach tunnel"
 	OpDetach       Op = "detach tunnel"
 	OpCloseTunnel  Op = "close tunnel"

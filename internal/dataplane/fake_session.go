@@ -20,7 +20,9 @@ type fakeSession struct {
 	count    Counters
 	id, peer l2tp.SessionID
 	order    sequencer
+	reorder  uint16 // ms
 	closed   bool
+	raw      bool
 }
 
 func (s *fakeSession) key() SessionKey { return SessionKey{s.tunnel.spec.ID, s.id} }
@@ -38,14 +40,16 @@ func (s *fakeSession) Send(frame []byte) error {
 	if err != nil {
 		return fmt.Errorf("send on session %s: %w", s.key(), err)
 	}
-	f.wire.Send(spec.Local, spec.Peer, b)
-	return nil
+	return f.transmit(spec, b)
 }
 
 // encode makes the data message for a frame. fake.mu is held.
 func (s *fakeSession) encode(frame []byte) ([]byte, error) {
 	if s.closed {
 		return nil, fs.ErrClosed
+	}
+	if s.raw {
+		return nil, errRaw
 	}
 	h := dataHeader{Tunnel: s.tunnel.peer, Session: s.peer}
 	s.order.number(&h)
@@ -138,8 +142,7 @@ func (f *Fake) SendPacket(id SessionKey, packet []byte) error {
 	if err != nil {
 		return fmt.Errorf("send packet on session %s: %w", id, err)
 	}
-	f.wire.Send(spec.Local, spec.Peer, b)
-	return nil
+	return f.transmit(spec, b)
 }
 
 func (f *Fake) output(id SessionKey, packet []byte) (b []byte, spec TunnelSpec, err error) {
@@ -181,6 +184,9 @@ func (s *fakeSession) Configure(ctx context.Context, spec LinkSpec) error {
 	if s.closed {
 		return fmt.Errorf("configure session %s: %w", s.key(), fs.ErrClosed)
 	}
+	if s.raw {
+		return fmt.Errorf("configure session %s: %w", s.key(), errRaw)
+	}
 	if err := spec.check(s.link); err != nil {
 		return fmt.Errorf("configure session %s: %w", s.key(), err)
 	}
@@ -204,6 +210,7 @@ func (s *fakeSession) Modify(ctx context.Context, spec SessionSpec) error {
 		return fmt.Errorf("modify session %s: %w", s.key(), fs.ErrClosed)
 	}
 	s.order.modify(spec)
+	s.reorder = uint16(spec.ReorderTimeout / time.Millisecond)
 	return nil
 }
 

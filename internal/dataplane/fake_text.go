@@ -42,6 +42,9 @@ func (t *fakeTunnel) text(b *strings.Builder) {
 	if t.attached {
 		fmt.Fprintf(b, " peer %d", t.peer)
 	}
+	if t.spec.DontFragment {
+		b.WriteString(" dont-fragment")
+	}
 	if t.spec.NoUDPChecksum {
 		b.WriteString(" no-checksum")
 	}
@@ -60,10 +63,14 @@ func (s *fakeSession) text(b *strings.Builder) {
 		{s.order.lns, "lns"},
 		{s.order.send, "send-sequence"},
 		{s.order.require, "require-sequence"},
+		{s.raw, "raw"},
 	} {
 		if flag.set {
 			b.WriteString(" " + flag.name)
 		}
+	}
+	if s.reorder > 0 {
+		fmt.Fprintf(b, " reorder %dms", s.reorder)
 	}
 	b.WriteString("\n")
 	if s.link != nil {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"time"
 
 	"culvert/l2tp"
 )
@@ -19,6 +20,7 @@ type fakeTunnel struct {
 	peer     l2tp.TunnelID
 	attached bool
 	closed   bool
+	pathMTU  int // 0: not known
 	sessions map[l2tp.SessionID]*fakeSession
 }
 
@@ -149,8 +151,56 @@ func (t *fakeTunnel) Send(b []byte) error {
 	if closed {
 		return fmt.Errorf("send on tunnel %d: %w", spec.ID, fs.ErrClosed)
 	}
-	t.fake.wire.Send(spec.Local, spec.Peer, b)
+	return t.fake.transmit(spec, b)
+}
+
+// transmit sends a datagram of a tunnel, unless the path takes none so large and
+// nobody may fragment it.
+func (f *Fake) transmit(spec TunnelSpec, b []byte) error {
+	mtu := f.wire.narrowed()
+	if !spec.DontFragment || mtu == 0 || ipOverhead(spec.Peer.Addr())+len(b) <= mtu {
+		f.wire.Send(spec.Local, spec.Peer, b)
+		return nil
+	}
+	f.mu.Lock()
+	if t := f.tunnels[spec.ID]; t != nil {
+		t.pathMTU = mtu
+	}
+	f.mu.Unlock()
+	if spec.TooLarge != nil {
+		f.enqueue(0, arrival{call: spec.TooLarge})
+	}
+	return fmt.Errorf("send on tunnel %d: %d bytes: too large for the path", spec.ID, len(b))
+}
+
+// ipOverhead is what IP and UDP put before what is sent to an address.
+func ipOverhead(peer netip.Addr) int {
+	const udp = 8
+	if peer.Is4() {
+		return headerIPv4 + udp
+	}
+	return headerIPv6 + udp
+}
+
+// Modify changes whether what is sent has UDP checksums.
+func (t *fakeTunnel) Modify(ctx context.Context, spec TunnelSpec) error {
+	if err := t.fake.before(ctx, OpModifyTunnel, t.key()); err != nil {
+		return err
+	}
+	t.fake.mu.Lock()
+	defer t.fake.mu.Unlock()
+	if t.closed {
+		return fmt.Errorf("modify tunnel %d: %w", t.spec.ID, fs.ErrClosed)
+	}
+	t.spec.NoUDPChecksum = spec.NoUDPChecksum
 	return nil
+}
+
+// PathMTU returns what the path to the peer takes.
+func (t *fakeTunnel) PathMTU() int {
+	t.fake.mu.Lock()
+	defer t.fake.mu.Unlock()
+	return t.pathMTU
 }
 
 // Reconnect makes peer the tunnel's.
@@ -229,6 +279,7 @@ func (t *fakeTunnel) AddSession(ctx context.Context, spec SessionSpec) (Session,
 	}
 	s := &fakeSession{
 		tunnel: t, id: spec.Session, peer: spec.PeerSession, order: newSequencer(spec),
+		reorder: uint16(spec.ReorderTimeout / time.Millisecond), raw: spec.Raw,
 	}
 	t.sessions[spec.Session] = s
 	return s, nil

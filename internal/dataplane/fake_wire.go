@@ -21,6 +21,7 @@ type Wire struct {
 	cut   map[netip.Addr]bool
 	tap   func(src, dst netip.AddrPort, b []byte) bool
 
+	mtu   int // 0: what is sent is never too large
 	seed  uint64
 	cond  Conditions
 	flows map[flow]*rand.Rand
@@ -56,6 +57,19 @@ func (w *Wire) Impair(seed uint64, c Conditions) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.seed, w.cond, w.flows = seed, c, make(map[flow]*rand.Rand)
+}
+
+// Narrow makes the path between all hosts take no larger IP packets. It is 0 for any.
+func (w *Wire) Narrow(mtu int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.mtu = mtu
+}
+
+func (w *Wire) narrowed() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.mtu
 }
 
 // Cut silences the host at addr: nothing reaches or leaves it until Mend.

@@ -37,6 +37,9 @@ func (s *kernelSession) configure(ctx context.Context, spec LinkSpec) error {
 	if s.closed.Load() {
 		return fs.ErrClosed
 	}
+	if s.raw {
+		return errRaw
+	}
 	var old *LinkSpec
 	if u := s.unit.Load(); u != nil {
 		old = &LinkSpec{Name: u.Name()}

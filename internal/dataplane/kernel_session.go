@@ -23,6 +23,7 @@ type kernelSession struct {
 
 	// changing is held while the kernel works on the session.
 	changing  sync.Mutex
+	raw       bool
 	channel   *kernel.Channel // set once, before anybody else knows the session
 	channelFD int
 	unitFD    int
@@ -54,6 +55,9 @@ func (s *kernelSession) spec(spec SessionSpec) kernel.SessionSpec {
 func (s *kernelSession) open(ctx context.Context, spec SessionSpec) error {
 	if err := s.kernel().CreateSession(ctx, s.spec(spec)); err != nil {
 		return err
+	}
+	if s.raw = spec.Raw; s.raw {
+		return nil
 	}
 	channel, err := kernel.OpenChannel(kernel.ChannelSpec{
 		Tunnel: uint16(s.key.Tunnel), PeerTunnel: uint16(s.peerTunnel),
@@ -125,6 +129,9 @@ func (s *kernelSession) Send(frame []byte) error {
 	if s.closed.Load() {
 		return fmt.Errorf("send on session %s: %w", s.key, fs.ErrClosed)
 	}
+	if s.raw {
+		return fmt.Errorf("send on session %s: %w", s.key, errRaw)
+	}
 	if len(frame) < 2 {
 		return fmt.Errorf("send on session %s: frame of %d bytes, expected its protocol", s.key, len(frame))
 	}
@@ -194,10 +201,14 @@ func (s *kernelSession) Close(ctx context.Context) error {
 	s.closed.Store(true)
 	s.changing.Lock()
 	defer s.changing.Unlock()
-	if s.gone || s.channel == nil { // closed, or never opened
+	if s.gone || s.channel == nil && !s.raw { // closed, or never opened
 		return nil
 	}
 	s.gone = true
+	if s.raw {
+		s.tunnel.leave(s)
+		return s.kernel().DeleteSession(ctx, uint16(s.key.Tunnel), uint16(s.key.Session))
+	}
 	errs := []error{s.closeUnit(ctx)}
 	s.poller.Remove(s.channelFD)
 	errs = append(errs, s.channel.Close())

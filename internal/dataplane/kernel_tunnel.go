@@ -78,9 +78,11 @@ func (p *kernelPlane) openTunnel(t *kernelTunnel) error {
 	}
 	old := p.holder(sockKey{local, t.spec.Peer})
 	sock, err := kernel.DialUDP(local, t.spec.Peer, kernel.DialOptions{
-		Share:       p.hasPort(local.Port()),
-		Unconnected: t.spec.AnyPort,
-		NoChecksum:  t.spec.NoUDPChecksum,
+		Share:        p.hasPort(local.Port()),
+		Unconnected:  t.spec.AnyPort,
+		NoChecksum:   t.spec.NoUDPChecksum,
+		DontFragment: t.spec.DontFragment,
+		TooLarge:     t.spec.TooLarge,
 	})
 	if err != nil {
 		return err
@@ -243,6 +245,29 @@ func (t *kernelTunnel) reconnect(peer netip.AddrPort) error {
 	return nil
 }
 
+// Modify changes whether what is sent has UDP checksums.
+func (t *kernelTunnel) Modify(ctx context.Context, spec TunnelSpec) error {
+	t.plane.opening.Lock()
+	defer t.plane.opening.Unlock()
+	t.mu.RLock()
+	sock, closed := t.sock, t.closed || t.heir != nil
+	t.mu.RUnlock()
+	if closed {
+		return fmt.Errorf("modify tunnel %d: %w", t.id, fs.ErrClosed)
+	}
+	t.spec.NoUDPChecksum = spec.NoUDPChecksum
+	return sock.SetNoChecksum(spec.NoUDPChecksum)
+}
+
+// PathMTU returns what the path to the peer takes.
+func (t *kernelTunnel) PathMTU() int {
+	mtu, err := t.socket().PathMTU()
+	if err != nil {
+		return 0 // not connected yet, or closed
+	}
+	return mtu
+}
+
 // Attach makes the kernel's tunnel.
 func (t *kernelTunnel) Attach(ctx context.Context, peer l2tp.TunnelID) error {
 	t.changing.Lock()
@@ -298,6 +323,7 @@ func (t *kernelTunnel) prepareSocket() error {
 	t.mu.RUnlock()
 	sock, err := kernel.DialUDP(old.Local(), old.Peer(), kernel.DialOptions{
 		Share: true, NoChecksum: t.spec.NoUDPChecksum,
+		DontFragment: t.spec.DontFragment, TooLarge: t.spec.TooLarge,
 	})
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ var (
 	errNotAttached = errors.New("the tunnel is not attached yet")
 	errAttached    = errors.New("the tunnel is attached already")
 	errNotOpen     = errors.New("the protocol is closed")
+	errRaw         = errors.New("the session is another program's")
 )
 
 // String returns the identifiers as tunnel/session.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"sync/atomic"
+	"time"
 
 	"culvert/kernel"
 	"culvert/l2tp"
@@ -95,11 +96,16 @@ func (u *userspace) connect(spec TunnelSpec) (*userSocket, error) {
 		return nil, err
 	}
 	if s := u.lookup(sockKey{local, spec.Peer}); s != nil {
+		if err := s.forbidFragments(spec.DontFragment); err != nil {
+			return nil, err
+		}
 		s.users++
 		return s, nil
 	}
+	var told atomic.Int64
 	sock, err := kernel.DialUDP(local, spec.Peer, kernel.DialOptions{
 		Share: u.hasPort(local.Port()), Data: true, NoChecksum: spec.NoUDPChecksum,
+		DontFragment: spec.DontFragment, TooLarge: func() { u.tooLarge(spec.Peer, &told) },
 	})
 	if err != nil {
 		return nil, err
@@ -109,6 +115,35 @@ func (u *userspace) connect(spec TunnelSpec) (*userSocket, error) {
 		s.users = 1
 	}
 	return s, err
+}
+
+// forbidFragments does so if one of the socket's tunnels wants it.
+func (s *userSocket) forbidFragments(wanted bool) error {
+	if !wanted {
+		return nil
+	}
+	return s.DontFragment()
+}
+
+// tooLarge tells the tunnels with a peer that a packet was too large for the path,
+// if they were not told so a moment ago: every packet may be.
+func (u *userspace) tooLarge(peer netip.AddrPort, told *atomic.Int64) {
+	const moment = 100 * time.Millisecond
+	now, last := time.Now().UnixNano(), told.Load()
+	if now-last < int64(moment) || !told.CompareAndSwap(last, now) {
+		return
+	}
+	u.mu.RLock()
+	var tellers []func()
+	for _, t := range u.tunnels {
+		if t.spec.Peer == peer && t.spec.TooLarge != nil {
+			tellers = append(tellers, t.spec.TooLarge)
+		}
+	}
+	u.mu.RUnlock()
+	for _, tell := range tellers {
+		tell()
+	}
 }
 
 // chooseLocal completes the local address where the port is given: only the whole

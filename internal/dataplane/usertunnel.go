@@ -168,6 +168,36 @@ func (t *userTunnel) Reconnect(ctx context.Context, peer netip.AddrPort) error {
 	return nil
 }
 
+// Modify changes whether what is sent has UDP checksums.
+func (t *userTunnel) Modify(ctx context.Context, spec TunnelSpec) error {
+	t.plane.opening.Lock()
+	defer t.plane.opening.Unlock()
+	t.plane.mu.Lock()
+	closed, s, listener := t.closed, t.socket, t.listener
+	t.spec.NoUDPChecksum = spec.NoUDPChecksum
+	t.plane.mu.Unlock()
+	switch {
+	case closed:
+		return fmt.Errorf("modify tunnel %d: %w", t.spec.ID, fs.ErrClosed)
+	case listener:
+		return nil // its own socket will have it
+	}
+	return s.SetNoChecksum(spec.NoUDPChecksum)
+}
+
+// PathMTU returns what the path to the peer takes.
+func (t *userTunnel) PathMTU() int {
+	_, s, listener, closed := t.state()
+	if listener || closed {
+		return 0
+	}
+	mtu, err := s.PathMTU()
+	if err != nil {
+		return 0 // not connected yet
+	}
+	return mtu
+}
+
 // usable says why the tunnel cannot do what needs it attached or not. plane.mu is held.
 func (t *userTunnel) usable(attached bool) error {
 	switch {

@@ -193,6 +193,7 @@ func (s *session) reachUp(now time.Time) {
 		s.wanted.up()
 	}
 	s.shard().deadlines.update(s)
+	s.tunnel.watchPath(now, s)
 }
 
 // useNameServers makes the host ask the servers that the peer gave us.
@@ -307,13 +308,4 @@ func (s *session) addressOf(network ppp.Network) dataplane.PointToPoint {
 		Local: ppp.LinkLocal(a.LocalInterfaceID),
 		Peer:  ppp.LinkLocal(a.PeerInterfaceID),
 	}
-}
-
-// mtu is the least of what the profile, the tunnel and the peer allow.
-func (s *session) mtu() int {
-	mtu := min(s.settings.PPP.MTU, s.tunnel.settings.MTU)
-	if peer := int(s.network.terms.PeerMRU); peer > 0 {
-		mtu = min(mtu, peer)
-	}
-	return mtu
 }

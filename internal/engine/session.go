@@ -153,6 +153,7 @@ func (s *session) spec() dataplane.SessionSpec {
 			s.peerRequiresSequence(),
 		RequireSequence: set.SequencingRequired,
 		ReorderTimeout:  set.ReorderTimeout,
+		Raw:             set.NoPPP,
 	}
 }
 
@@ -185,7 +186,7 @@ func (t *tunnel) callAnswered(now time.Time, a l2tp.CallAnswered) {
 		} else if s.phase == linking {
 			// OCCN came while the data plane was busy.
 			s.modifySequencing(s.peerRequiresSequence())
-			s.beginLink()
+			s.begin(now, false)
 		}
 	})
 }
@@ -202,12 +203,21 @@ func (s *session) callUp(now time.Time, a l2tp.SessionUp) {
 		return
 	}
 	s.modifySequencing(a.Call.SequencingRequired)
-	if s.kind == l2tp.LNSIncoming && len(s.early) == 0 && a.Call.Proxy == nil {
+	s.begin(now, s.kind == l2tp.LNSIncoming && a.Call.Proxy == nil)
+}
+
+// begin makes PPP begin, if we run it; the peer may speak first where that helps it.
+func (s *session) begin(now time.Time, wait bool) {
+	switch {
+	case s.settings.Parameters.NoPPP:
+		s.early = nil
+		s.reachUp(now)
+	case wait && len(s.early) == 0:
 		s.linkBy = now.Add(firstFrameWait)
 		s.shard().deadlines.update(s)
-		return
+	default:
+		s.beginLink()
 	}
-	s.beginLink()
 }
 
 // firstFrameWait is how long we let a caller speak first. xl2tpd starts its pppd only after it
@@ -338,7 +348,7 @@ func (s *session) setUpDone() {
 // receive gives a frame to the link, or keeps it for the link that will be.
 func (s *session) receive(frame []byte) {
 	switch {
-	case s.phase == gone:
+	case s.phase == gone, s.settings.Parameters.NoPPP:
 	case s.link != nil:
 		s.shard().stepLink(s, ppp.FrameReceived{Frame: frame})
 	case len(s.early) < maxEarly:

@@ -237,7 +237,33 @@ func (s *sessionSettings) asCall() l2tp.Call {
 		RxConnectSpeed:     p.RxConnectSpeed,
 		PrivateGroupID:     p.PrivGroupID,
 		SequencingRequired: p.SequencingRequired,
+		Proxy:              asProxy(s.Proxy),
 	}
+}
+
+// asProxy is what we say that we have done with the caller, or nil.
+func asProxy(p config.Proxy) *l2tp.Proxy {
+	if p == (config.Proxy{}) {
+		return nil
+	}
+	return &l2tp.Proxy{
+		InitialReceivedConfReq: octets(p.InitialReceivedConfReq),
+		LastSentConfReq:        octets(p.LastSentConfReq),
+		LastReceivedConfReq:    octets(p.LastReceived),
+		AuthType:               l2tp.ProxyAuthType(p.AuthType), // the RFC's numbers
+		AuthName:               p.AuthName,
+		AuthChallenge:          octets(p.AuthChallenge),
+		AuthID:                 p.AuthID,
+		AuthResponse:           l2tp.Secret(p.AuthResponse),
+	}
+}
+
+// octets are those of a text, nil for none.
+func octets(text string) []byte {
+	if text == "" {
+		return nil
+	}
+	return []byte(text)
 }
 
 func framing(f api.Framing) l2tp.Framing {

@@ -35,6 +35,7 @@ type tunnel struct {
 	waiting  []func()         // what waits for that
 
 	sessions      map[l2tp.SessionID]*session
+	pmtu          *pathMTU                        // nil: the path is not watched
 	changed       map[l2tp.SessionID]*api.Session // what commands say of those that the peer began
 	created       time.Time
 	establishedAt time.Time
@@ -89,7 +90,7 @@ func (t *tunnel) deadline() time.Time {
 	if t.finished {
 		return time.Time{}
 	}
-	return earliest(t.core.Deadline(), t.closeBy, t.idleAt())
+	return earliest(t.core.Deadline(), t.closeBy, t.idleAt(), t.pathAt())
 }
 
 // idleAt is when the tunnel is closed for having no session, or zero.
@@ -100,6 +101,14 @@ func (t *tunnel) idleAt() time.Time {
 	return t.idleSince.Add(t.settings.IdleTimeout)
 }
 
+// pathAt is when the path is looked at, or zero.
+func (t *tunnel) pathAt() time.Time {
+	if t.pmtu == nil || t.end != nil {
+		return time.Time{}
+	}
+	return t.pmtu.at
+}
+
 func (t *tunnel) tick(now time.Time) {
 	if due(t.closeBy, now) {
 		t.closeBy = time.Time{}
@@ -108,6 +117,9 @@ func (t *tunnel) tick(now time.Time) {
 	if due(t.idleAt(), now) {
 		t.idleSince = time.Time{}
 		t.close(now, l2tp.Result{Code: l2tp.StopGeneral, Message: "idle"})
+	}
+	if due(t.pathAt(), now) {
+		t.lookAtPath(now)
 	}
 	t.shard.step(t, l2tp.Tick{})
 }
@@ -180,15 +192,25 @@ func (t *tunnel) send(b []byte) {
 	}
 }
 
-// open opens the socket; then is called on the shard when that is done.
-func (t *tunnel) open(then func()) {
+// spec is the socket that the tunnel wants.
+func (t *tunnel) spec() dataplane.TunnelSpec {
 	spec := dataplane.TunnelSpec{
 		ID:            t.core.ID(),
 		Local:         t.settings.local(),
 		Peer:          t.peer,
 		AnyPort:       !t.byPeer && t.settings.port == 0,
 		NoUDPChecksum: !t.settings.UseUDPChecksums,
+		DontFragment:  t.settings.DoPMTUDiscovery,
 	}
+	if spec.DontFragment {
+		spec.TooLarge = t.tooLarge
+	}
+	return spec
+}
+
+// open opens the socket; then is called on the shard when that is done.
+func (t *tunnel) open(then func()) {
+	spec := t.spec()
 	var path dataplane.Tunnel
 	t.do("socket "+textOfTunnel(spec), job{
 		run: func(ctx context.Context) (err error) {
@@ -283,20 +305,42 @@ func (t *tunnel) attach(peer l2tp.TunnelID) {
 }
 
 // reconfigure gives a running tunnel other settings: timers and limits hold
-// at once, and the MTU reaches the interfaces that are there.
+// at once, the MTU reaches the interfaces that are there, and checksums the socket.
 func (t *tunnel) reconfigure(settings *tunnelSettings) {
 	resize := settings.MTU != t.settings.MTU
+	reopen := settings.UseUDPChecksums != t.settings.UseUDPChecksums
 	t.settings = settings
 	t.core.Reconfigure(settings.core)
 	t.shard.deadlines.update(t)
+	if reopen {
+		t.modifyPath()
+	}
 	if !resize {
 		return
 	}
 	for _, s := range t.sessions {
-		if s.phase == up {
+		if s.phase == up && s.link != nil {
 			s.configure(s.warn("changing the MTU"))
 		}
 	}
+}
+
+// modifyPath changes the socket to what the tunnel wants now.
+func (t *tunnel) modifyPath() {
+	spec := t.spec()
+	t.shard.do(&t.jobs, job{
+		run: func(ctx context.Context) error {
+			if t.path == nil {
+				return nil // it was never opened
+			}
+			return t.path.Modify(ctx, spec)
+		},
+		done: func(err error) {
+			if err != nil {
+				t.log().Warn("changing UDP checksums", "err", err)
+			}
+		},
+	})
 }
 
 // whenAttached calls f once sessions can be added.
