@@ -112,6 +112,14 @@ func TestMessageBytes(t *testing.T) {
 				8, 0, 5, 0, 10, 0, 0, 1, // gateway
 				8, 0, 6, 0, 5, 0, 0, 0, // metric
 			}},
+		{"add proxy", AddProxy(9, v4).m, unix.RTM_NEWNEIGH, []byte{
+			2, 0, 0, 0, 9, 0, 0, 0, 128, 0, 8, 1,
+			8, 0, 1, 0, 10, 0, 0, 1, // destination
+		}},
+		{"delete proxy", DeleteProxy(9, v4).m, unix.RTM_DELNEIGH, []byte{
+			2, 0, 0, 0, 9, 0, 0, 0, 128, 0, 8, 1,
+			8, 0, 1, 0, 10, 0, 0, 1,
+		}},
 		{"counters", statsRequest(9), unix.RTM_GETSTATS, []byte{
 			0, 0, 0, 0, 9, 0, 0, 0, 1, 0, 0, 0,
 		}},
@@ -248,5 +256,6 @@ func FuzzParse(f *testing.F) {
 		parseRoute(b)
 		parseLinkStats(b)
 		destination(b)
+		doesARP(b)
 	})
 }

@@ -134,6 +134,11 @@ func TestTUNContract(t *testing.T) {
 	}, 0)
 }
 
+func TestTUNProxyARP(t *testing.T) {
+	lab.RequireTUN(t)
+	dataplanetest.ProxyARP(t, newTUN)
+}
+
 // deleteDevice takes away all sessions with their device.
 func deleteDevice(t testing.TB, s *dataplanetest.Side, id dataplane.SessionKey) {
 	t.Helper()

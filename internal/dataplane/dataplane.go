@@ -175,6 +175,10 @@ type LinkSpec struct {
 	// DefaultRoute makes the link the default route (of each family that is
 	// open); the way to the tunnel's peer is pinned to where it goes now.
 	DefaultRoute bool
+	// ProxyARP answers ARP for the peer's IPv4 address on the network of this host
+	// that it belongs to. If there is none, Configure does all the rest and returns
+	// an error that is ErrNoSubnet.
+	ProxyARP bool
 }
 
 // PointToPoint is the addresses of the two ends of a link.

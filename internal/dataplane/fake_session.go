@@ -3,6 +3,7 @@ package dataplane
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -176,8 +177,9 @@ func (f *Fake) output(id SessionKey, packet []byte) (b []byte, spec TunnelSpec, 
 // Configure brings the session's interface to the state that spec describes.
 func (s *fakeSession) Configure(ctx context.Context, spec LinkSpec) error {
 	f := s.tunnel.fake
-	if err := f.before(ctx, OpConfigure, s.key()); err != nil {
-		return err
+	refusal := f.before(ctx, OpConfigure, s.key())
+	if refusal != nil && !errors.Is(refusal, ErrNoSubnet) {
+		return refusal
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -195,7 +197,7 @@ func (s *fakeSession) Configure(ctx context.Context, spec LinkSpec) error {
 	}
 	spec.Routes = slices.Clone(spec.Routes)
 	s.link = &spec
-	return nil
+	return refusal
 }
 
 // Modify changes sequencing.

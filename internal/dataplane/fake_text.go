@@ -92,4 +92,7 @@ func (l *LinkSpec) text(b *strings.Builder) {
 	if l.DefaultRoute {
 		b.WriteString("      route default\n")
 	}
+	if a := l.proxied(); a.IsValid() {
+		fmt.Fprintf(b, "      proxy-arp %s\n", a)
+	}
 }

@@ -33,6 +33,7 @@ type kernelPlane struct {
 	watch   *kernel.Watch
 	turn    atomic.Uint32 // which poller gets the next descriptor
 	pins    pins
+	proxies proxies
 	closing slots // of sessions, in all tunnels
 
 	// opening is held while sockets are opened and given up.
@@ -62,7 +63,7 @@ func NewKernel(h Handler, opts KernelOptions) (Dataplane, error) {
 		listeners: make(map[*kernelListener]struct{}),
 		pairs:     make(map[sockKey]*kernelTunnel),
 	}
-	p.pins.links = k.Links
+	p.pins.links, p.proxies.links = k.Links, k.Links
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}

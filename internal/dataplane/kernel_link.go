@@ -53,10 +53,14 @@ func (s *kernelSession) configure(ctx context.Context, spec LinkSpec) error {
 		}
 	}
 	want := s.wanted(spec)
+	unproxied := s.tunnel.plane.proxies.set(ctx, s.key, spec.proxied())
 	if err := s.pass(want); err != nil {
-		return err
+		return errors.Join(err, unproxied)
 	}
-	return s.apply(ctx, want)
+	if err := s.apply(ctx, want); err != nil {
+		return errors.Join(err, unproxied)
+	}
+	return unproxied
 }
 
 // createUnit makes the interface and joins the channel to it.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -230,6 +231,6 @@ func (s *kernelSession) closeUnit(ctx context.Context) error {
 		err = nil // somebody removed the interface
 	}
 	s.poller.Remove(s.unitFD)
-	err = errors.Join(err, u.Close())
+	err = errors.Join(err, u.Close(), s.tunnel.plane.proxies.set(ctx, s.key, netip.Addr{}))
 	return errors.Join(err, s.tunnel.plane.pins.release(ctx, s.tunnel.Peer().Addr(), s.key))
 }

@@ -26,6 +26,11 @@ func TestKernelContract(t *testing.T) {
 	}, 0)
 }
 
+func TestKernelProxyARP(t *testing.T) {
+	lab.RequireKernel(t)
+	dataplanetest.ProxyARP(t, newKernel)
+}
+
 // deleteSession does what `ip l2tp del session` does.
 func deleteSession(t testing.TB, s *dataplanetest.Side, id dataplane.SessionKey) {
 	t.Helper()

@@ -56,9 +56,10 @@ type tunNetwork struct {
 	unrouted atomic.Uint64 // packets from the host that no session takes
 	ended    atomic.Bool   // the device is gone, by close or otherwise
 
-	lookup lookup
-	setup  tunSetup
-	pins   pins
+	lookup  lookup
+	setup   tunSetup
+	pins    pins
+	proxies proxies
 }
 
 // A lookup is what packets are steered by. Readers take no lock: writers, one
@@ -84,6 +85,7 @@ func openTUN(name string, queues int) (*tunNetwork, error) {
 	}
 	n := &tunNetwork{
 		device: device, links: links, setup: newTUNSetup(), pins: pins{links: links},
+		proxies: proxies{links: links},
 	}
 	n.lookup.peers.Store(new(sessionTable))
 	n.lookup.locals.Store(new(sessionTable))

@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/netip"
@@ -46,11 +47,12 @@ func newTUNSetup() tunSetup {
 func (n *tunNetwork) configure(ctx context.Context, s *userSession, old, spec *LinkSpec) error {
 	n.setup.mu.Lock()
 	defer n.setup.mu.Unlock()
+	unproxied := n.proxies.set(ctx, s.key, spec.proxied())
 	err := n.change(ctx, s, spec)
 	if err != nil && spec != nil {
-		err = errors.Join(err, n.change(ctx, s, nil))
+		err = errors.Join(err, n.change(ctx, s, nil), n.proxies.set(ctx, s.key, netip.Addr{}))
 	}
-	return err
+	return cmp.Or(err, unproxied)
 }
 
 // change makes the difference between what the session has and what it wants. setup.mu is held.

@@ -3,6 +3,7 @@ package dataplane
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -183,7 +184,8 @@ func (s *userSession) Configure(ctx context.Context, spec LinkSpec) error {
 	}
 	spec.Routes = slices.Clone(spec.Routes)
 	spec.IPv6 = PointToPoint{spec.IPv6.Local.WithZone(""), spec.IPv6.Peer.WithZone("")}
-	if err := s.tunnel.plane.network.configure(ctx, s, old, &spec); err != nil {
+	err = s.tunnel.plane.network.configure(ctx, s, old, &spec)
+	if err != nil && !errors.Is(err, ErrNoSubnet) {
 		s.link.Store(nil)
 		return fmt.Errorf("configure session %s: %w", s.key, err)
 	}
@@ -191,6 +193,9 @@ func (s *userSession) Configure(ctx context.Context, spec LinkSpec) error {
 		s.count.touch()
 	}
 	s.link.Store(&spec)
+	if err != nil {
+		return fmt.Errorf("configure session %s: %w", s.key, err)
+	}
 	return nil
 }
 

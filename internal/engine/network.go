@@ -28,6 +28,7 @@ type network struct {
 	addresses ppp.Addresses
 	terms     ppp.Terms
 	resolving bool // the host asks the peer's name servers
+	unproxied bool // it was said that proxy_arp has no effect
 }
 
 // prepareNetwork chooses addresses and makes the interface with them, then
@@ -257,23 +258,31 @@ func (s *session) networkFailed(err error) {
 	s.hangUpCall(l2tp.Result{Code: l2tp.CDNNoFacilitiesForNow, Message: "no interface"})
 }
 
-// errGone stops what waits for a job of a session that has ended meanwhile.
-var errGone = errors.New("session ended")
-
-// configure brings the interface to what the session now needs.
+// configure brings the interface to what the session now needs. It calls then
+// unless the session has ended meanwhile.
 func (s *session) configure(then func(err error)) {
 	spec := s.linkSpec()
 	s.do("interface "+textOfLink(spec), job{
 		run: func(ctx context.Context) error { return s.path.Configure(ctx, spec) },
 		done: func(err error) {
 			if s.phase == gone {
-				err = errGone
+				return
 			}
-			if !errors.Is(err, errGone) {
-				then(err)
+			if errors.Is(err, dataplane.ErrNoSubnet) {
+				s.warnUnproxied(err)
+				err = nil
 			}
+			then(err)
 		},
 	})
+}
+
+// warnUnproxied says, once, that proxy_arp does nothing for the session's peer.
+func (s *session) warnUnproxied(err error) {
+	if !s.network.unproxied {
+		s.network.unproxied = true
+		s.log().Warn("proxy_arp has no effect", "err", err)
+	}
 }
 
 // linkSpec is the interface as the session now needs it. As server the
@@ -287,6 +296,7 @@ func (s *session) linkSpec() dataplane.LinkSpec {
 		MTU:          s.mtu(),
 		MRU:          set.MRU,
 		DefaultRoute: set.DefaultRoute && (n.open4 || n.open6),
+		ProxyARP:     set.ProxyARP,
 	}
 	known := n.addresses.Local.IsValid() && n.addresses.Peer.IsValid()
 	if n.open4 || s.wanted == nil && !n.ready && known {

@@ -25,6 +25,7 @@ var stateCommands = map[string][]string{
 	"IPv4 route": {"ip", "-4", "route", "show", "table", "all"},
 	"IPv6 route": {"ip", "-6", "route", "show", "table", "all"},
 	"rule":       {"ip", "rule"},
+	"ARP proxy":  {"ip", "neigh", "show", "proxy"},
 }
 
 // State returns what there is now of tunnels, sessions, interfaces, addresses

@@ -1,0 +1,95 @@
+package dataplane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"sync"
+
+	"culvert/kernel"
+)
+
+// ErrNoSubnet is a Configure that did everything but LinkSpec.ProxyARP: no
+// interface is on a network that the peer's address belongs to.
+var ErrNoSubnet = errors.New("no network here has the address")
+
+// proxies answer ARP for peers on the networks that their addresses belong to.
+// Sessions whose peers have the same address share the answer.
+type proxies struct {
+	links *kernel.Links
+
+	mu     sync.Mutex // also held while the kernel is asked
+	byAddr map[netip.Addr]*proxy
+	of     map[SessionKey]netip.Addr
+}
+
+type proxy struct {
+	index int // of the network's interface
+	users int
+}
+
+// set makes addr the one that is answered for on behalf of a session, an invalid
+// one none. It is called before the address is routed into the session: until
+// then the host's own route tells the network that it belongs to.
+func (p *proxies) set(ctx context.Context, id SessionKey, addr netip.Addr) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.of[id] == addr {
+		return nil
+	}
+	err := p.release(ctx, id)
+	if addr.IsValid() {
+		err = errors.Join(err, p.acquire(ctx, id, addr))
+	}
+	return err
+}
+
+// acquire begins to answer. p.mu is held.
+func (p *proxies) acquire(ctx context.Context, id SessionKey, addr netip.Addr) error {
+	have := p.byAddr[addr]
+	if have == nil {
+		index, err := p.links.SubnetOf(ctx, addr)
+		if errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("answer ARP for %v: %w", addr, ErrNoSubnet)
+		}
+		if err == nil {
+			err = p.links.Apply(ctx, kernel.AddProxy(index, addr))
+		}
+		if err != nil {
+			return err
+		}
+		have = &proxy{index: index}
+		if p.byAddr == nil {
+			p.byAddr, p.of = make(map[netip.Addr]*proxy), make(map[SessionKey]netip.Addr)
+		}
+		p.byAddr[addr] = have
+	}
+	have.users++
+	p.of[id] = addr
+	return nil
+}
+
+// release ends what the session has, if it has anything. p.mu is held.
+func (p *proxies) release(ctx context.Context, id SessionKey) error {
+	addr, ok := p.of[id]
+	if !ok {
+		return nil
+	}
+	delete(p.of, id)
+	have := p.byAddr[addr]
+	if have.users--; have.users > 0 {
+		return nil
+	}
+	delete(p.byAddr, addr)
+	return p.links.Apply(ctx, kernel.DeleteProxy(have.index, addr))
+}
+
+// proxied returns the address for which ARP is to be answered, if any.
+func (l *LinkSpec) proxied() netip.Addr {
+	if l != nil && l.ProxyARP && l.IPv4.isOpen() {
+		return l.IPv4.Peer
+	}
+	return netip.Addr{}
+}
