@@ -53,8 +53,12 @@ func report(w io.Writer, file string, faults []*api.Fault) error {
 	return fmt.Errorf("%s: %d faults", file, len(faults))
 }
 
-// checked says that the configuration is right, or that there is none.
-func (f *flags) checked(stdout io.Writer) error {
+// checked says that the configuration is right, or that there is none. What it says
+// in vain is a line each on stderr.
+func (f *flags) checked(store *config.Store, stdout, stderr io.Writer) error {
+	for _, text := range store.Snapshot().Warnings() {
+		fmt.Fprintf(stderr, "%s: warning: %s\n", f.file(), text)
+	}
 	answer := "configuration ok"
 	if _, err := os.Stat(defaultConfig); f.config == "" && errors.Is(err, fs.ErrNotExist) {
 		answer = "no configuration: there is no " + defaultConfig

@@ -46,7 +46,7 @@ func (f *flags) serve(ctx context.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	if f.check {
-		return f.checked(stdout)
+		return f.checked(store, stdout, stderr)
 	}
 	logs, err := f.openLog(stderr, store.Snapshot().System().LogLevel)
 	if err != nil {

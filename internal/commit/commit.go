@@ -64,7 +64,7 @@ func New(opts Options) *Configurator {
 		_, more := c.history.add(time.Now(), "start", "", c.onFile)
 		warnings = append(warnings, more...)
 	}
-	c.warn(warnings)
+	c.warn(append(c.ran.Warnings(), warnings...))
 	return c
 }
 

@@ -11,7 +11,9 @@ import (
 	"culvert/api"
 )
 
-func withUser(n int) string { return fmt.Sprintf("%suser create user_name=u%d user_password=p\n", base, n) }
+func withUser(n int) string {
+	return fmt.Sprintf("%suser create user_name=u%d user_password=p\n", base, n)
+}
 
 // 25 configurations are loaded; the last 20 can be loaded again, after a restart too.
 func TestHistoryKeepsTwenty(t *testing.T) {

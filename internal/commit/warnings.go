@@ -10,15 +10,17 @@ import (
 	"culvert/internal/config"
 )
 
-// warnings says what a plan does not do: tunnels and sessions that do not change
-// themselves keep what they began with, whatever their profiles say now.
+// warnings says what of the new configuration has no effect, and what the plan does
+// not do: tunnels and sessions that do not change themselves keep what they began with,
+// whatever their profiles say now.
 func (p *plan) warnings() []string {
+	all := p.new.Warnings()
 	tunnels, sessions := p.outdated()
 	if len(tunnels)+sessions == 0 {
-		return nil
+		return all
 	}
-	return []string{fmt.Sprintf("what profiles say now holds when they begin anew for "+
-		"tunnels: %d%s, sessions: %d", len(tunnels), listNames(tunnels), sessions)}
+	return append(all, fmt.Sprintf("what profiles say now holds when they begin anew for "+
+		"tunnels: %d%s, sessions: %d", len(tunnels), listNames(tunnels), sessions))
 }
 
 // listNames names tunnels if they are few.

@@ -240,6 +240,7 @@ func (s *Server) addStatus(ctx context.Context, m proto.Message) (err error) {
 	case *api.System:
 		if m.Status, err = s.Backend.SystemStatus(ctx); err == nil {
 			m.Status.Warnings = append(m.Status.Warnings, s.allWarnings()...)
+			m.Status.Warnings = append(m.Status.Warnings, s.Store.Snapshot().Warnings()...)
 			err = s.addRevision(ctx, m.Status)
 		}
 	case *api.Pool:
