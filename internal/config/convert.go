@@ -14,10 +14,11 @@ import (
 
 func seconds(n uint32) time.Duration { return time.Duration(n) * time.Second }
 
-// address returns an invalid address for an empty text.
+// address returns an invalid address for an empty text, and for 0.0.0.0, by which
+// openl2tp says that there is none.
 func address(text string) netip.Addr {
 	a, err := netip.ParseAddr(text)
-	if err != nil {
+	if err != nil || a.IsUnspecified() {
 		return netip.Addr{}
 	}
 	return a

@@ -54,7 +54,7 @@ func name(m proto.Message) string { return schema.KindOf(m).Name(m) }
 
 func (e *edit) apply(c schema.Command) error {
 	t := e.table(c.Object)
-	n, exists := t.find(c)
+	n, exists := e.find(t, c)
 	if exists == (c.Op == schema.Create) && n != "" {
 		if exists {
 			return Errorf(ErrExists, "%s exists already", schema.Label(c.Object))
@@ -67,8 +67,11 @@ func (e *edit) apply(c schema.Command) error {
 		n = e.create(t, c.Object)
 	case schema.Modify, schema.Unset:
 		m := proto.Clone(t.byName[n])
-		schema.Update(m, c.Object, c.Unset)
+		schema.Update(m, change(c), c.Unset)
 		schema.ClearActions(m)
+		if _, ok := t.byName[name(m)]; ok && name(m) != n {
+			return Errorf(ErrExists, "%s exists already", schema.Label(m))
+		}
 		n = e.replace(t, n, m)
 	case schema.Delete:
 		return e.delete(c, n)
@@ -79,20 +82,71 @@ func (e *edit) apply(c schema.Command) error {
 	return nil
 }
 
+// change is what a command changes of an object: not its keys, but its name if that
+// stands beside the ID.
+func change(c schema.Command) proto.Message {
+	m := proto.Clone(c.Object)
+	renames := renamed(c)
+	for _, p := range c.Kind.Params {
+		if p.Key && p != renames {
+			p.Clear(m)
+		}
+	}
+	return m
+}
+
+// renamed returns the key that the command gives a new value, or nil. Beside an ID a
+// name is one to be given.
+func renamed(c schema.Command) *schema.Param {
+	groups := c.Kind.Keys()
+	if !c.Kind.Live || c.Op != schema.Modify {
+		return nil
+	}
+	own := groups[len(groups)-1]
+	if own[0].Has(c.Object) && own[len(own)-1].Has(c.Object) {
+		return own[0]
+	}
+	return nil
+}
+
 // find finds the object that a command names and returns what it is called in the
 // table; if it is not there, what it would be called. One that has a name may be named
 // by its ID too.
-func (t *table) find(c schema.Command) (n string, ok bool) {
-	n = name(c.Object)
-	if _, ok := t.byName[n]; ok || c.Op == schema.Create || !hasID(c.Object) {
+func (e *edit) find(t *table, c schema.Command) (n string, ok bool) {
+	key := c.Object
+	if p := renamed(c); p != nil {
+		key = proto.Clone(key)
+		p.Clear(key)
+	}
+	n = name(key)
+	if _, ok := t.byName[n]; ok || c.Op == schema.Create {
 		return n, ok
 	}
+	key = e.withTunnel(key)
+	if !hasID(key) {
+		return n, false
+	}
 	for _, other := range t.order {
-		if schema.Names(t.byName[other], c.Object) {
+		if schema.Names(t.byName[other], key) {
 			return other, true
 		}
 	}
 	return n, false
+}
+
+// withTunnel adds to the key of a session both the name and the ID of its tunnel.
+func (e *edit) withTunnel(key proto.Message) proto.Message {
+	s, ok := key.(*api.Session)
+	if !ok {
+		return key
+	}
+	for _, m := range e.tables[schema.KindOf(&api.Tunnel{})].byName {
+		if t := m.(*api.Tunnel); schema.Names(t, tunnelKey(s)) {
+			return &api.Session{TunnelName: t.TunnelName, TunnelId: t.TunnelId,
+				SessionName: s.SessionName, SessionId: s.SessionId}
+		}
+	}
+	return key
 }
 
 // hasID reports whether a key has an ID of ours.

@@ -36,7 +36,7 @@ var formats = map[api.Format]struct {
 	api.Format_FORMAT_SPEED:         {"RX or RX:TX in bits per second", isSpeed},
 	api.Format_FORMAT_PATH:          {"the path of a file, from /", isPath},
 	api.Format_FORMAT_ADDRESS_PORT:  {"an address and a port, as 192.0.2.1:443 or [2001:db8::1]:443", isAddressPort},
-	api.Format_FORMAT_NAME:          {"a name of letters, digits and any of . _ - : @ +", isName},
+	api.Format_FORMAT_NAME:          {"a name without control characters, and no blanks around it", isName},
 }
 
 func (p *Param) expectedString() string {
@@ -237,8 +237,8 @@ func isAddressPort(s string) bool {
 	return err == nil && a.Port() != 0
 }
 
+// isName takes what openl2tp takes between quotes, as long as it can be read.
 func isName(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("._-:@+", r)
-	})
+	return s != "" && s == strings.TrimSpace(s) &&
+		!strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
 }

@@ -179,15 +179,22 @@ func (k *Kind) Keys() [][]*Param {
 	return groups
 }
 
-// Name returns what names the object: its first key that is set in each group.
+// Name returns what names the object: its first key that is set in each group. They
+// are joined by "/", before which those in a name have a backslash.
 func (k *Kind) Name(m proto.Message) string {
 	var parts []string
-	for _, group := range k.Keys() {
+	groups := k.Keys()
+	for _, group := range groups {
 		for _, p := range group {
 			if p.Has(m) {
 				parts = append(parts, p.Text(m))
 				break
 			}
+		}
+	}
+	if len(groups) > 1 {
+		for i, part := range parts {
+			parts[i] = strings.NewReplacer("/", `\/`, `\`, `\\`).Replace(part)
 		}
 	}
 	return strings.Join(parts, "/")
