@@ -36,11 +36,14 @@ var messageNames = [numMessageTypes]string{
 
 // String is the abbreviation that the RFC uses.
 func (mt MessageType) String() string {
-	if mt < numMessageTypes && messageNames[mt] != "" {
+	if mt.Known() {
 		return messageNames[mt]
 	}
 	return fmt.Sprintf("message type %d", uint16(mt))
 }
+
+// Known reports whether the RFC has messages of this type.
+func (mt MessageType) Known() bool { return mt < numMessageTypes && messageNames[mt] != "" }
 
 // ofCall says whether messages of this type belong to a session, not to the tunnel.
 func (mt MessageType) ofCall() bool { return mt >= TypeOCRQ && mt <= TypeSLI }

@@ -40,6 +40,9 @@ func ask[T any](ctx context.Context, s *shard, f func() (T, error)) (T, error) {
 	case <-ctx.Done():
 		var zero T
 		return zero, ctx.Err()
+	case <-s.ended:
+		var zero T
+		return zero, management.Errorf(management.ErrUnavailable, "the daemon is stopping")
 	}
 }
 
@@ -253,24 +256,12 @@ func (s *shard) from(first int) iter.Seq[subject] {
 }
 
 // SystemStatus describes the daemon.
-func (e *Engine) SystemStatus(context.Context) (*api.SystemStatus, error) {
-	return e.systemStatus(time.Now()), nil
+func (e *Engine) SystemStatus(ctx context.Context) (*api.SystemStatus, error) {
+	st := e.systemStatus(time.Now())
+	return st, e.addStatistics(ctx, st)
 }
 
 // PoolStatus describes what is given out of a pool.
 func (e *Engine) PoolStatus(_ context.Context, name string) (*api.PoolStatus, error) {
 	return e.poolStatus(name), nil
-}
-
-// ResetStatistics sets the counters of the system to zero.
-func (e *Engine) ResetStatistics(context.Context) error { return errors.ErrUnsupported }
-
-// ListPeers describes the hosts with which there are tunnels.
-func (e *Engine) ListPeers(context.Context) ([]*api.Peer, error) {
-	return nil, errors.ErrUnsupported
-}
-
-// ListUsers describes the sessions that have a user.
-func (e *Engine) ListUsers(context.Context, management.Page) ([]*api.User, error) {
-	return nil, nil
 }

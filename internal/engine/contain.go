@@ -26,6 +26,7 @@ func (s *shard) contain(struck turn) {
 }
 
 func (e *Engine) logFault(cause any) {
+	e.total.faults.Add(1)
 	e.log.Error("INTERNAL FAULT, please report it", "panic", cause, "stack", string(debug.Stack()))
 }
 

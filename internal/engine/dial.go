@@ -151,6 +151,7 @@ func (d *dialer) dial(now time.Time) {
 	d.attempts++
 	var peer netip.Addr
 	d.shard.do(&d.jobs, job{
+		foreign: true,
 		run: func(ctx context.Context) (err error) {
 			peer, err = e.find(ctx, resolved)
 			return err

@@ -72,6 +72,8 @@ type Engine struct {
 	workers   *workers
 	names     names
 	count     counts
+	total     totals
+	reset     reset
 	credit    int64
 	seed      maphash.Seed
 	decoy     config.Secret // a password that nobody has

@@ -13,6 +13,7 @@ type jobs struct {
 // A job runs on a worker; done runs on the shard with what it returned.
 type job struct {
 	urgency urgency
+	foreign bool // not the data plane's to do
 	run     func(ctx context.Context) error
 	done    func(err error)
 }
@@ -41,6 +42,9 @@ func (s *shard) start(q *jobs, j job) {
 // finish reports a job's end and starts the next of its subject, whatever done does.
 func (s *shard) finish(q *jobs, j job, err error) {
 	q.busy = false
+	if err != nil && !j.foreign {
+		s.engine.total.kernelErrors.Add(1)
+	}
 	defer s.startNext(q)
 	if j.done != nil {
 		j.done(err)

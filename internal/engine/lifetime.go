@@ -29,6 +29,7 @@ func (s *session) timeUp(now time.Time) {
 		s.hangUp(now, fmt.Sprintf("max_connect_time of %v is over", s.settings.PPP.MaxConnectTime))
 	case calling, linking:
 		s.cause = "set-up took too long"
+		s.engine().total.setUpTimeouts.Add(1)
 		s.hangUpCall(l2tp.Result{Code: l2tp.CDNNotEstablishedInTime, Message: s.cause})
 	}
 }

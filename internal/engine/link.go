@@ -120,6 +120,7 @@ func (s *session) authenticate(a ppp.Authenticate) {
 	c := a.Credentials
 	verdict := s.verify(c)
 	s.traceVerdict(c, verdict)
+	s.countVerdict(verdict)
 	answer := func() {
 		s.shard().stepLink(s, ppp.Authenticated{Verdict: verdict, Serial: a.Serial})
 	}
@@ -162,6 +163,9 @@ func (s *session) linkFinished(end ppp.End) {
 	}
 	if s.cause == "" {
 		s.cause = end.Detail
+	}
+	if end.Reason == ppp.NoAddress {
+		s.engine().total.noAddress.Add(1)
 	}
 	s.endCall(l2tp.HangUp{
 		Session:    s.id,

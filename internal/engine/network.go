@@ -188,6 +188,7 @@ func (s *session) reachUp(now time.Time) {
 	s.phase = up
 	s.wasUp = true
 	s.engine().count.sessionsUp.Add(1)
+	s.countUp(now)
 	s.limitLife(now)
 	s.setUpDone()
 	if s.wanted != nil {
@@ -221,6 +222,7 @@ func (s *session) dropNameServers() {
 	s.network.resolving = false
 	s.do("restoring name servers", job{
 		urgency: forTeardown,
+		foreign: true,
 		run: func(ctx context.Context) error {
 			return s.engine().resolver.Unset(ctx, s.path.Interface())
 		},

@@ -84,6 +84,7 @@ func (s *shard) receiveData(p packet) {
 		return
 	}
 	if _, frame, err := l2tp.ParseHeader(p.datagram.Data); err == nil {
+		s.engine.total.earlyFrames.Add(1)
 		found.receive(frame)
 	}
 }

@@ -197,6 +197,7 @@ func (s *session) callUp(now time.Time, a l2tp.SessionUp) {
 	s.establishedAt = now
 	s.call = new(a.Call)
 	s.engine().count.sessionsEstablished.Add(1)
+	s.engine().total.sessionsEstablished.Add(1)
 	s.log().Info("session established", "peer_session", a.PeerSession, "peer", s.tunnel.peer)
 	s.tellUp()
 	if s.path == nil {
@@ -299,6 +300,7 @@ func (s *session) callDown(now time.Time, end l2tp.End) {
 	}
 	s.log().Info("session ended", "ended_by", whose(end), "cause", s.endText())
 	s.traceEnd()
+	s.countEnd(end)
 	s.tellDown()
 	s.dropNameServers()
 	s.remove()

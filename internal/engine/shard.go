@@ -32,7 +32,10 @@ type shard struct {
 	turns     []turn
 	settings  settingsCache
 
+	past messageTotals // of the tunnels that are gone
+
 	stopped bool
+	ended   chan struct{} // closed at the end of the loop
 	// gone, when set, is told once the last tunnel has ended.
 	gone chan<- struct{}
 }
@@ -55,6 +58,7 @@ func newShard(e *Engine, index int) *shard {
 		firsts:  make(map[first]*tunnel),
 		dialers: make(map[*dialer]struct{}),
 		wanted:  make(map[l2tp.TunnelID]*dialer),
+		ended:   make(chan struct{}),
 	}
 }
 
@@ -62,6 +66,7 @@ func newShard(e *Engine, index int) *shard {
 func (s *shard) loop() {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
+	defer close(s.ended)
 	var messages []message
 	for !s.stopped {
 		select {

@@ -269,6 +269,7 @@ func (t *tunnel) established(now time.Time) {
 	t.establishedAt = now
 	t.noLongerHalfOpen()
 	t.shard.engine.count.tunnelsEstablished.Add(1)
+	t.shard.engine.total.tunnelsEstablished.Add(1)
 	peer := t.core.Peer()
 	t.log().Info("tunnel established", "peer_tunnel", peer.TunnelID, "host_name", peer.HostName)
 	t.tellUp()
@@ -407,6 +408,7 @@ func (t *tunnel) stopped(now time.Time, end l2tp.End) {
 	}
 	t.log().Info("tunnel stopped", "ended_by", whose(end), "cause", end.Result.StopString())
 	t.traceEnd(end)
+	t.countEnd(end)
 	t.tellDown()
 	t.waiting = nil
 	if len(t.sessions) == 0 {
@@ -469,6 +471,7 @@ func (t *tunnel) leave() {
 
 // forget takes the tunnel off the shard.
 func (t *tunnel) forget() {
+	t.shard.past.add(t.core.Stats())
 	delete(t.shard.tunnels, t.core.ID())
 	if t.shard.firsts[t.first] == t {
 		delete(t.shard.firsts, t.first)

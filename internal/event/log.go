@@ -23,6 +23,7 @@ type Log struct {
 	mu   sync.Mutex
 	ring []*api.Event  // the event of sequence n is at (n-1) % len
 	last uint64        // sequence of the newest event, 0 before the first
+	lost uint64        // events that readers have missed
 	wake chan struct{} // closed by the next event; nil if nobody waits
 }
 
@@ -62,6 +63,16 @@ func (l *Log) Range() (oldest, newest uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.oldest(), l.last
+}
+
+// Lost returns how many events readers have missed, each counted for itself.
+func (l *Log) Lost() uint64 {
+	if l == nil {
+		return 0
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lost
 }
 
 // oldest is the sequence of the oldest event in memory. The caller holds mu.
@@ -116,6 +127,7 @@ func (l *Log) read(after uint64) ([]*api.Event, <-chan struct{}) {
 			Type:     api.EventType_EVENT_TYPE_LOST,
 			Lost:     oldest - 1 - after,
 		})
+		l.lost += oldest - 1 - after
 		after = oldest - 1
 	}
 	for n := after + 1; n <= l.last && len(events) < batch; n++ {

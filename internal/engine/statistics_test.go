@@ -1,0 +1,160 @@
+package engine
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"culvert/api"
+	"culvert/internal/dataplane"
+	"culvert/internal/management"
+)
+
+func (h *host) statistics() *api.Statistics {
+	h.t.Helper()
+	st, err := h.SystemStatus(context.Background())
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return st.Statistics
+}
+
+// messages are the counts of one type.
+func messagesOf(st *api.Statistics, name string) *api.MessageCount {
+	i := slices.IndexFunc(st.Messages, func(m *api.MessageCount) bool { return m.Type == name })
+	if i < 0 {
+		return &api.MessageCount{}
+	}
+	return st.Messages[i]
+}
+
+func TestStatisticsOfASession(t *testing.T) {
+	inBubble(t, lnsConfig, lacConfig, func(_ *dataplane.Wire, lns, lac *host) {
+		pass(time.Second)
+		lac.DeleteTunnel(context.Background(), &api.Tunnel{TunnelName: new("office")}, "")
+		pass(5 * time.Minute) // nothing is left: what was counted is still there
+		lns.wantClean()
+		want := &api.Statistics{TunnelsCreated: 1, TunnelsEstablished: 1, SessionsCreated: 1,
+			SessionsEstablished: 1, SessionsUp: 1, PppAuthSuccesses: 1}
+		got := lns.statistics()
+		for _, name := range []string{"SCCRQ", "SCCCN", "ICRQ", "ICCN", "CDN", "StopCCN"} {
+			if m := messagesOf(got, name); m.Rx != 1 || m.Tx != 0 {
+				t.Errorf("%s: %d received and %d sent, want 1 and 0", name, m.Rx, m.Tx)
+			}
+		}
+		got.Messages, got.RxZlb, got.TxZlb = nil, 0, 0
+		if !proto.Equal(got, want) {
+			t.Errorf("statistics are\n%v, want\n%v", got, want)
+		}
+		upTo, count, _ := lns.SetUpTimes()
+		if count != 1 || upTo[5] != 1 {
+			t.Errorf("set-up times: %v, %d, want one", upTo, count)
+		}
+		if e := lns.SessionEndings(); len(e) != 1 || e[0].By != "peer" || e[0].Count != 1 {
+			t.Errorf("sessions have ended by %+v, want one by the peer", e)
+		}
+
+		if err := lns.ResetStatistics(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		got = lns.statistics()
+		if got.TunnelsCreated != 0 || messagesOf(got, "SCCRQ").Rx != 0 {
+			t.Errorf("after a reset statistics are %v", got)
+		}
+		if total, _ := lns.Statistics(context.Background()); total.TunnelsCreated != 1 {
+			t.Errorf("since the start %d tunnels are counted, want 1", total.TunnelsCreated)
+		}
+	})
+}
+
+// TestStatisticsOfFailures: each failure is counted where an operator looks for it.
+func TestStatisticsOfFailures(t *testing.T) {
+	for name, c := range map[string]struct {
+		lns, lac string
+		count    func(*api.Statistics) uint64 // at the LNS
+	}{
+		"wrong secret": {lnsConfig, strings.Replace(lacConfig, "secret=tea", "secret=coffee", 1),
+			(*api.Statistics).GetTunnelAuthFailures},
+		"wrong password": {lnsConfig, strings.Replace(lacConfig, "=wonderland", "=nowhere", 1),
+			(*api.Statistics).GetPppAuthFailures},
+		"no address": {strings.Replace(lnsConfig, "10.9.0.0/24", "10.9.0.1", 1), lacConfig,
+			(*api.Statistics).GetNoAddress},
+		"drained": {lnsConfig + "system modify drain_tunnels=yes\n", lacConfig,
+			(*api.Statistics).GetTunnelsRefused},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, c.lns, c.lac, func(_ *dataplane.Wire, lns, lac *host) {
+				pass(time.Minute)
+				if n := c.count(lns.statistics()); n == 0 {
+					t.Errorf("it is not counted: %v", lns.statistics())
+				}
+			})
+		})
+	}
+}
+
+func TestStatisticsOfSilence(t *testing.T) {
+	inBubble(t, lnsConfig, lacConfig, func(w *dataplane.Wire, lns, lac *host) {
+		pass(time.Second)
+		w.Cut(lacAddr)
+		pass(5 * time.Minute)
+		if st := lns.statistics(); st.TunnelsLost != 1 || st.Retransmits == 0 {
+			t.Errorf("%d tunnels lost after %d retransmissions, want 1 after some",
+				st.TunnelsLost, st.Retransmits)
+		}
+	})
+}
+
+func TestPeersAndUsers(t *testing.T) {
+	inBubble(t, lnsConfig, sessionsConfig(3), func(_ *dataplane.Wire, lns, lac *host) {
+		pass(time.Second)
+		peers, err := lns.ListPeers(context.Background())
+		if err != nil || len(peers) != 1 {
+			t.Fatalf("ListPeers = %v, %v, want one", peers, err)
+		}
+		if p := peers[0]; p.GetPeerIpaddr() != lacAddr.String() ||
+			p.GetLocalIpaddr() != lnsAddr.String() || p.Status.Tunnels != 1 ||
+			p.Status.Sessions != 3 || p.Status.HostName != "host-192.0.2.2" {
+			t.Errorf("the peer is %v", p)
+		}
+		for _, h := range []*host{lns, lac} {
+			var seen []*api.User
+			page := management.Page{Limit: 2}
+			for range 5 {
+				users, err := h.ListUsers(context.Background(), page)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if seen = append(seen, users...); len(users) < page.Limit {
+					break
+				}
+				last := users[len(users)-1].Status
+				page.AfterTunnel, page.AfterSession = uint16(last.TunnelId), uint16(last.SessionId)
+			}
+			if len(seen) != 3 {
+				t.Fatalf("%d users are listed, want 3: %v", len(seen), seen)
+			}
+			for _, u := range seen {
+				if u.GetUserName() != "alice" || u.Status.CreatedByPeer != (h == lns) ||
+					!strings.HasPrefix(u.Status.PeerIpv4, "10.9.0.") {
+					t.Errorf("a user is %v", u)
+				}
+			}
+		}
+	})
+}
+
+// TestRequestsOfAStoppedEngine: they fail at once, rather than wait for a loop that has
+// ended.
+func TestRequestsOfAStoppedEngine(t *testing.T) {
+	inBubble(t, lnsConfig, "", func(_ *dataplane.Wire, lns, lac *host) {
+		lac.stop()
+		if _, err := lac.SystemStatus(context.Background()); err == nil {
+			t.Error("a stopped engine answers")
+		}
+	})
+}
