@@ -30,6 +30,7 @@ type Daemon struct {
 
 	NS     *lab.NetNS
 	Socket string
+	File   string // its configuration
 
 	t      testing.TB
 	client apiconnect.ManagementClient
@@ -40,9 +41,10 @@ func Start(t testing.TB, ns *lab.NetNS, opts Options) *Daemon {
 	t.Helper()
 	dir := t.TempDir()
 	d := &Daemon{NS: ns, Socket: filepath.Join(dir, "socket"), t: t}
+	d.File = writeConfig(t, dir, opts.Config)
 	d.client = newClient(d.Socket)
 	args := []string{"--foreground", "--socket", d.Socket, "--state", filepath.Join(dir, "state"),
-		"--config", writeConfig(t, dir, opts.Config)}
+		"--config", d.File}
 	if opts.Dataplane != "" {
 		args = append(args, "--dataplane", opts.Dataplane)
 	}

@@ -4,4 +4,5 @@
 //	daemon.go    Daemon: culvertd in a namespace
 //	program.go   where the programs come from
 //	client.go    l2tpconfig, and the same questions asked faster by the API
+//	configuration.go  loading another configuration
 package daemon
