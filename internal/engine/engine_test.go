@@ -18,6 +18,7 @@ import (
 	"culvert/internal/event"
 	"culvert/internal/management"
 	"culvert/internal/pool"
+	"culvert/internal/trace"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -72,6 +73,7 @@ func newHost(t *testing.T, w *dataplane.Wire, addr netip.Addr, text string) *hos
 		},
 		Listen: []netip.AddrPort{netip.AddrPortFrom(addr, 1701)},
 		Log:    log.With("host", addr),
+		Trace:  trace.New(trace.Options{Log: log.With("host", addr)}),
 		Events: h.seen,
 		Shards: 2,
 	})

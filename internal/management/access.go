@@ -153,14 +153,14 @@ func (g guarded) Send(m any) error {
 	return g.StreamingHandlerConn.Send(m)
 }
 
-// logRequest logs who changed what, and with the trace flag api who asked for
-// anything. Of parameters nothing is logged: some are secrets.
+// logRequest logs who changed what, without the parameters.
 func (s *Server) logRequest(ctx context.Context, procedure string, message any, err error) {
 	sys := s.Store.Snapshot().System()
-	if roleFor(procedure, message) == Reader && sys.Trace&schema.TraceAPI == 0 {
+	id := callerOf(ctx).identity(sys)
+	s.traceRequest(sys, id, procedure, message, err)
+	if roleFor(procedure, message) == Reader {
 		return
 	}
-	id := callerOf(ctx).identity(sys)
 	attrs := []slog.Attr{
 		slog.String("method", path.Base(procedure)),
 		slog.String("who", id.Name),

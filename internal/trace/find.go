@@ -10,8 +10,9 @@ import (
 // A Query says which records are wanted: of a tunnel, and if Session or
 // SessionName are set of one session in it.
 //
-// Identifiers are used again. A query by identifier finds all that had it, each
-// beginning with a line that says so; one by name finds those with that name.
+// Identifiers are used again. A query by identifier alone finds all tunnels that had
+// it, each beginning with a line that says so; one by name finds those that were
+// born with that name, and the last one that had the identifier.
 type Query struct {
 	Tunnel      l2tp.TunnelID
 	TunnelName  string
@@ -39,45 +40,54 @@ func (r *Recorder) Find(q Query) []Record {
 	return found
 }
 
+// A life is that of one tunnel among those that had its identifier.
+type life struct {
+	number int // counts those that memory knows
+	name   string
+}
+
 // in returns what a ring has.
 func (q *Query) in(r *ring) []Record {
-	var kept []record
-	names := make(map[l2tp.TunnelID]string)
+	type candidate struct {
+		record
+		life life
+	}
+	var kept []candidate
+	lives := make(map[l2tp.TunnelID]life)
 	sessions := make(map[[2]uint16]string)
 	r.each(func(rec record) {
 		key := [2]uint16{uint16(rec.tunnel), uint16(rec.session)}
 		switch {
 		case rec.kind != kindBegin:
 		case rec.session == 0:
-			names[rec.tunnel] = rec.begun()
+			lives[rec.tunnel] = life{lives[rec.tunnel].number + 1, rec.begun()}
 		default:
 			sessions[key] = rec.begun()
 		}
-		if q.wants(rec, names[rec.tunnel], sessions[key]) {
+		of := lives[rec.tunnel]
+		mine := q.Tunnel != 0 && rec.tunnel == q.Tunnel || q.TunnelName != "" && of.name == q.TunnelName
+		if mine && q.wantsSession(rec, sessions[key]) {
 			rec.data = bytes.Clone(rec.data)
-			kept = append(kept, rec)
+			kept = append(kept, candidate{rec, of})
 		}
 	})
-	found := make([]Record, len(kept))
-	for i := range kept {
-		found[i] = kept[i].render()
+	var found []Record
+	for _, c := range kept {
+		if q.TunnelName == "" || c.life.name == q.TunnelName || c.life == lives[q.Tunnel] {
+			found = append(found, c.render())
+		}
 	}
 	return found
 }
 
-// wants reports whether a record is one of the query's. The names are those
-// that its tunnel and session were born with.
-func (q *Query) wants(rec record, tunnel, session string) bool {
-	byID := q.Tunnel != 0 && rec.tunnel == q.Tunnel
-	byName := q.TunnelName != "" && tunnel == q.TunnelName
-	if !byID && !byName {
-		return false
-	}
+// wantsSession reports whether a record is of the session that is asked for, if
+// one is. The name is that which the record's session was born with.
+func (q *Query) wantsSession(rec record, name string) bool {
 	switch {
 	case q.Session == 0 && q.SessionName == "":
 		return true
 	case q.Session != 0 && rec.session == q.Session:
 		return true
 	}
-	return q.SessionName != "" && session == q.SessionName
+	return q.SessionName != "" && name == q.SessionName
 }
