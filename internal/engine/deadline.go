@@ -93,3 +93,17 @@ func (d *deadlines) Pop() any {
 	e.m.slot().place = 0
 	return e
 }
+
+// earliest returns the first of times that is not zero, or zero.
+func earliest(times ...time.Time) time.Time {
+	var first time.Time
+	for _, t := range times {
+		if !t.IsZero() && (first.IsZero() || t.Before(first)) {
+			first = t
+		}
+	}
+	return first
+}
+
+// due reports whether at is set and has come.
+func due(at, now time.Time) bool { return !at.IsZero() && !now.Before(at) }

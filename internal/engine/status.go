@@ -144,6 +144,17 @@ func results(end *l2tp.End) (local, peer *api.Result) {
 	return r, nil
 }
 
+// whose says on whose account a tunnel or call ended.
+func whose(end l2tp.End) string {
+	switch {
+	case end.Lost:
+		return "lost"
+	case end.ByPeer:
+		return "peer"
+	}
+	return "local"
+}
+
 // status describes a call, whether an attempt runs or not.
 func (c *call) status(now time.Time) *api.Session {
 	return sessionSubject{c, c.session}.status(now)

@@ -489,28 +489,3 @@ func (t *tunnel) forget() {
 func (t *tunnel) isGone() bool {
 	return t.end != nil && len(t.sessions) == 0 && !t.jobs.pending() && t.core.Drained()
 }
-
-// whose says on whose account a tunnel or call ended.
-func whose(end l2tp.End) string {
-	switch {
-	case end.Lost:
-		return "lost"
-	case end.ByPeer:
-		return "peer"
-	}
-	return "local"
-}
-
-// earliest returns the first of times that is not zero, or zero.
-func earliest(times ...time.Time) time.Time {
-	var first time.Time
-	for _, t := range times {
-		if !t.IsZero() && (first.IsZero() || t.Before(first)) {
-			first = t
-		}
-	}
-	return first
-}
-
-// due reports whether at is set and has come.
-func due(at, now time.Time) bool { return !at.IsZero() && !now.Before(at) }
