@@ -25,6 +25,7 @@ func TestScripts(t *testing.T) {
 }
 
 func serve(env *testscript.Env) error {
+	env.Setenv("HOME", env.WorkDir)
 	socket := filepath.Join(env.WorkDir, "sock")
 	env.Setenv("SOCK", socket)
 	l, err := management.Listen(socket)

@@ -5,23 +5,39 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-
-	"connectrpc.com/connect"
+	"strings"
 
 	"culvert/api"
 	"culvert/api/apiconnect"
 	"culvert/internal/schema"
 )
 
-// A Shell runs commands against a daemon.
+// A Shell runs commands against a daemon. It is used by one goroutine.
 type Shell struct {
-	Socket string
-	Output string // table, json or yaml
-	Quiet  bool   // do not confirm what was done
+	Server Server
+	Output string // one of Outputs
+	Quiet  bool   // do not say what was done
+	Yes    bool   // ask nothing
 	Stdout io.Writer
+	Stderr io.Writer
+	// Terminal is where the user sits, or nil.
+	Terminal *Terminal
+	// Import is what config import does, for ImportFormats.
+	Import        Import
+	ImportFormats []string
 
-	client apiconnect.ManagementClient
+	client      apiconnect.ManagementClient
+	usual       Server // as it was started for
+	other       bool   // server modify has switched to another
+	configuring bool   // configure terminal
+	leaving     bool   // exit
+	unpaged     bool   // terminal length 0
+	values      cache
+
+	// Of the command that runs:
+	out    io.Writer
+	format string
+	width  int // of the terminal that the output goes to, 0 if there is none
 }
 
 // Outputs are the forms of output.
@@ -45,154 +61,147 @@ func (s *Shell) Run(ctx context.Context, args []string) error {
 // RunAll carries out the commands in text, one after the other, up to the
 // first that fails.
 func (s *Shell) RunAll(ctx context.Context, text string) error {
+	return s.script(ctx, text, func(line int) string { return fmt.Sprintf("line %d", line) }, nil)
+}
+
+// script carries out commands. where names a line in messages; each, if it is
+// not nil, is told before each command how many there are.
+func (s *Shell) script(
+	ctx context.Context, text string, where func(int) string, each func(i, of int),
+) error {
 	commands, err := schema.Lex(text)
 	if err != nil {
-		return lineOf(err)
+		se, _ := errors.AsType[*schema.SyntaxError](err)
+		return &Error{ExitUsage, fmt.Errorf("%s: %w", where(se.Line), err)}
 	}
-	for _, words := range commands {
+	for i, words := range commands {
+		if each != nil {
+			each(i, len(commands))
+		}
 		if err := s.run(ctx, words); err != nil {
-			return fmt.Errorf("line %d: %w", words[0].Line, err)
+			return &Error{ExitCode(err), fmt.Errorf("%s: %w", where(words[0].Line), err)}
+		}
+		if s.leaving {
+			return nil
 		}
 	}
 	return nil
 }
 
-func lineOf(err error) error {
-	if se, ok := errors.AsType[*schema.SyntaxError](err); ok {
-		return fmt.Errorf("line %d: %w", se.Line, err)
-	}
-	return err
-}
-
+// run carries out one command, with what filters make of its output.
 func (s *Shell) run(ctx context.Context, words []schema.Word) error {
-	if len(words) == 0 {
-		return errors.New("expected a command; l2tpconfig help lists them")
-	}
-	if handled, err := s.builtin(ctx, words); handled {
-		return err
-	}
-	c, err := syntax.Parse(words)
+	words, filters, err := splitFilters(words)
 	if err != nil {
 		return err
 	}
-	if s.client == nil {
-		s.client = newClient(s.Socket)
+	if len(words) == 0 {
+		return usagef("expected a command; l2tpconfig help lists them")
+	}
+	finish := s.open(filters)
+	err = s.command(ctx, words)
+	return errors.Join(err, finish(err))
+}
+
+// open directs the output of a command through filters. What it returns ends
+// them.
+func (s *Shell) open(filters []filter) (finish func(error) error) {
+	out, format, width := s.out, s.format, s.width
+	if out == nil {
+		s.out, s.format = s.Stdout, s.Output
+		if s.Terminal != nil {
+			s.width = s.Terminal.Width()
+		}
+	}
+	chain := s.pipe(filters)
+	return func(err error) error {
+		s.out, s.format, s.width = out, format, width
+		return chain(err)
+	}
+}
+
+// command carries out one command. Its output goes to s.out.
+func (s *Shell) command(ctx context.Context, words []schema.Word) error {
+	if last := words[len(words)-1]; last.Name == "?" && !last.HasValue && !last.Quoted {
+		return s.help(words[:len(words)-1])
+	}
+	n, used, err := grammar().resolve(words)
+	if err != nil {
+		return err
+	}
+	rest := words[used:]
+	if n.verb != nil {
+		c, err := newCall(ctx, n.verb, rest)
+		if err != nil {
+			return err
+		}
+		return n.verb.run(s, c)
+	}
+	if n.operator {
+		return s.spoken(ctx, n, rest, words[0].Position)
+	}
+	return s.parseAndDo(ctx, n.kind, n.op, rest, words[0].Position)
+}
+
+// parseAndDo carries out an operation whose words were understood already.
+func (s *Shell) parseAndDo(
+	ctx context.Context, k *schema.Kind, op schema.Op, rest []schema.Word, at schema.Position,
+) error {
+	c, err := parse(k, op, rest, at)
+	if err != nil {
+		return err
 	}
 	return s.do(ctx, c)
 }
 
-// do sends a command and prints the answer.
-func (s *Shell) do(ctx context.Context, c schema.Command) error {
-	object := schema.Wrap(c.Object)
-	switch c.Op {
-	case schema.Create:
-		r, err := s.client.Create(ctx, connect.NewRequest(&api.CreateRequest{Object: object}))
-		if err != nil {
-			return explain(s.Socket, err)
-		}
-		return s.confirm("created", r.Msg.GetObject())
-	case schema.Modify, schema.Unset:
-		r, err := s.client.Modify(ctx, connect.NewRequest(
-			&api.ModifyRequest{Object: object, Unset: c.Unset}))
-		if err != nil {
-			return explain(s.Socket, err)
-		}
-		return s.confirm("modified", r.Msg.GetObject())
-	case schema.Delete:
-		r, err := s.client.Delete(ctx, connect.NewRequest(
-			&api.DeleteRequest{Object: object, Reason: c.Reason}))
-		if err != nil {
-			return explain(s.Socket, err)
-		}
-		return s.confirm("deleted", r.Msg.GetObject())
-	case schema.Show:
-		r, err := s.client.Show(ctx, connect.NewRequest(&api.ShowRequest{Object: object}))
-		if err != nil {
-			return explain(s.Socket, err)
-		}
-		return s.show(schema.Unwrap(r.Msg.GetObject()), schema.Unwrap(r.Msg.GetEffective()))
+// parse reads what follows the words of an operation.
+func parse(k *schema.Kind, op schema.Op, rest []schema.Word, at schema.Position) (schema.Command, error) {
+	var words []schema.Word
+	for word := range strings.FieldsSeq(k.Words + " " + string(op)) {
+		words = append(words, schema.Word{Position: at, ValueAt: at, Name: word})
 	}
-	return s.list(ctx, c)
+	return syntax.Parse(append(words, rest...))
 }
 
-// list asks for page after page and prints each as it comes.
-func (s *Shell) list(ctx context.Context, c schema.Command) error {
-	out := newListing(s.Output, s.Stdout, c.Kind)
-	req := &api.ListRequest{Filter: schema.Wrap(c.Object), PageSize: pageSize}
-	for {
-		r, err := s.client.List(ctx, connect.NewRequest(req))
+// daemon returns the client of the daemon.
+func (s *Shell) daemon() (apiconnect.ManagementClient, error) {
+	if s.client == nil {
+		client, err := s.Server.client()
 		if err != nil {
-			return explain(s.Socket, err)
+			return nil, err
 		}
-		if err := out.page(r.Msg.GetObjects()); err != nil {
-			return err
-		}
-		req.PageToken = r.Msg.GetNextPageToken()
-		if req.PageToken == "" {
-			return out.end()
-		}
+		s.client = client
 	}
+	return s.client, nil
 }
 
-// confirm says what was done.
-func (s *Shell) confirm(done string, o *api.Object) error {
-	m := schema.Unwrap(o)
-	if s.Output != "table" {
-		return s.show(m, nil)
+// switchTo makes another daemon the one that commands are for.
+func (s *Shell) switchTo(server Server) error {
+	client, err := server.client()
+	if err != nil {
+		return err
 	}
+	if !s.other {
+		s.usual = s.Server
+	}
+	s.Server, s.client, s.other = server, client, server != s.usual
+	s.values.forget()
+	return nil
+}
+
+// say tells what was done, if anybody wants to know.
+func (s *Shell) say(format string, args ...any) error {
 	if s.Quiet {
 		return nil
 	}
-	_, err := fmt.Fprintln(s.Stdout, done, schema.Label(m))
+	_, err := fmt.Fprintf(s.out, format+"\n", args...)
 	return err
 }
 
-// builtin carries out the commands that are not about objects.
-func (s *Shell) builtin(ctx context.Context, words []schema.Word) (bool, error) {
-	first, last := words[0].Name, words[len(words)-1]
-	switch {
-	case first == "help" || first == "?":
-		return true, help(s.Stdout, words[1:])
-	case last.Name == "?" && !last.HasValue:
-		return true, help(s.Stdout, words[:len(words)-1])
-	case first == "config":
-		return true, s.config(ctx, words[1:])
+// confirm says what was done to an object.
+func (s *Shell) confirm(done string, o *api.Object) error {
+	m := schema.Unwrap(o)
+	if s.format != "table" {
+		return s.show(m, nil, nil)
 	}
-	return false, nil
-}
-
-// config carries out config save, which writes the configuration, secrets
-// included, to a file or to the output.
-func (s *Shell) config(ctx context.Context, words []schema.Word) error {
-	if len(words) == 0 || words[0].Name != "save" || words[0].HasValue {
-		return errors.New("config: expected config save [file=PATH]")
-	}
-	path := ""
-	for _, w := range words[1:] {
-		if w.Name != "file" || w.Value == "" {
-			return fmt.Errorf("config save: unknown word %q: expected file=PATH", w.Name)
-		}
-		path = w.Value
-	}
-	r, err := newClient(s.Socket).Save(ctx, connect.NewRequest(&api.SaveRequest{}))
-	if err != nil {
-		return explain(s.Socket, err)
-	}
-	if path == "" {
-		_, err = io.WriteString(s.Stdout, r.Msg.GetText())
-		return err
-	}
-	return writePrivate(path, r.Msg.GetText())
-}
-
-// writePrivate replaces a file at once, readable by its owner alone.
-func writePrivate(path, text string) error {
-	next := path + ".new"
-	if err := os.WriteFile(next, []byte(text), 0o600); err != nil {
-		return fmt.Errorf("saving the configuration: %w", err)
-	}
-	if err := os.Rename(next, path); err != nil {
-		return fmt.Errorf("saving the configuration: %w", err)
-	}
-	return nil
+	return s.say("%s %s", done, schema.Label(m))
 }

@@ -20,15 +20,15 @@ func TestExplain(t *testing.T) {
 		err  error
 		want string
 	}{
-		{syscall.EACCES, "permission denied: expected to be run by the user who runs culvertd"},
-		{fs.ErrPermission, "permission denied: expected to be run by the user who runs culvertd"},
+		{syscall.EACCES, "permission denied: expected to be root, the user who runs culvertd, or in the socket's group"},
+		{fs.ErrPermission, "permission denied: expected to be root, the user who runs culvertd, or in the socket's group"},
 		{syscall.ENOENT, "culvertd is not running there: expected it to be started, or --socket PATH"},
 		{syscall.ECONNREFUSED, "culvertd is not running there: expected it to be started, or --socket PATH"},
 		{syscall.EMFILE, "too many open files"},
 	}
 	for _, tt := range tests {
 		err := fmt.Errorf("wrapped: %w", &net.OpError{Op: "dial", Err: tt.err})
-		if got := explain("/s", err).Error(); got != "connecting to /s: "+tt.want {
+		if got := explain(Server{Socket: "/s"}, err).Error(); got != "connecting to /s: "+tt.want {
 			t.Errorf("%v: %s", tt.err, got)
 		}
 	}
@@ -42,12 +42,11 @@ func TestHostileNames(t *testing.T) {
 			TunnelId: proto.Uint32(1),
 			Status:   &api.TunnelStatus{PeerHostName: "a\x1b[2J\nb: \"c\u009b"},
 		}
-		s := &Shell{Output: output, Stdout: &b}
-		if err := s.show(m, nil); err != nil {
+		s := &Shell{format: output, out: &b}
+		if err := s.show(m, nil, nil); err != nil {
 			t.Fatal(err)
 		}
-		l := newListing(output, &b, schema.KindOf(m))
-		if err := l.page([]*api.Object{schema.Wrap(m)}); err != nil {
+		if err := s.listing(schema.KindOf(m)).page([]proto.Message{m}); err != nil {
 			t.Fatal(err)
 		}
 		if strings.ContainsAny(b.String(), "\x1b\u009b") {
