@@ -25,6 +25,13 @@ type (
 		Call                 Call
 	}
 
+	// CallTurnedDown says that the peer asked for a call that was refused at once,
+	// with a CDN of Result: there is no session, and nothing follows.
+	CallTurnedDown struct {
+		Kind   CallKind
+		Result Result
+	}
+
 	// CallAnswered says that the peer took a call that we placed: ICRP (Kind
 	// [LACIncoming]) or OCRP ([LNSOutgoing]) came. As LAC answer with
 	// [CallConnected] once data can be received, or with [CallRefused]. As LNS
@@ -75,6 +82,7 @@ type (
 func (Send) action()           {}
 func (Established) action()    {}
 func (IncomingCall) action()   {}
+func (CallTurnedDown) action() {}
 func (CallAnswered) action()   {}
 func (SessionUp) action()      {}
 func (SessionDown) action()    {}

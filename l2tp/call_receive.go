@@ -113,6 +113,7 @@ func (t *Tunnel) consider(now time.Time, kind CallKind, peer SessionID, r *Resul
 	if r != nil {
 		s.id = t.freeSessionID() // a CDN must name one
 		t.sendCDN(s, End{Result: *r})
+		t.emit(CallTurnedDown{kind, *r})
 		return
 	}
 	s.id, s.call = t.freeSessionID(), &c

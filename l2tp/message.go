@@ -45,6 +45,24 @@ func (mt MessageType) String() string {
 // Known reports whether the RFC has messages of this type.
 func (mt MessageType) Known() bool { return mt < numMessageTypes && messageNames[mt] != "" }
 
+// PeekType reads the type of a control datagram's message, and nothing else of it:
+// 0 if it is none of RFC 2661, false if the datagram has no message at all.
+func PeekType(b []byte) (MessageType, bool) {
+	h, avps, err := ParseHeader(b)
+	if err != nil || !h.Control || len(avps) == 0 {
+		return 0, false
+	}
+	const avpHeader = 6
+	if len(avps) < avpHeader+2 || binary.BigEndian.Uint32(avps[2:]) != 0 {
+		return 0, true // the first AVP is not that of vendor 0, attribute 0
+	}
+	mt := MessageType(binary.BigEndian.Uint16(avps[avpHeader:]))
+	if !mt.Known() {
+		mt = 0
+	}
+	return mt, true
+}
+
 // ofCall says whether messages of this type belong to a session, not to the tunnel.
 func (mt MessageType) ofCall() bool { return mt >= TypeOCRQ && mt <= TypeSLI }
 

@@ -28,6 +28,9 @@ type Stats struct {
 	Received MessageCounts // likewise
 }
 
+// Malformed is that number of Stats.
+func (t *Tunnel) Malformed() uint32 { return t.stats.Malformed }
+
 // ID is our identifier of the tunnel.
 func (t *Tunnel) ID() TunnelID { return t.id }
 

@@ -43,6 +43,9 @@ func (a Established) String() string { return "established " + a.Peer.String() }
 func (a IncomingCall) String() string {
 	return fmt.Sprintf("incoming call %d/%d %v %v", a.Session, a.PeerSession, a.Kind, a.Call)
 }
+func (a CallTurnedDown) String() string {
+	return fmt.Sprintf("call turned down %v %s", a.Kind, a.Result.CDNString())
+}
 func (a CallAnswered) String() string {
 	return fmt.Sprintf("call answered %d/%d %v %v", a.Session, a.PeerSession, a.Kind, a.Call)
 }

@@ -181,8 +181,7 @@ func (e *Engine) answerTo(d dataplane.Datagram) func(b []byte) {
 // incomingCall takes or refuses a call that the peer asks for.
 func (t *tunnel) incomingCall(now time.Time, a l2tp.IncomingCall) {
 	if refusal := t.refuses(a); refusal != nil {
-		t.shard.engine.count.sessionsRefused.Add(1)
-		t.log().Warn("session refused", "cause", refusal.Message)
+		t.callRefused(*refusal)
 		t.traceCall(a, "refused: "+refusal.Message)
 		t.shard.step(t, l2tp.CallRefused{Session: a.Session, Result: *refusal})
 		return
@@ -205,6 +204,12 @@ func (t *tunnel) incomingCall(now time.Time, a l2tp.IncomingCall) {
 			t.shard.step(t, l2tp.CallConnected{Session: s.id, Call: s.settings.asCall()})
 		}
 	})
+}
+
+// callRefused counts a call of the peer that we do not take.
+func (t *tunnel) callRefused(r l2tp.Result) {
+	t.shard.engine.count.sessionsRefused.Add(1)
+	t.log().Warn("session refused", "cause", r.CDNString())
 }
 
 // mayBe reports whether a role lets us be what a call makes us.

@@ -194,7 +194,7 @@ func (e *Engine) DeleteTunnel(
 func (e *Engine) ShowTunnel(ctx context.Context, key *api.Tunnel) (management.Shown, error) {
 	name, id := key.GetTunnelName(), key.GetTunnelId()
 	return onTunnel(ctx, e, name, id, func(found subject) (management.Shown, error) {
-		return management.Shown{Object: found.status(time.Now())}, nil
+		return found.explain(time.Now()), nil
 	})
 }
 

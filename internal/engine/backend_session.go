@@ -139,17 +139,17 @@ func (e *Engine) DeleteSession(
 // ShowSession describes a session, with its counters as the data plane has them.
 func (e *Engine) ShowSession(ctx context.Context, key *api.Session) (management.Shown, error) {
 	counted := make(chan dataplane.Counters, 1)
-	status, err := onSession(ctx, e, key, func(found sessionSubject) (*api.Session, error) {
+	shown, err := onSession(ctx, e, key, func(found sessionSubject) (management.Shown, error) {
 		found.countInto(counted)
-		return found.status(time.Now()), nil
+		return found.explain(time.Now()), nil
 	})
 	if err != nil {
 		return management.Shown{}, err
 	}
 	select {
 	case c := <-counted:
-		status.Status.Counters = countersStatus(c)
-		return management.Shown{Object: status}, nil
+		shown.Object.(*api.Session).Status.Counters = countersStatus(c)
+		return shown, nil
 	case <-ctx.Done():
 		return management.Shown{}, ctx.Err()
 	}

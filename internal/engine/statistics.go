@@ -32,24 +32,43 @@ type reset struct {
 	since time.Time
 }
 
-// messageTotals are the numbers of control connections that are gone.
+// messageTotals are the numbers of control messages: by their types, with what was
+// sent again, and those of control connections that are gone.
 type messageTotals struct {
-	sent, received                      [len(l2tp.MessageCounts{})]uint64
+	types                               [len(l2tp.MessageCounts{})]typeTotals // 0: of no known type
 	retransmits, duplicates, outOfOrder uint64
-	zlbSent, zlbReceived, malformed     uint64
+	zlbSent, zlbReceived                uint64
+}
+
+type typeTotals struct{ sent, received, bad uint64 }
+
+// countSent counts a control message that left.
+func (s *shard) countSent(b []byte) {
+	if mt, ok := l2tp.PeekType(b); ok {
+		s.past.types[mt].sent++
+	}
+}
+
+// countReceived counts a control message that came, and whether something was wrong
+// with it.
+func (s *shard) countReceived(b []byte, bad bool) {
+	mt, ok := l2tp.PeekType(b)
+	if !ok {
+		return
+	}
+	m := &s.past.types[mt]
+	m.received++
+	if bad {
+		m.bad++
+	}
 }
 
 func (m *messageTotals) add(s l2tp.Stats) {
-	for i := range m.sent {
-		m.sent[i] += uint64(s.Sent[i])
-		m.received[i] += uint64(s.Received[i])
-	}
 	m.retransmits += uint64(s.Retransmits)
 	m.duplicates += uint64(s.Duplicates)
 	m.outOfOrder += uint64(s.OutOfOrder)
 	m.zlbSent += uint64(s.ZLBSent)
 	m.zlbReceived += uint64(s.ZLBReceived)
-	m.malformed += uint64(s.Malformed)
 }
 
 // messages are the numbers of all control connections of the shard, those that are
@@ -145,16 +164,16 @@ func (e *Engine) statistics(ctx context.Context) (*api.Statistics, error) {
 }
 
 func (m *messageTotals) merge(o messageTotals) {
-	for i := range m.sent {
-		m.sent[i] += o.sent[i]
-		m.received[i] += o.received[i]
+	for i, t := range o.types {
+		m.types[i].sent += t.sent
+		m.types[i].received += t.received
+		m.types[i].bad += t.bad
 	}
 	m.retransmits += o.retransmits
 	m.duplicates += o.duplicates
 	m.outOfOrder += o.outOfOrder
 	m.zlbSent += o.zlbSent
 	m.zlbReceived += o.zlbReceived
-	m.malformed += o.malformed
 }
 
 func (m *messageTotals) describe(st *api.Statistics) {
@@ -162,13 +181,16 @@ func (m *messageTotals) describe(st *api.Statistics) {
 	st.RxDuplicates = m.duplicates
 	st.RxOutOfOrder = m.outOfOrder
 	st.TxZlb, st.RxZlb = m.zlbSent, m.zlbReceived
-	for i := range m.sent {
+	for i, n := range m.types {
 		if t := l2tp.MessageType(i); t.Known() {
-			st.Messages = append(st.Messages,
-				&api.MessageCount{Type: t.String(), Rx: m.received[i], Tx: m.sent[i]})
+			st.Messages = append(st.Messages, n.describe(t.String()))
 		}
 	}
-	st.Messages = append(st.Messages, &api.MessageCount{Type: "bad", RxBad: m.malformed})
+	st.Messages = append(st.Messages, m.types[0].describe("bad"))
+}
+
+func (t *typeTotals) describe(name string) *api.MessageCount {
+	return &api.MessageCount{Type: name, Tx: t.sent, Rx: t.received, RxBad: t.bad}
 }
 
 // ResetStatistics sets the counters of the system to zero, as they are shown.

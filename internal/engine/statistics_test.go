@@ -158,3 +158,32 @@ func TestRequestsOfAStoppedEngine(t *testing.T) {
 		}
 	})
 }
+
+// TestMessagesAreCounted: by their types, those sent again each time, and calls that
+// the core turns down by itself.
+func TestMessagesAreCounted(t *testing.T) {
+	text := lnsConfig + "tunnel profile modify profile_name=default max_sessions=1\n"
+	inBubble(t, text, "", func(w *dataplane.Wire, lns, lac *host) {
+		w.Cut(lnsAddr)
+		lac.declare(sessionsConfig(2))
+		pass(1500 * time.Millisecond)
+		w.Mend(lnsAddr)
+		pass(10 * time.Second)
+		for _, want := range []struct {
+			h    *host
+			name string
+			sent uint64
+		}{
+			{lac, "SCCRQ", 3}, {lac, "ICRQ", 2}, {lns, "SCCRP", 1}, {lns, "CDN", 1},
+		} {
+			for _, m := range want.h.statistics().Messages {
+				if m.Type == want.name && (m.Tx != want.sent || m.Rx != 0) {
+					t.Errorf("%s: sent %d, received %d; want %d, 0", m.Type, m.Tx, m.Rx, want.sent)
+				}
+			}
+		}
+		if n := lns.statistics().SessionsRefused; n != 1 {
+			t.Errorf("%d sessions were refused, want 1", n)
+		}
+	})
+}

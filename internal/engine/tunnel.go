@@ -135,8 +135,11 @@ func (t *tunnel) step(now time.Time, ev l2tp.Event) {
 	if t.finished {
 		return
 	}
-	before := t.watch(ev)
+	before, malformed := t.watch(ev), t.core.Malformed()
 	actions := t.core.Step(now, ev)
+	if m, ok := ev.(l2tp.MessageReceived); ok {
+		t.shard.countReceived(m.Data, t.core.Malformed() != malformed)
+	}
 	t.traceStep(before, ev, actions)
 	for _, a := range actions {
 		t.perform(now, a)
@@ -158,6 +161,8 @@ func (t *tunnel) perform(now time.Time, a l2tp.Action) {
 		t.established(now)
 	case l2tp.IncomingCall:
 		t.incomingCall(now, a)
+	case l2tp.CallTurnedDown:
+		t.callRefused(a.Result)
 	case l2tp.CallAnswered:
 		t.callAnswered(now, a)
 	case l2tp.SessionUp:
@@ -185,8 +190,10 @@ func (t *tunnel) send(b []byte) {
 			t.log().Debug("sending control message", "err", err)
 		}
 		t.captured(trace.Sent, t.path.Local(), t.peer, b)
+		t.shard.countSent(b)
 	case t.answer != nil:
 		t.answer(b)
+		t.shard.countSent(b)
 	case len(t.outbox) < maxOutbox:
 		t.outbox = append(t.outbox, b)
 	}
@@ -329,7 +336,7 @@ func (t *tunnel) reconfigure(settings *tunnelSettings) {
 // modifyPath changes the socket to what the tunnel wants now.
 func (t *tunnel) modifyPath() {
 	spec := t.spec()
-	t.shard.do(&t.jobs, job{
+	t.do("changing the tunnel's socket: "+textOfTunnel(spec), job{
 		run: func(ctx context.Context) error {
 			if t.path == nil {
 				return nil // it was never opened
