@@ -24,6 +24,7 @@ func (s *session) limitLife(now time.Time) {
 // timeUp ends a session that was not set up in time, or has been up for long enough.
 func (s *session) timeUp(now time.Time) {
 	s.endBy = time.Time{}
+	s.traceTimer("the time limit of the session's set-up or life is over")
 	switch s.phase {
 	case up:
 		s.hangUp(now, fmt.Sprintf("max_connect_time of %v is over", s.settings.PPP.MaxConnectTime))
@@ -37,6 +38,7 @@ func (s *session) timeUp(now time.Time) {
 // askIdle asks the data plane how long the session has been idle.
 func (s *session) askIdle() {
 	s.idleBy = time.Time{}
+	s.traceTimer("idle_timeout may be over")
 	if s.phase != up {
 		return
 	}

@@ -72,6 +72,7 @@ func (t *tunnel) newSession(now time.Time, id l2tp.SessionID, kind l2tp.CallKind
 	count.sessions.Add(1)
 	count.sessionsCreated.Add(1)
 	count.settingUp.Add(1)
+	t.traceCounts()
 	t.shard.deadlines.update(s)
 	return s
 }

@@ -42,6 +42,37 @@ func (s *session) subject() trace.Subject {
 // traceAs makes the flags of a configuration those that hold.
 func (e *Engine) traceAs(snapshot *config.Snapshot) {
 	e.trace.Configure(snapshot.System().Trace, snapshot.PPPTraceFlags())
+	e.traceSystem("configuration changed")
+}
+
+// traceSystem tells of the daemon itself.
+func (e *Engine) traceSystem(text string) {
+	e.trace.Tell(trace.Subject{Flags: e.trace.System()}, schema.TraceSystem, text)
+}
+
+// traceTimer tells that a time of the tunnel's is up.
+func (t *tunnel) traceTimer(text string) {
+	t.shard.engine.trace.Tell(t.subject(), schema.TraceSystem, text)
+}
+
+// traceTimer tells that a time of the session's is up.
+func (s *session) traceTimer(text string) {
+	s.engine().trace.Tell(s.subject(), schema.TraceSystem, text)
+}
+
+// traceCounts tells how much of the limits is used up.
+func (t *tunnel) traceCounts() {
+	subject := t.subject()
+	if subject.Flags&schema.TraceSystem == 0 {
+		return
+	}
+	e := t.shard.engine
+	sys := e.store.Snapshot().System()
+	e.trace.Event(subject, schema.TraceSystem, fmt.Sprintf(
+		"%d tunnels (max_tunnels %d), %d sessions (max_sessions %d), %d in set-up (at most %d); "+
+			"%d sessions of this tunnel (max_sessions %d)",
+		e.count.tunnels.Load(), sys.MaxTunnels, e.count.sessions.Load(), sys.MaxSessions,
+		e.count.settingUp.Load(), e.credit, len(t.sessions), t.settings.MaxSessions))
 }
 
 // stray shows a control message that is of no tunnel to those who capture.

@@ -88,7 +88,7 @@ func (s *session) traceAction(a ppp.Action) {
 // more than the peer.
 func (s *session) traceVerdict(c ppp.Credentials, v ppp.Verdict) {
 	r := s.engine().trace
-	if r == nil || v.Continue {
+	if r == nil || v.Continue || v.OK && s.phase == up { // as it was before
 		return
 	}
 	fate := "accepted"

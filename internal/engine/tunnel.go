@@ -77,6 +77,7 @@ func (t *tunnel) enlist() {
 	t.shard.engine.count.tunnels.Add(1)
 	t.shard.engine.count.tunnelsCreated.Add(1)
 	t.tellCreated()
+	t.traceCounts()
 }
 
 func (t *tunnel) slot() *slot { return &t.place }
@@ -112,9 +113,11 @@ func (t *tunnel) pathAt() time.Time {
 func (t *tunnel) tick(now time.Time) {
 	if due(t.closeBy, now) {
 		t.closeBy = time.Time{}
+		t.traceTimer("its sessions took too long to end")
 		t.shard.step(t, l2tp.Stop{Result: t.result})
 	}
 	if due(t.idleAt(), now) {
+		t.traceTimer("idle_timeout is over")
 		t.idleSince = time.Time{}
 		t.close(now, l2tp.Result{Code: l2tp.StopGeneral, Message: "idle"})
 	}
