@@ -29,6 +29,8 @@ var parameterRows = map[string]map[string][]row{
 	"tunnel":       tunnelRows,
 	"session":      sessionRows,
 	"ppp profile":  pppRows,
+	"user":         userRows,
+	"pool":         poolRows,
 }
 
 // unfinished are the objects of which not every parameter has its row yet.
