@@ -78,6 +78,13 @@ var pppLinkRows = map[string][]row{
 		name: "any in an asynchronous call", value: "any", session: " framing_type=async",
 		show: func(s *scene) { s.wantFrame(lacAddr, lcpRequest, "<accm 00000000>") },
 	}},
+	"trace_flags": {{value: "ppp_control", show: func(s *scene) {
+		s.lac.wantLog("LCP Configure-Request")
+		s.lac.wantLog("CHAP Response")
+		if strings.Contains(s.lns.logs.String(), "LCP Configure-Request") {
+			s.Error("the LNS traces what it was not told to")
+		}
+	}}},
 	"multilink": {{at: lnsAddr, value: "yes", show: func(s *scene) {
 		s.wantFrame(lnsAddr, lcpRequest, "", "<17", "mrru", "<19", "endpoint")
 		s.inject("\xff\x03\xc0\x21\x01\x63\x00\x08\x11\x04\x05\xdc") // a request with an MRRU
