@@ -632,7 +632,10 @@ type ShowResponse struct {
 	// For each parameter of effective by its name: where its value comes from.
 	// "given", "default", "tunnel profile office" and the like; with ", since
 	// changed" where the profile says something else today.
-	Origins       map[string]string `protobuf:"bytes,3,rep,name=origins,proto3" json:"origins,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Origins map[string]string `protobuf:"bytes,3,rep,name=origins,proto3" json:"origins,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Of a session: the parameters of its PPP link, and where they come from.
+	Link          *Object           `protobuf:"bytes,4,opt,name=link,proto3" json:"link,omitempty"`
+	LinkOrigins   map[string]string `protobuf:"bytes,5,rep,name=link_origins,json=linkOrigins,proto3" json:"link_origins,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -684,6 +687,20 @@ func (x *ShowResponse) GetEffective() *Object {
 func (x *ShowResponse) GetOrigins() map[string]string {
 	if x != nil {
 		return x.Origins
+	}
+	return nil
+}
+
+func (x *ShowResponse) GetLink() *Object {
+	if x != nil {
+		return x.Link
+	}
+	return nil
+}
+
+func (x *ShowResponse) GetLinkOrigins() map[string]string {
+	if x != nil {
+		return x.LinkOrigins
 	}
 	return nil
 }
@@ -2230,12 +2247,17 @@ const file_culvert_v1_management_proto_rawDesc = "" +
 	"\x0eDeleteResponse\x12*\n" +
 	"\x06object\x18\x01 \x01(\v2\x12.culvert.v1.ObjectR\x06object\"9\n" +
 	"\vShowRequest\x12*\n" +
-	"\x06object\x18\x01 \x01(\v2\x12.culvert.v1.ObjectR\x06object\"\xe9\x01\n" +
+	"\x06object\x18\x01 \x01(\v2\x12.culvert.v1.ObjectR\x06object\"\x9f\x03\n" +
 	"\fShowResponse\x12*\n" +
 	"\x06object\x18\x01 \x01(\v2\x12.culvert.v1.ObjectR\x06object\x120\n" +
 	"\teffective\x18\x02 \x01(\v2\x12.culvert.v1.ObjectR\teffective\x12?\n" +
-	"\aorigins\x18\x03 \x03(\v2%.culvert.v1.ShowResponse.OriginsEntryR\aorigins\x1a:\n" +
+	"\aorigins\x18\x03 \x03(\v2%.culvert.v1.ShowResponse.OriginsEntryR\aorigins\x12&\n" +
+	"\x04link\x18\x04 \x01(\v2\x12.culvert.v1.ObjectR\x04link\x12L\n" +
+	"\flink_origins\x18\x05 \x03(\v2).culvert.v1.ShowResponse.LinkOriginsEntryR\vlinkOrigins\x1a:\n" +
 	"\fOriginsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a>\n" +
+	"\x10LinkOriginsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"u\n" +
 	"\vListRequest\x12*\n" +
@@ -2373,7 +2395,7 @@ func file_culvert_v1_management_proto_rawDescGZIP() []byte {
 }
 
 var file_culvert_v1_management_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_culvert_v1_management_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
+var file_culvert_v1_management_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_culvert_v1_management_proto_goTypes = []any{
 	(ChangeAction)(0),               // 0: culvert.v1.ChangeAction
 	(*Object)(nil),                  // 1: culvert.v1.Object
@@ -2413,35 +2435,36 @@ var file_culvert_v1_management_proto_goTypes = []any{
 	(*GetRevisionRequest)(nil),      // 35: culvert.v1.GetRevisionRequest
 	(*GetRevisionResponse)(nil),     // 36: culvert.v1.GetRevisionResponse
 	nil,                             // 37: culvert.v1.ShowResponse.OriginsEntry
-	(*System)(nil),                  // 38: culvert.v1.System
-	(*PeerProfile)(nil),             // 39: culvert.v1.PeerProfile
-	(*TunnelProfile)(nil),           // 40: culvert.v1.TunnelProfile
-	(*SessionProfile)(nil),          // 41: culvert.v1.SessionProfile
-	(*PPPProfile)(nil),              // 42: culvert.v1.PPPProfile
-	(*Pool)(nil),                    // 43: culvert.v1.Pool
-	(*User)(nil),                    // 44: culvert.v1.User
-	(*Tunnel)(nil),                  // 45: culvert.v1.Tunnel
-	(*Session)(nil),                 // 46: culvert.v1.Session
-	(*Peer)(nil),                    // 47: culvert.v1.Peer
-	(*timestamppb.Timestamp)(nil),   // 48: google.protobuf.Timestamp
-	(*WatchRequest)(nil),            // 49: culvert.v1.WatchRequest
-	(*TraceRequest)(nil),            // 50: culvert.v1.TraceRequest
-	(*CaptureRequest)(nil),          // 51: culvert.v1.CaptureRequest
-	(*WatchResponse)(nil),           // 52: culvert.v1.WatchResponse
-	(*TraceResponse)(nil),           // 53: culvert.v1.TraceResponse
-	(*CaptureResponse)(nil),         // 54: culvert.v1.CaptureResponse
+	nil,                             // 38: culvert.v1.ShowResponse.LinkOriginsEntry
+	(*System)(nil),                  // 39: culvert.v1.System
+	(*PeerProfile)(nil),             // 40: culvert.v1.PeerProfile
+	(*TunnelProfile)(nil),           // 41: culvert.v1.TunnelProfile
+	(*SessionProfile)(nil),          // 42: culvert.v1.SessionProfile
+	(*PPPProfile)(nil),              // 43: culvert.v1.PPPProfile
+	(*Pool)(nil),                    // 44: culvert.v1.Pool
+	(*User)(nil),                    // 45: culvert.v1.User
+	(*Tunnel)(nil),                  // 46: culvert.v1.Tunnel
+	(*Session)(nil),                 // 47: culvert.v1.Session
+	(*Peer)(nil),                    // 48: culvert.v1.Peer
+	(*timestamppb.Timestamp)(nil),   // 49: google.protobuf.Timestamp
+	(*WatchRequest)(nil),            // 50: culvert.v1.WatchRequest
+	(*TraceRequest)(nil),            // 51: culvert.v1.TraceRequest
+	(*CaptureRequest)(nil),          // 52: culvert.v1.CaptureRequest
+	(*WatchResponse)(nil),           // 53: culvert.v1.WatchResponse
+	(*TraceResponse)(nil),           // 54: culvert.v1.TraceResponse
+	(*CaptureResponse)(nil),         // 55: culvert.v1.CaptureResponse
 }
 var file_culvert_v1_management_proto_depIdxs = []int32{
-	38, // 0: culvert.v1.Object.system:type_name -> culvert.v1.System
-	39, // 1: culvert.v1.Object.peer_profile:type_name -> culvert.v1.PeerProfile
-	40, // 2: culvert.v1.Object.tunnel_profile:type_name -> culvert.v1.TunnelProfile
-	41, // 3: culvert.v1.Object.session_profile:type_name -> culvert.v1.SessionProfile
-	42, // 4: culvert.v1.Object.ppp_profile:type_name -> culvert.v1.PPPProfile
-	43, // 5: culvert.v1.Object.pool:type_name -> culvert.v1.Pool
-	44, // 6: culvert.v1.Object.user:type_name -> culvert.v1.User
-	45, // 7: culvert.v1.Object.tunnel:type_name -> culvert.v1.Tunnel
-	46, // 8: culvert.v1.Object.session:type_name -> culvert.v1.Session
-	47, // 9: culvert.v1.Object.peer:type_name -> culvert.v1.Peer
+	39, // 0: culvert.v1.Object.system:type_name -> culvert.v1.System
+	40, // 1: culvert.v1.Object.peer_profile:type_name -> culvert.v1.PeerProfile
+	41, // 2: culvert.v1.Object.tunnel_profile:type_name -> culvert.v1.TunnelProfile
+	42, // 3: culvert.v1.Object.session_profile:type_name -> culvert.v1.SessionProfile
+	43, // 4: culvert.v1.Object.ppp_profile:type_name -> culvert.v1.PPPProfile
+	44, // 5: culvert.v1.Object.pool:type_name -> culvert.v1.Pool
+	45, // 6: culvert.v1.Object.user:type_name -> culvert.v1.User
+	46, // 7: culvert.v1.Object.tunnel:type_name -> culvert.v1.Tunnel
+	47, // 8: culvert.v1.Object.session:type_name -> culvert.v1.Session
+	48, // 9: culvert.v1.Object.peer:type_name -> culvert.v1.Peer
 	1,  // 10: culvert.v1.CreateRequest.object:type_name -> culvert.v1.Object
 	1,  // 11: culvert.v1.CreateResponse.object:type_name -> culvert.v1.Object
 	1,  // 12: culvert.v1.ModifyRequest.object:type_name -> culvert.v1.Object
@@ -2452,62 +2475,64 @@ var file_culvert_v1_management_proto_depIdxs = []int32{
 	1,  // 17: culvert.v1.ShowResponse.object:type_name -> culvert.v1.Object
 	1,  // 18: culvert.v1.ShowResponse.effective:type_name -> culvert.v1.Object
 	37, // 19: culvert.v1.ShowResponse.origins:type_name -> culvert.v1.ShowResponse.OriginsEntry
-	1,  // 20: culvert.v1.ListRequest.filter:type_name -> culvert.v1.Object
-	1,  // 21: culvert.v1.ListResponse.objects:type_name -> culvert.v1.Object
-	1,  // 22: culvert.v1.SetTraceRequest.object:type_name -> culvert.v1.Object
-	0,  // 23: culvert.v1.Change.action:type_name -> culvert.v1.ChangeAction
-	22, // 24: culvert.v1.Change.params:type_name -> culvert.v1.ParamChange
-	23, // 25: culvert.v1.CheckConfigRequest.source:type_name -> culvert.v1.Source
-	20, // 26: culvert.v1.CheckConfigResponse.faults:type_name -> culvert.v1.Fault
-	21, // 27: culvert.v1.CheckConfigResponse.changes:type_name -> culvert.v1.Change
-	23, // 28: culvert.v1.LoadConfigRequest.source:type_name -> culvert.v1.Source
-	20, // 29: culvert.v1.LoadConfigResponse.faults:type_name -> culvert.v1.Fault
-	21, // 30: culvert.v1.LoadConfigResponse.changes:type_name -> culvert.v1.Change
-	48, // 31: culvert.v1.Revision.time:type_name -> google.protobuf.Timestamp
-	48, // 32: culvert.v1.Revision.reverts_at:type_name -> google.protobuf.Timestamp
-	33, // 33: culvert.v1.ListRevisionsResponse.revisions:type_name -> culvert.v1.Revision
-	33, // 34: culvert.v1.GetRevisionResponse.revision:type_name -> culvert.v1.Revision
-	14, // 35: culvert.v1.Management.Version:input_type -> culvert.v1.VersionRequest
-	2,  // 36: culvert.v1.Management.Create:input_type -> culvert.v1.CreateRequest
-	4,  // 37: culvert.v1.Management.Modify:input_type -> culvert.v1.ModifyRequest
-	6,  // 38: culvert.v1.Management.Delete:input_type -> culvert.v1.DeleteRequest
-	8,  // 39: culvert.v1.Management.Show:input_type -> culvert.v1.ShowRequest
-	10, // 40: culvert.v1.Management.List:input_type -> culvert.v1.ListRequest
-	12, // 41: culvert.v1.Management.Save:input_type -> culvert.v1.SaveRequest
-	16, // 42: culvert.v1.Management.SetTrace:input_type -> culvert.v1.SetTraceRequest
-	18, // 43: culvert.v1.Management.ResetStatistics:input_type -> culvert.v1.ResetStatisticsRequest
-	24, // 44: culvert.v1.Management.CheckConfig:input_type -> culvert.v1.CheckConfigRequest
-	26, // 45: culvert.v1.Management.LoadConfig:input_type -> culvert.v1.LoadConfigRequest
-	28, // 46: culvert.v1.Management.ConfirmConfig:input_type -> culvert.v1.ConfirmConfigRequest
-	30, // 47: culvert.v1.Management.WriteConfig:input_type -> culvert.v1.WriteConfigRequest
-	32, // 48: culvert.v1.Management.ListRevisions:input_type -> culvert.v1.ListRevisionsRequest
-	35, // 49: culvert.v1.Management.GetRevision:input_type -> culvert.v1.GetRevisionRequest
-	49, // 50: culvert.v1.Management.Watch:input_type -> culvert.v1.WatchRequest
-	50, // 51: culvert.v1.Management.Trace:input_type -> culvert.v1.TraceRequest
-	51, // 52: culvert.v1.Management.Capture:input_type -> culvert.v1.CaptureRequest
-	15, // 53: culvert.v1.Management.Version:output_type -> culvert.v1.VersionResponse
-	3,  // 54: culvert.v1.Management.Create:output_type -> culvert.v1.CreateResponse
-	5,  // 55: culvert.v1.Management.Modify:output_type -> culvert.v1.ModifyResponse
-	7,  // 56: culvert.v1.Management.Delete:output_type -> culvert.v1.DeleteResponse
-	9,  // 57: culvert.v1.Management.Show:output_type -> culvert.v1.ShowResponse
-	11, // 58: culvert.v1.Management.List:output_type -> culvert.v1.ListResponse
-	13, // 59: culvert.v1.Management.Save:output_type -> culvert.v1.SaveResponse
-	17, // 60: culvert.v1.Management.SetTrace:output_type -> culvert.v1.SetTraceResponse
-	19, // 61: culvert.v1.Management.ResetStatistics:output_type -> culvert.v1.ResetStatisticsResponse
-	25, // 62: culvert.v1.Management.CheckConfig:output_type -> culvert.v1.CheckConfigResponse
-	27, // 63: culvert.v1.Management.LoadConfig:output_type -> culvert.v1.LoadConfigResponse
-	29, // 64: culvert.v1.Management.ConfirmConfig:output_type -> culvert.v1.ConfirmConfigResponse
-	31, // 65: culvert.v1.Management.WriteConfig:output_type -> culvert.v1.WriteConfigResponse
-	34, // 66: culvert.v1.Management.ListRevisions:output_type -> culvert.v1.ListRevisionsResponse
-	36, // 67: culvert.v1.Management.GetRevision:output_type -> culvert.v1.GetRevisionResponse
-	52, // 68: culvert.v1.Management.Watch:output_type -> culvert.v1.WatchResponse
-	53, // 69: culvert.v1.Management.Trace:output_type -> culvert.v1.TraceResponse
-	54, // 70: culvert.v1.Management.Capture:output_type -> culvert.v1.CaptureResponse
-	53, // [53:71] is the sub-list for method output_type
-	35, // [35:53] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	1,  // 20: culvert.v1.ShowResponse.link:type_name -> culvert.v1.Object
+	38, // 21: culvert.v1.ShowResponse.link_origins:type_name -> culvert.v1.ShowResponse.LinkOriginsEntry
+	1,  // 22: culvert.v1.ListRequest.filter:type_name -> culvert.v1.Object
+	1,  // 23: culvert.v1.ListResponse.objects:type_name -> culvert.v1.Object
+	1,  // 24: culvert.v1.SetTraceRequest.object:type_name -> culvert.v1.Object
+	0,  // 25: culvert.v1.Change.action:type_name -> culvert.v1.ChangeAction
+	22, // 26: culvert.v1.Change.params:type_name -> culvert.v1.ParamChange
+	23, // 27: culvert.v1.CheckConfigRequest.source:type_name -> culvert.v1.Source
+	20, // 28: culvert.v1.CheckConfigResponse.faults:type_name -> culvert.v1.Fault
+	21, // 29: culvert.v1.CheckConfigResponse.changes:type_name -> culvert.v1.Change
+	23, // 30: culvert.v1.LoadConfigRequest.source:type_name -> culvert.v1.Source
+	20, // 31: culvert.v1.LoadConfigResponse.faults:type_name -> culvert.v1.Fault
+	21, // 32: culvert.v1.LoadConfigResponse.changes:type_name -> culvert.v1.Change
+	49, // 33: culvert.v1.Revision.time:type_name -> google.protobuf.Timestamp
+	49, // 34: culvert.v1.Revision.reverts_at:type_name -> google.protobuf.Timestamp
+	33, // 35: culvert.v1.ListRevisionsResponse.revisions:type_name -> culvert.v1.Revision
+	33, // 36: culvert.v1.GetRevisionResponse.revision:type_name -> culvert.v1.Revision
+	14, // 37: culvert.v1.Management.Version:input_type -> culvert.v1.VersionRequest
+	2,  // 38: culvert.v1.Management.Create:input_type -> culvert.v1.CreateRequest
+	4,  // 39: culvert.v1.Management.Modify:input_type -> culvert.v1.ModifyRequest
+	6,  // 40: culvert.v1.Management.Delete:input_type -> culvert.v1.DeleteRequest
+	8,  // 41: culvert.v1.Management.Show:input_type -> culvert.v1.ShowRequest
+	10, // 42: culvert.v1.Management.List:input_type -> culvert.v1.ListRequest
+	12, // 43: culvert.v1.Management.Save:input_type -> culvert.v1.SaveRequest
+	16, // 44: culvert.v1.Management.SetTrace:input_type -> culvert.v1.SetTraceRequest
+	18, // 45: culvert.v1.Management.ResetStatistics:input_type -> culvert.v1.ResetStatisticsRequest
+	24, // 46: culvert.v1.Management.CheckConfig:input_type -> culvert.v1.CheckConfigRequest
+	26, // 47: culvert.v1.Management.LoadConfig:input_type -> culvert.v1.LoadConfigRequest
+	28, // 48: culvert.v1.Management.ConfirmConfig:input_type -> culvert.v1.ConfirmConfigRequest
+	30, // 49: culvert.v1.Management.WriteConfig:input_type -> culvert.v1.WriteConfigRequest
+	32, // 50: culvert.v1.Management.ListRevisions:input_type -> culvert.v1.ListRevisionsRequest
+	35, // 51: culvert.v1.Management.GetRevision:input_type -> culvert.v1.GetRevisionRequest
+	50, // 52: culvert.v1.Management.Watch:input_type -> culvert.v1.WatchRequest
+	51, // 53: culvert.v1.Management.Trace:input_type -> culvert.v1.TraceRequest
+	52, // 54: culvert.v1.Management.Capture:input_type -> culvert.v1.CaptureRequest
+	15, // 55: culvert.v1.Management.Version:output_type -> culvert.v1.VersionResponse
+	3,  // 56: culvert.v1.Management.Create:output_type -> culvert.v1.CreateResponse
+	5,  // 57: culvert.v1.Management.Modify:output_type -> culvert.v1.ModifyResponse
+	7,  // 58: culvert.v1.Management.Delete:output_type -> culvert.v1.DeleteResponse
+	9,  // 59: culvert.v1.Management.Show:output_type -> culvert.v1.ShowResponse
+	11, // 60: culvert.v1.Management.List:output_type -> culvert.v1.ListResponse
+	13, // 61: culvert.v1.Management.Save:output_type -> culvert.v1.SaveResponse
+	17, // 62: culvert.v1.Management.SetTrace:output_type -> culvert.v1.SetTraceResponse
+	19, // 63: culvert.v1.Management.ResetStatistics:output_type -> culvert.v1.ResetStatisticsResponse
+	25, // 64: culvert.v1.Management.CheckConfig:output_type -> culvert.v1.CheckConfigResponse
+	27, // 65: culvert.v1.Management.LoadConfig:output_type -> culvert.v1.LoadConfigResponse
+	29, // 66: culvert.v1.Management.ConfirmConfig:output_type -> culvert.v1.ConfirmConfigResponse
+	31, // 67: culvert.v1.Management.WriteConfig:output_type -> culvert.v1.WriteConfigResponse
+	34, // 68: culvert.v1.Management.ListRevisions:output_type -> culvert.v1.ListRevisionsResponse
+	36, // 69: culvert.v1.Management.GetRevision:output_type -> culvert.v1.GetRevisionResponse
+	53, // 70: culvert.v1.Management.Watch:output_type -> culvert.v1.WatchResponse
+	54, // 71: culvert.v1.Management.Trace:output_type -> culvert.v1.TraceResponse
+	55, // 72: culvert.v1.Management.Capture:output_type -> culvert.v1.CaptureResponse
+	55, // [55:73] is the sub-list for method output_type
+	37, // [37:55] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_culvert_v1_management_proto_init() }
@@ -2544,7 +2569,7 @@ func file_culvert_v1_management_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_culvert_v1_management_proto_rawDesc), len(file_culvert_v1_management_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   37,
+			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -22,7 +22,7 @@ func (s *Snapshot) SelectPeer(hostName string, from netip.AddrPort) Peer {
 	p := Peer{
 		ProfileName: name,
 		Matched:     matched,
-		Tunnel:      s.tunnelFor(nil, s.peerTunnelProfile(peer), peer, addr),
+		Tunnel:      s.tunnelFor(&api.Tunnel{}, s.peerTunnelProfile(peer), peer, addr),
 	}
 	if !s.comesFrom(name, from.Port()) {
 		p.Port = s.peerPort(name)
@@ -94,7 +94,7 @@ func (s *Snapshot) ResolveTunnel(t *api.Tunnel) (Tunnel, error) {
 	if err != nil {
 		return Tunnel{}, err
 	}
-	r := s.tunnelFor(t.GetParameters(), profile, peer, dest.Addr)
+	r := s.tunnelFor(t, profile, peer, dest.Addr)
 	r.Name = t.GetTunnelName()
 	r.ID = uint16(t.GetTunnelId())
 	r.ConfigID = uint16(t.GetConfigId())
@@ -121,48 +121,34 @@ func parseHost(text string) Host {
 	return Host{Name: text}
 }
 
-// tunnelFor resolves a tunnel's parameters: its own, those of its profile, of
-// the default profile, and the built-in ones. The peer's address, if it is
-// known, decides on the built-in MTU.
-func (s *Snapshot) tunnelFor(own *api.TunnelParameters, profileName string,
+// tunnelFor resolves a tunnel's parameters. The peer's address, if it is known,
+// decides on the built-in MTU.
+func (s *Snapshot) tunnelFor(asked *api.Tunnel, profileName string,
 	peer *api.PeerProfile, addr netip.Addr) Tunnel {
-	profile, _ := find[*api.TunnelProfile](s, profileName)
-	base, _ := find[*api.TunnelProfile](s, Default)
-	basePeer, _ := find[*api.PeerProfile](s, Default)
+	eff := &api.Tunnel{Parameters: &api.TunnelParameters{}}
+	inherit(eff, s.tunnelSources(asked, profileName, peer), nil)
+	t := s.tunnelOfEffective(eff, addr)
+	t.Parameters.ProfileName = profileName
+	t.PeerProfileName = peer.GetProfileName()
+	t.Role = s.Effective(peer).(*api.PeerProfile).GetLacLns()
+	return t
+}
 
-	eff := &api.TunnelProfile{Parameters: &api.TunnelParameters{}}
-	for _, p := range []*api.TunnelParameters{own, profile.GetParameters(), base.GetParameters()} {
-		if p != nil {
-			schema.Inherit(eff, &api.TunnelProfile{Parameters: p})
-		}
-	}
-	mtuSet, maxDelaySet := eff.GetParameters().Mtu != nil, eff.GetParameters().PersistMaxDelay != nil
-	portSet := eff.GetParameters().PeerUdpPort != nil
+// tunnelOfEffective makes a tunnel of what sources say, and of what follows from that.
+func (s *Snapshot) tunnelOfEffective(eff *api.Tunnel, addr netip.Addr) Tunnel {
+	mtuSet := eff.GetParameters().Mtu != nil
 	schema.SetDefaults(eff)
 	params := tunnelParameters(eff.GetParameters())
-	params.ProfileName = profileName
-	params.HostName = firstNonEmpty(params.HostName, s.system.HostName)
 	if !mtuSet && addr.Is6() {
 		params.MTU -= ipv6Overhead
 	}
-	peerEff := s.Effective(peer).(*api.PeerProfile)
-	if port := peerEff.GetPeerPort(); !portSet && port > 0 {
-		params.PeerUDPPort = uint16(port)
-	}
-	if pend := s.system.TunnelPersistPend; !maxDelaySet && pend > 0 {
-		params.PersistMaxDelay = pend
+	if pend := s.system.TunnelPersistPend; pend > 0 && params.PersistMaxDelay == pend {
 		params.PersistDelay = min(params.PersistDelay, pend)
 	}
 	return Tunnel{
-		PeerProfileName: peer.GetProfileName(),
-		Role:            peerEff.GetLacLns(),
-		Parameters:      params,
-		SessionProfileName: firstNonEmpty(own.GetSessionProfileName(),
-			profile.GetParameters().GetSessionProfileName(), peer.GetSessionProfileName(),
-			base.GetParameters().GetSessionProfileName(), basePeer.GetSessionProfileName(), Default),
-		PPPProfileName: firstNonEmpty(own.GetPppProfileName(),
-			profile.GetParameters().GetPppProfileName(), peer.GetPppProfileName(),
-			base.GetParameters().GetPppProfileName(), basePeer.GetPppProfileName(), Default),
+		Parameters:         params,
+		SessionProfileName: firstNonEmpty(eff.GetParameters().GetSessionProfileName(), Default),
+		PPPProfileName:     firstNonEmpty(eff.GetParameters().GetPppProfileName(), Default),
 	}
 }
 
@@ -209,46 +195,34 @@ func (s *Snapshot) IncomingSession(t Tunnel, kind api.SessionType, own *api.Sess
 // sessionFor resolves the parameters of a session and its PPP link. A profile
 // that was deleted since the tunnel began counts as empty.
 func (s *Snapshot) sessionFor(t Tunnel, r Session, m *api.Session) Session {
-	own := m.GetParameters()
 	name := firstNonEmpty(m.GetProfileName(), t.SessionProfileName, Default)
-	profile, _ := find[*api.SessionProfile](s, name)
-	base, _ := find[*api.SessionProfile](s, Default)
-	eff := &api.SessionProfile{Parameters: &api.SessionParameters{}}
-	for _, p := range []*api.SessionParameters{own, profile.GetParameters(), base.GetParameters()} {
-		if p != nil {
-			schema.Inherit(eff, &api.SessionProfile{Parameters: p})
-		}
-	}
-	if eff.GetParameters().InterfaceName == nil && t.Parameters.InterfaceName != "" {
-		eff.Parameters.InterfaceName = new(t.Parameters.InterfaceName)
-	}
-	if eff.GetParameters().UsePppProxy == nil {
-		eff.Parameters.UsePppProxy = new(t.Parameters.AllowPPPProxy)
-	}
+	eff := &api.Session{Parameters: &api.SessionParameters{}}
+	inherit(eff, s.sessionSources(m, name, t), nil)
 	schema.SetDefaults(eff)
 	r.Parameters = sessionParameters(eff.GetParameters())
 	r.Parameters.ProfileName = name
-	ppp := firstNonEmpty(own.GetPppProfileName(), profile.GetParameters().GetPppProfileName())
-	if ppp == "" && (t.PPPProfileName == "" || t.PPPProfileName == Default) {
-		ppp = base.GetParameters().GetPppProfileName()
-	}
-	r.PPP = s.pppFor(firstNonEmpty(ppp, t.PPPProfileName, Default), r.Type, t.Parameters.MTU)
+	ppp := firstNonEmpty(eff.GetParameters().GetPppProfileName(), Default)
+	r.PPP = s.pppFor(ppp, r.Type, t.Parameters.MTU)
 	return r
 }
 
 // pppFor resolves a PPP profile for a call of the kind over a tunnel.
 func (s *Snapshot) pppFor(name string, kind api.SessionType, mtu int) PPPParameters {
-	profile, ok := find[*api.PPPProfile](s, name)
-	if !ok {
-		profile = &api.PPPProfile{ProfileName: &name}
-	}
-	eff := s.Effective(profile).(*api.PPPProfile)
-	r := pppParameters(eff)
+	eff := &api.PPPProfile{}
+	inherit(eff, s.pppSources(name), nil)
+	r := pppOfEffective(eff, kind, mtu)
 	r.ProfileName = name
-	r.LocalName = firstNonEmpty(r.LocalName, s.system.HostName)
+	return r
+}
+
+// pppOfEffective makes the parameters of a link of what sources say, and of what
+// follows from that.
+func pppOfEffective(eff *api.PPPProfile, kind api.SessionType, mtu int) PPPParameters {
+	asyncMapSet := eff.Asyncmap != nil
+	schema.SetDefaults(eff)
+	r := pppParameters(eff)
 	r.AuthPeer = authPeer(eff, kind)
-	base, _ := find[*api.PPPProfile](s, Default)
-	r.AsyncMapSet = profile.Asyncmap != nil || base != nil && base.Asyncmap != nil
+	r.AsyncMapSet = asyncMapSet
 	if mtu > 0 {
 		r.MRU = min(r.MRU, mtu)
 	}

@@ -75,6 +75,9 @@ type Shown struct {
 	// says for each of its parameters where the value comes from.
 	Effective proto.Message
 	Origins   map[string]string
+	// Of a session: the parameters of its PPP link, in the same way.
+	Link        *api.PPPProfile
+	LinkOrigins map[string]string
 }
 
 // A Page is which part of a listing is wanted.

@@ -231,6 +231,9 @@ func shown(all Shown, err error) (*api.ShowResponse, error) {
 	if all.Effective != nil {
 		r.Effective = masked(all.Effective)
 	}
+	if all.Link != nil {
+		r.Link, r.LinkOrigins = masked(all.Link), all.LinkOrigins
+	}
 	return r, nil
 }
 
