@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
+
 	"culvert/internal/schema"
 )
 
@@ -57,6 +59,19 @@ func withWarnings(cmds []schema.Command, warnings []*schema.SyntaxError) []schem
 // Format writes a configuration as commands that Parse reads, with the
 // secrets. Only what was set is written.
 func Format(s *Snapshot) []byte {
+	return format(s, func(m proto.Message) proto.Message { return m })
+}
+
+// FormatMasked is Format with asterisks for the secrets.
+func FormatMasked(s *Snapshot) []byte {
+	return format(s, func(m proto.Message) proto.Message {
+		m = proto.Clone(m)
+		schema.Mask(m)
+		return m
+	})
+}
+
+func format(s *Snapshot, shown func(proto.Message) proto.Message) []byte {
 	var b strings.Builder
 	for _, k := range schema.Kinds() {
 		objects := s.Objects(k)
@@ -69,7 +84,7 @@ func Format(s *Snapshot) []byte {
 			if op == schema.Modify && schema.IsEmpty(m) {
 				continue
 			}
-			b.WriteString(heading + schema.Format(op, m) + "\n")
+			b.WriteString(heading + schema.Format(op, shown(m)) + "\n")
 			heading = ""
 		}
 	}

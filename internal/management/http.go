@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime/debug"
 	"strings"
 
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	"culvert/api"
 	"culvert/api/apiconnect"
 )
 
@@ -21,12 +23,17 @@ const maxRequest = 32 << 20
 // handler answers what comes by the socket.
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle(apiconnect.NewManagementHandler(handler{s: s},
+	prefix, rpc := apiconnect.NewManagementHandler(handler{s: s},
 		connect.WithInterceptors(gate{s}),
+		connect.WithRecover(s.recovered),
 		connect.WithReadMaxBytes(maxRequest),
 		connect.WithCodec(jsonCodec{"json"}),
 		connect.WithCodec(jsonCodec{"json; charset=utf-8"}),
-	))
+	)
+	methods := api.File_culvert_v1_management_proto.Services().ByName("Management").Methods()
+	for i := range methods.Len() {
+		mux.Handle(prefix+string(methods.Get(i).Name()), rpc)
+	}
 	mux.HandleFunc("GET /metrics", s.serveMetrics)
 	mux.HandleFunc("GET /events", s.serveEvents)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
@@ -35,6 +42,13 @@ func (s *Server) handler() http.Handler {
 			apiconnect.ManagementName)))
 	})
 	return mux
+}
+
+// recovered answers a request that struck a fault of ours.
+func (s *Server) recovered(_ context.Context, spec connect.Spec, _ http.Header, cause any) error {
+	s.log().Error("INTERNAL FAULT, please report it", "request", spec.Procedure, "panic", cause,
+		"stack", string(debug.Stack()))
+	return connect.NewError(connect.CodeInternal, errors.New("internal fault, see the log"))
 }
 
 // remoteHandler answers what comes over TLS, by the certificate of the client.

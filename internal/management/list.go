@@ -29,6 +29,12 @@ func (s *Server) list(ctx context.Context, r *api.ListRequest) (*api.ListRespons
 		size = defaultPage
 	}
 	size = min(size, maxPage)
+	switch f := filter.(type) {
+	case *api.Peer:
+		return s.listPeers(ctx, f, size, r.GetPageToken())
+	case *api.User:
+		return s.listUsers(ctx, f, size, r.GetPageToken())
+	}
 	if schema.KindOf(filter).Live {
 		return s.listLive(ctx, filter, size, r.GetPageToken())
 	}
@@ -39,13 +45,9 @@ func (s *Server) list(ctx context.Context, r *api.ListRequest) (*api.ListRespons
 // passed: if objects go or come between pages some may be missed or repeated.
 func (s *Server) listStored(ctx context.Context, filter proto.Message, size int,
 	token string) (*api.ListResponse, error) {
-	start := 0
-	if token != "" {
-		n, err := strconv.ParseUint(token, 10, 31)
-		if err != nil {
-			return nil, errToken
-		}
-		start = int(n)
+	start, err := parseStart(token)
+	if err != nil {
+		return nil, err
 	}
 	snapshot := s.Store.Snapshot()
 	res := &api.ListResponse{}
@@ -62,6 +64,9 @@ func (s *Server) listStored(ctx context.Context, filter proto.Message, size int,
 		if err := s.addStatus(ctx, m); err != nil {
 			return nil, err
 		}
+		if !agreesInStatus(m, filter) {
+			continue
+		}
 		res.Objects = append(res.Objects, masked(m))
 	}
 	return res, nil
@@ -69,15 +74,16 @@ func (s *Server) listStored(ctx context.Context, filter proto.Message, size int,
 
 var errToken = Errorf(ErrInvalid, "list: expected the page token of a page before")
 
-// agrees reports whether m has every parameter that filter sets. Secrets are
-// not compared: a listing must not answer what they are.
-func agrees(m, filter proto.Message) bool {
-	for _, p := range schema.KindOf(m).Params {
-		if p.Has(filter) && (p.Secret || p.Text(m) != p.Text(filter)) {
-			return false
-		}
+// parseStart reads a token that is the number of objects passed.
+func parseStart(token string) (int, error) {
+	if token == "" {
+		return 0, nil
 	}
-	return true
+	n, err := strconv.ParseUint(token, 10, 31)
+	if err != nil {
+		return 0, errToken
+	}
+	return int(n), nil
 }
 
 // listLive pages through the backend's objects. The token is the ID of the
@@ -95,7 +101,11 @@ func (s *Server) listLive(ctx context.Context, filter proto.Message, size int,
 	}
 	res := &api.ListResponse{}
 	for _, m := range objects {
-		if agrees(m, filter) {
+		ok, err := s.agreesLive(ctx, m, filter)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
 			res.Objects = append(res.Objects, masked(m))
 		}
 	}

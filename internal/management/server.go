@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"sync"
 
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/proto"
@@ -36,6 +37,7 @@ type Server struct {
 	Log     *slog.Logger
 
 	warnings warnings
+	tracing  sync.Mutex // held while trace flags are changed
 }
 
 // Version says which daemon this is.
@@ -126,6 +128,9 @@ func (s *Server) modify(ctx context.Context, r *api.ModifyRequest) (*api.ModifyR
 		if err := s.Store.Apply(c); err != nil {
 			return nil, err
 		}
+		if system, ok := m.(*api.System); ok && system.GetResetStatistics() {
+			err = s.Backend.ResetStatistics(ctx)
+		}
 		made, _ = s.Store.Snapshot().Object(m)
 	}
 	if err != nil {
@@ -203,6 +208,9 @@ func (s *Server) show(ctx context.Context, r *api.ShowRequest) (*api.ShowRespons
 		return nil, err
 	}
 	switch m := c.Object.(type) {
+	case *api.Peer:
+		p, err := s.peer(ctx, m)
+		return shown(Shown{Object: p}, err)
 	case *api.Tunnel:
 		t, err := s.Backend.ShowTunnel(ctx, m)
 		return shown(t, err)
@@ -252,8 +260,12 @@ func (s *Server) addStatus(ctx context.Context, m proto.Message) (err error) {
 	return err
 }
 
-func (s *Server) save(context.Context, *api.SaveRequest) (*api.SaveResponse, error) {
-	return &api.SaveResponse{Text: string(config.Format(s.Store.Snapshot()))}, nil
+func (s *Server) save(_ context.Context, r *api.SaveRequest) (*api.SaveResponse, error) {
+	format := config.Format
+	if r.GetMaskSecrets() {
+		format = config.FormatMasked
+	}
+	return &api.SaveResponse{Text: string(format(s.Store.Snapshot()))}, nil
 }
 
 // masked wraps a copy of an object without its secrets.
