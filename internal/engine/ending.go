@@ -94,14 +94,3 @@ func (e *Engine) SetUpTimes() (upTo map[float64]uint64, count uint64, sum float6
 	count += h.counts[len(setUpBounds)].Load()
 	return upTo, count, time.Duration(h.sum.Load()).Seconds()
 }
-
-// whose says on whose account a tunnel or call ended.
-func whose(end l2tp.End) string {
-	switch {
-	case end.Lost:
-		return "lost"
-	case end.ByPeer:
-		return "peer"
-	}
-	return "local"
-}
