@@ -8,6 +8,7 @@ import (
 	"culvert/api"
 	"culvert/internal/config"
 	"culvert/internal/management"
+	"culvert/internal/schema"
 )
 
 // explain describes a tunnel with what it runs with, and where that comes from.
@@ -17,7 +18,7 @@ func (f subject) explain(now time.Time) management.Shown {
 		asked = proto.CloneOf(f.dialer.asked)
 	}
 	e := f.snapshot().ExplainTunnel(asked, f.resolved())
-	return management.Shown{Object: f.status(now), Effective: e.Effective, Origins: e.Origins}
+	return shown(f.status(now), e)
 }
 
 func (f subject) snapshot() *config.Snapshot { return f.shard().engine.store.Snapshot() }
@@ -45,5 +46,16 @@ func (f sessionSubject) explain(now time.Time) management.Shown {
 	}
 	in := f.in()
 	e := in.snapshot().ExplainSession(in.resolved(), asked, running)
-	return management.Shown{Object: f.status(now), Effective: e.Effective, Origins: e.Origins}
+	return shown(f.status(now), e)
+}
+
+// shown adds the explanation of an object to its status. Both have its keys.
+func shown(status proto.Message, e config.Explanation) management.Shown {
+	for _, p := range schema.KindOf(status).Params {
+		if p.Key {
+			p.Copy(e.Effective, status)
+		}
+	}
+	return management.Shown{Object: status, Effective: e.Effective, Origins: e.Origins,
+		Link: e.Link, LinkOrigins: e.LinkOrigins}
 }
