@@ -818,6 +818,11 @@ type SessionStatus struct {
 	ProfileName       string                 `protobuf:"bytes,24,opt,name=profile_name,json=profileName,proto3" json:"profile_name,omitempty"`
 	PppProfileName    string                 `protobuf:"bytes,25,opt,name=ppp_profile_name,json=pppProfileName,proto3" json:"ppp_profile_name,omitempty"`
 	Attempts          uint64                 `protobuf:"varint,26,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	FramingType       Framing                `protobuf:"varint,27,opt,name=framing_type,json=framingType,proto3,enum=culvert.v1.Framing" json:"framing_type,omitempty"`
+	BearerType        Bearer                 `protobuf:"varint,28,opt,name=bearer_type,json=bearerType,proto3,enum=culvert.v1.Bearer" json:"bearer_type,omitempty"`
+	MinimumBps        uint64                 `protobuf:"varint,29,opt,name=minimum_bps,json=minimumBps,proto3" json:"minimum_bps,omitempty"`
+	MaximumBps        uint64                 `protobuf:"varint,30,opt,name=maximum_bps,json=maximumBps,proto3" json:"maximum_bps,omitempty"`
+	PrivGroupId       string                 `protobuf:"bytes,31,opt,name=priv_group_id,json=privGroupId,proto3" json:"priv_group_id,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
@@ -1034,6 +1039,41 @@ func (x *SessionStatus) GetAttempts() uint64 {
 	return 0
 }
 
+func (x *SessionStatus) GetFramingType() Framing {
+	if x != nil {
+		return x.FramingType
+	}
+	return Framing_FRAMING_UNSPECIFIED
+}
+
+func (x *SessionStatus) GetBearerType() Bearer {
+	if x != nil {
+		return x.BearerType
+	}
+	return Bearer_BEARER_UNSPECIFIED
+}
+
+func (x *SessionStatus) GetMinimumBps() uint64 {
+	if x != nil {
+		return x.MinimumBps
+	}
+	return 0
+}
+
+func (x *SessionStatus) GetMaximumBps() uint64 {
+	if x != nil {
+		return x.MaximumBps
+	}
+	return 0
+}
+
+func (x *SessionStatus) GetPrivGroupId() string {
+	if x != nil {
+		return x.PrivGroupId
+	}
+	return ""
+}
+
 var File_culvert_v1_session_proto protoreflect.FileDescriptor
 
 const file_culvert_v1_session_proto_rawDesc = "" +
@@ -1217,7 +1257,7 @@ const file_culvert_v1_session_proto_rawDesc = "" +
 	"ipcp_state\x18\x0f \x01(\tB\x13\xca\xd7\x19\x0f\n" +
 	"\rState of IPCPR\tipcpState\x128\n" +
 	"\fipv6cp_state\x18\x10 \x01(\tB\x15\xca\xd7\x19\x11\n" +
-	"\x0fState of IPV6CPR\vipv6cpState\"\xe3\x0e\n" +
+	"\x0fState of IPV6CPR\vipv6cpState\"\xf6\x11\n" +
 	"\rSessionStatus\x12G\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x18.culvert.v1.SessionStateB\x17\xca\xd7\x19\x13\n" +
 	"\x11State of the callR\x05state\x12@\n" +
@@ -1276,7 +1316,20 @@ const file_culvert_v1_session_proto_rawDesc = "" +
 	"\x10ppp_profile_name\x18\x19 \x01(\tB\x1c\xca\xd7\x19\x18\n" +
 	"\x16The PPP profile in useR\x0epppProfileName\x12L\n" +
 	"\battempts\x18\x1a \x01(\x04B0\xca\xd7\x19,\n" +
-	"*Attempts to establish a persistent sessionR\battempts*\xf7\x02\n" +
+	"*Attempts to establish a persistent sessionR\battempts\x12V\n" +
+	"\fframing_type\x18\x1b \x01(\x0e2\x13.culvert.v1.FramingB\x1e\xca\xd7\x19\x1a\n" +
+	"\x18Framing Type of the callR\vframingType\x12R\n" +
+	"\vbearer_type\x18\x1c \x01(\x0e2\x12.culvert.v1.BearerB\x1d\xca\xd7\x19\x19\n" +
+	"\x17Bearer Type of the callR\n" +
+	"bearerType\x12M\n" +
+	"\vminimum_bps\x18\x1d \x01(\x04B,\xca\xd7\x19(\n" +
+	"\x1fMinimum BPS of an outgoing call\x12\x05bit/sR\n" +
+	"minimumBps\x12M\n" +
+	"\vmaximum_bps\x18\x1e \x01(\x04B,\xca\xd7\x19(\n" +
+	"\x1fMaximum BPS of an outgoing call\x12\x05bit/sR\n" +
+	"maximumBps\x12G\n" +
+	"\rpriv_group_id\x18\x1f \x01(\tB#\xca\xd7\x19\x1f\n" +
+	"\x1dPrivate Group ID from the LACR\vprivGroupId*\xf7\x02\n" +
 	"\vSessionType\x12\x1c\n" +
 	"\x18SESSION_TYPE_UNSPECIFIED\x10\x00\x12P\n" +
 	"\x11SESSION_TYPE_LAIC\x10\x01\x1a9\xca\xd7\x195\n" +
@@ -1370,11 +1423,13 @@ var file_culvert_v1_session_proto_depIdxs = []int32{
 	11, // 13: culvert.v1.SessionStatus.counters:type_name -> culvert.v1.Counters
 	12, // 14: culvert.v1.SessionStatus.local_result:type_name -> culvert.v1.Result
 	12, // 15: culvert.v1.SessionStatus.peer_result:type_name -> culvert.v1.Result
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	8,  // 16: culvert.v1.SessionStatus.framing_type:type_name -> culvert.v1.Framing
+	9,  // 17: culvert.v1.SessionStatus.bearer_type:type_name -> culvert.v1.Bearer
+	18, // [18:18] is the sub-list for method output_type
+	18, // [18:18] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_culvert_v1_session_proto_init() }

@@ -20,6 +20,9 @@ const (
 	FramingAsync Framing = 1 << 1
 )
 
+// FramingNone in a Config stands for no framing capability at all, for which zero does not.
+const FramingNone Framing = 1 << 31
+
 // Bearer is a set of bearer types (4.4.3 Bearer Capabilities, 4.4.4 Bearer Type).
 type Bearer uint32
 

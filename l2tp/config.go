@@ -37,7 +37,7 @@ type Config struct {
 	HostName            string
 	VendorName          string  // default "Culvert"
 	FirmwareRevision    uint16  // sent when not zero
-	FramingCapabilities Framing // default FramingAsync | FramingSync
+	FramingCapabilities Framing // default FramingAsync | FramingSync; FramingNone for none
 	BearerCapabilities  Bearer  // sent when not zero
 
 	// Authentication and hiding (5.1.1, 4.3).

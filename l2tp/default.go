@@ -24,6 +24,9 @@ func (c *Config) vendorName() string {
 }
 
 func (c *Config) framing() Framing {
+	if c.FramingCapabilities == FramingNone {
+		return 0
+	}
 	return cmp.Or(c.FramingCapabilities, FramingAsync|FramingSync)
 }
 

@@ -171,11 +171,18 @@ func (c *call) failed(now time.Time, cause string) {
 		c.forget()
 		return
 	}
-	if c.dialer.isUp() {
-		c.retry.schedule(now, p.PersistDelay, p.PersistMaxDelay)
-		c.log("session to be tried again", cause)
-		c.dialer.shard.deadlines.update(c)
+	if !c.dialer.isUp() {
+		return
 	}
+	sys := c.dialer.shard.engine.store.Snapshot().System()
+	if sys.NoSessionRetry {
+		c.log("session not to be tried again before its tunnel is", cause)
+		return
+	}
+	longest := or(sys.SessionPersistPend, p.PersistMaxDelay)
+	c.retry.schedule(now, min(p.PersistDelay, longest), longest)
+	c.log("session to be tried again", cause)
+	c.dialer.shard.deadlines.update(c)
 }
 
 // delete ends the session for good.

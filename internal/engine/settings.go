@@ -119,7 +119,7 @@ func (c *settingsCache) session(
 func l2tpConfig(p config.TunnelParameters, sys config.System) *l2tp.Config {
 	return &l2tp.Config{
 		HostName:                or(p.HostName, sys.HostName),
-		FramingCapabilities:     framing(p.FramingCaps),
+		FramingCapabilities:     or(framing(p.FramingCaps), l2tp.FramingNone),
 		BearerCapabilities:      bearer(p.BearerCaps),
 		Secret:                  l2tp.Secret(p.Secret),
 		ChallengePeer:           p.AuthMode == api.AuthMode_AUTH_MODE_CHALLENGE,

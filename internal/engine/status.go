@@ -224,6 +224,9 @@ func (s *session) describe(now time.Time, st *api.SessionStatus) {
 		st.SubAddress = c.SubAddress
 		st.TxConnectSpeed = uint64(c.TxConnectSpeed)
 		st.RxConnectSpeed = uint64(c.RxConnectSpeed)
+		st.FramingType, st.BearerType = framingStatus(c.FramingType), bearerStatus(c.BearerType)
+		st.MinimumBps, st.MaximumBps = uint64(c.MinimumBPS), uint64(c.MaximumBPS)
+		st.PrivGroupId = c.PrivateGroupID
 		if c.PhysicalChannelID != nil {
 			st.PhysicalChannelId = *c.PhysicalChannelID
 		}
