@@ -67,11 +67,11 @@ func (s *Snapshot) checkReferences(m proto.Message, lenient bool) (broken []*obj
 			continue
 		}
 		target := schema.KindNamed(p.RefersTo)
-		if _, ok := s.table(target).byName[p.Text(m)]; ok {
+		if s.table(target).get(p.Text(m)) != nil {
 			continue
 		}
 		msg := fmt.Sprintf("%s=%s: there is no such %s%s", p.Name, p.Text(m), p.RefersTo,
-			schema.DidYouMean(p.Text(m), s.table(target).order))
+			schema.DidYouMean(p.Text(m), s.table(target).names()))
 		broken = append(broken, &objectError{m, p.Name, msg})
 	}
 	return broken

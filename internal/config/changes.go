@@ -22,16 +22,16 @@ func Changes(old, now *Snapshot) []Change {
 			continue
 		}
 		was, is := old.table(k), now.table(k)
-		for _, n := range is.order {
+		for n, b := range is.all() {
 			// Objects are copied before they are changed: most are the same ones.
-			a, b := was.byName[n], is.byName[n]
+			a := was.get(n)
 			if a == nil || a != b && !proto.Equal(a, b) {
 				all = append(all, Change{Old: a, New: b})
 			}
 		}
-		for _, n := range was.order {
-			if is.byName[n] == nil {
-				all = append(all, Change{Old: was.byName[n]})
+		for n, a := range was.all() {
+			if is.get(n) == nil {
+				all = append(all, Change{Old: a})
 			}
 		}
 	}

@@ -30,23 +30,10 @@ func newEdit(s *Snapshot) *edit {
 func (e *edit) table(m proto.Message) *table {
 	k := schema.KindOf(m)
 	if !e.copied[k] {
-		t := e.tables[k]
-		e.tables[k] = &table{slices.Clone(t.order), maps.Clone(t.byName)}
+		e.tables[k] = e.tables[k].clone()
 		e.copied[k] = true
 	}
 	return e.tables[k]
-}
-
-func (t *table) put(name string, m proto.Message) {
-	if _, ok := t.byName[name]; !ok {
-		t.order = append(t.order, name)
-	}
-	t.byName[name] = m
-}
-
-func (t *table) remove(name string) {
-	delete(t.byName, name)
-	t.order = slices.DeleteFunc(t.order, func(n string) bool { return n == name })
 }
 
 // name is what an object is called in its table.
@@ -60,16 +47,16 @@ func (e *edit) apply(c schema.Command) error {
 			return Errorf(ErrExists, "%s exists already", schema.Label(c.Object))
 		}
 		return Errorf(ErrNotFound, "there is no %s%s", schema.Label(c.Object),
-			schema.DidYouMean(n, t.order))
+			schema.DidYouMean(n, t.names()))
 	}
 	switch c.Op {
 	case schema.Create:
 		n = e.create(t, c.Object)
 	case schema.Modify, schema.Unset:
-		m := proto.Clone(t.byName[n])
+		m := proto.Clone(t.get(n))
 		schema.Update(m, change(c), c.Unset)
 		schema.ClearActions(m)
-		if _, ok := t.byName[name(m)]; ok && name(m) != n {
+		if t.get(name(m)) != nil && name(m) != n {
 			return Errorf(ErrExists, "%s exists already", schema.Label(m))
 		}
 		n = e.replace(t, n, m)
@@ -119,15 +106,15 @@ func (e *edit) find(t *table, c schema.Command) (n string, ok bool) {
 		p.Clear(key)
 	}
 	n = name(key)
-	if _, ok := t.byName[n]; ok || c.Op == schema.Create {
+	if ok := t.get(n) != nil; ok || c.Op == schema.Create {
 		return n, ok
 	}
 	key = e.withTunnel(key)
 	if !hasID(key) {
 		return n, false
 	}
-	for _, other := range t.order {
-		if schema.Names(t.byName[other], key) {
+	for other, m := range t.all() {
+		if schema.Names(m, key) {
 			return other, true
 		}
 	}
@@ -140,7 +127,7 @@ func (e *edit) withTunnel(key proto.Message) proto.Message {
 	if !ok {
 		return key
 	}
-	for _, m := range e.tables[schema.KindOf(&api.Tunnel{})].byName {
+	for _, m := range e.tables[schema.KindOf(&api.Tunnel{})].all() {
 		if t := m.(*api.Tunnel); schema.Names(t, tunnelKey(s)) {
 			return &api.Session{TunnelName: t.TunnelName, TunnelId: t.TunnelId,
 				SessionName: s.SessionName, SessionId: s.SessionId}
@@ -165,15 +152,15 @@ func hasID(key proto.Message) bool {
 func (e *edit) replace(t *table, n string, m proto.Message) string {
 	next := name(m)
 	if next == n || next == "" || strings.HasPrefix(n, next+"/#") {
-		t.byName[n] = m
+		t.put(n, m)
 		return n
 	}
-	tunnel, _ := t.byName[n].(*api.Tunnel)
+	tunnel, _ := t.get(n).(*api.Tunnel)
 	t.rename(n, next, m)
 	if tunnel != nil && tunnel.TunnelName != nil {
 		sessions := e.table(&api.Session{})
-		for _, n := range slices.Clone(sessions.order) {
-			s := sessions.byName[n].(*api.Session)
+		for _, n := range sessions.names() {
+			s := sessions.get(n).(*api.Session)
 			if s.TunnelName != nil && s.GetTunnelName() == tunnel.GetTunnelName() {
 				s = proto.CloneOf(s)
 				s.TunnelName = m.(*api.Tunnel).TunnelName
@@ -184,15 +171,9 @@ func (e *edit) replace(t *table, n string, m proto.Message) string {
 	return next
 }
 
-func (t *table) rename(n, next string, m proto.Message) {
-	delete(t.byName, n)
-	t.order[slices.Index(t.order, n)] = next
-	t.byName[next] = m
-}
-
 // note keeps the warnings about a command that was carried out.
 func (e *edit) note(c schema.Command, n string) {
-	m := e.table(c.Object).byName[n]
+	m := e.table(c.Object).get(n)
 	for _, w := range c.Warnings {
 		param := ""
 		for name, at := range c.ParamAt {
@@ -216,7 +197,7 @@ func (e *edit) create(t *table, m proto.Message) string {
 		for {
 			e.serial++
 			n = name(m) + "/#" + strconv.Itoa(e.serial)
-			if _, taken := t.byName[n]; !taken {
+			if t.get(n) == nil {
 				break
 			}
 		}
@@ -234,7 +215,7 @@ func (e *edit) delete(c schema.Command, n string) error {
 	if user := e.referrer(c.Kind, n); user != nil {
 		return Errorf(ErrRefused, "%s is in use by %s", schema.Label(c.Object), schema.Label(user))
 	}
-	m := e.table(c.Object).byName[n]
+	m := e.table(c.Object).get(n)
 	e.forget(m)
 	e.table(m).remove(n)
 	return nil
@@ -247,7 +228,7 @@ func (e *edit) referrer(k *schema.Kind, n string) proto.Message {
 			if p.RefersTo != k.Words {
 				continue
 			}
-			for _, m := range e.tables[other].byName {
+			for _, m := range e.tables[other].all() {
 				if p.Text(m) == n {
 					return m
 				}
@@ -265,8 +246,8 @@ func (e *edit) forget(key proto.Message) {
 		return
 	}
 	sessions := e.table(&api.Session{})
-	for n, m := range maps.Clone(sessions.byName) {
-		if schema.Names(t, tunnelKey(m.(*api.Session))) {
+	for _, n := range sessions.names() {
+		if schema.Names(t, tunnelKey(sessions.get(n).(*api.Session))) {
 			sessions.remove(n)
 		}
 	}

@@ -27,13 +27,6 @@ type Snapshot struct {
 	notes    []note                                 // of how files were read
 }
 
-// A table has the objects of one kind: by name, and their names in the order
-// of creation.
-type table struct {
-	order  []string
-	byName map[string]proto.Message
-}
-
 type prefixLength struct {
 	is6  bool
 	bits int
@@ -45,17 +38,17 @@ func (s *Snapshot) table(k *schema.Kind) *table { return s.tables[k] }
 // key. The result must not be changed.
 func (s *Snapshot) Object(key proto.Message) (proto.Message, bool) {
 	k := schema.KindOf(key)
-	m, ok := s.table(k).byName[name(key)]
-	return m, ok
+	m := s.table(k).get(name(key))
+	return m, m != nil
 }
 
 // Objects returns all objects of a kind in the order of their creation. They
 // must not be changed.
 func (s *Snapshot) Objects(k *schema.Kind) []proto.Message {
 	t := s.table(k)
-	all := make([]proto.Message, 0, len(t.order))
-	for _, n := range t.order {
-		all = append(all, t.byName[n])
+	all := make([]proto.Message, 0, len(t.base.order)+len(t.late))
+	for _, m := range t.all() {
+		all = append(all, m)
 	}
 	return all
 }
@@ -65,7 +58,7 @@ func (s *Snapshot) Objects(k *schema.Kind) []proto.Message {
 func (s *Snapshot) Effective(m proto.Message) proto.Message {
 	k := schema.KindOf(m)
 	eff := proto.Clone(m)
-	if base, ok := s.table(k).byName[k.Builtin]; ok && k.Builtin != "" {
+	if base := s.table(k).get(k.Builtin); base != nil && k.Builtin != "" {
 		schema.Inherit(eff, base)
 	}
 	schema.SetDefaults(eff)
@@ -110,6 +103,6 @@ func objects[M proto.Message](s *Snapshot) []M {
 
 // find returns an object of M's kind, or M's zero value.
 func find[M proto.Message](s *Snapshot, name string) (m M, ok bool) {
-	m, ok = s.table(schema.KindOf(m)).byName[name].(M)
+	m, ok = s.table(schema.KindOf(m)).get(name).(M)
 	return m, ok
 }

@@ -27,7 +27,7 @@ type Store struct {
 func NewStore(hostName string) *Store {
 	tables := make(map[*schema.Kind]*table)
 	for _, k := range schema.Kinds() {
-		tables[k] = &table{byName: make(map[string]proto.Message)}
+		tables[k] = newTable()
 		if k.Singleton || k.Builtin != "" {
 			m := k.New()
 			if k.Builtin != "" {

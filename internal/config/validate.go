@@ -94,7 +94,7 @@ func taken(ids map[uint64]proto.Message, m proto.Message, id *uint32, of uint64,
 
 // tunnelHint is the nearest name of a tunnel for a session that names none.
 func (s *Snapshot) tunnelHint(m *api.Session) string {
-	return schema.DidYouMean(m.GetTunnelName(), s.table(schema.KindOf(&api.Tunnel{})).order)
+	return schema.DidYouMean(m.GetTunnelName(), s.table(schema.KindOf(&api.Tunnel{})).names())
 }
 
 // inObject names the object in an error that does not name it yet.

@@ -47,8 +47,8 @@ type note struct {
 func noted(notes []note, tables map[*schema.Kind]*table) []note {
 	var still []note
 	for _, n := range notes {
-		m, ok := tables[n.kind].byName[n.name]
-		if !ok {
+		m := tables[n.kind].get(n.name)
+		if m == nil {
 			continue
 		}
 		if p := n.kind.Param(n.param); p == nil || p.Text(m) == n.value {
