@@ -28,7 +28,7 @@ const sinceChanged = ", since changed"
 func (s *Snapshot) Explain(m proto.Message) Explanation {
 	k := schema.KindOf(m)
 	sources := []source{{given, m}}
-	if base, ok := s.table(k).byName[k.Builtin]; ok && k.Builtin != "" && name(m) != k.Builtin {
+	if base := s.table(k).get(k.Builtin); base != nil && k.Builtin != "" && name(m) != k.Builtin {
 		sources = append(sources, source{profileOrigin(k.Words, k.Builtin), base})
 	}
 	e := Explanation{Effective: proto.Clone(m), Origins: make(map[string]string)}
