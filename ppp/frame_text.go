@@ -81,15 +81,22 @@ func dataText(proto Protocol, p packet) string {
 			return " " + codeText(proto, code(p.data[0]))
 		}
 	}
-	if len(p.data) == 0 {
+	return octets(p.data)
+}
+
+// octets is how many there are, if any.
+func octets(b []byte) string {
+	if len(b) == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" %d bytes", len(p.data))
+	return fmt.Sprintf(" %d bytes", len(b))
 }
 
 func papText(p packet) string {
 	v, _, ok := cutCounted(p.data)
 	switch {
+	case p.code > papNak: // nobody knows what is in there
+		return octets(p.data)
 	case !ok:
 		return " malformed"
 	case p.code == papRequest:
@@ -99,8 +106,12 @@ func papText(p packet) string {
 }
 
 func chapText(p packet) string {
-	if p.code != chapChallenge && p.code != chapResponse {
+	switch p.code {
+	case chapSuccess, chapFailure:
 		return quoted(p.data)
+	case chapChallenge, chapResponse:
+	default: // MS-CHAP's new passwords, for one
+		return octets(p.data)
 	}
 	v, name, ok := cutCounted(p.data)
 	if !ok {

@@ -59,6 +59,8 @@ func (p packet) secret(proto Protocol) []byte {
 			return p.data
 		}
 		return p.data[2+len(name):]
+	case proto == ProtocolPAP && p.code > papNak:
+		return p.data
 	case proto == ProtocolCHAP && p.code == chapResponse:
 		v, _, ok := cutCounted(p.data)
 		if !ok {

@@ -68,7 +68,7 @@ func (r *record) render() Record {
 		out.Text = fmt.Sprintf("%s %s -> %s: %s", machineNames[m], m.state(r.data[0]),
 			m.state(r.data[1]), r.data[2:])
 	case kindBegin:
-		out.Text = string(r.data[1+r.data[0]:])
+		out.Text = string(r.data[1+len(r.begun()):])
 	default:
 		out.Text = string(r.data)
 	}
@@ -77,7 +77,7 @@ func (r *record) render() Record {
 }
 
 // begun is the name of a record of kindBegin.
-func (r *record) begun() string { return string(r.data[1 : 1+r.data[0]]) }
+func (r *record) begun() string { return string(r.data[1 : 1+int(r.data[0])]) }
 
 // tell puts a record into the log, whatever the log's level is.
 func (r *Recorder) tell(rec Record) {

@@ -65,7 +65,7 @@ const (
 	headerSize    = 16
 )
 
-func newRing(size int) *ring { return &ring{size: max(size/chunksPerRing, 1<<10)} }
+func newRing(size int) *ring { return &ring{size: max(size/chunksPerRing, 4<<10)} }
 
 // maxData is the longest data of a record: what is longer is cut off.
 func (r *ring) maxData() int { return min(r.size/4, 4096) - headerSize }
