@@ -22,9 +22,6 @@ type Shell struct {
 	Stderr io.Writer
 	// Terminal is where the user sits, or nil.
 	Terminal *Terminal
-	// Import is what config import does, for ImportFormats.
-	Import        Import
-	ImportFormats []string
 
 	client      apiconnect.ManagementClient
 	usual       Server // as it was started for

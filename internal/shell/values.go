@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"culvert/api"
+	"culvert/internal/importer"
 	"culvert/internal/schema"
 )
 
@@ -255,7 +256,7 @@ func revisions(s *Shell, _ *completion) []candidate {
 // importable are the formats to import, and then files.
 func importable(s *Shell, c *completion) []candidate {
 	if len(c.words) == 0 {
-		return words(s.ImportFormats...)(s, c)
+		return words(importer.Daemons()...)(s, c)
 	}
 	return files(s, c)
 }

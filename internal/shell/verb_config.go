@@ -48,7 +48,7 @@ func configVerbs() []*verb {
 		{words: "config rollback", run: (*Shell).configRollback, rest: "REVISION", values: revisions,
 			args: []arg{within, comment},
 			help: "Make a revision of the history the running configuration"},
-		{words: "config import", run: (*Shell).configImport, rest: "FORMAT FILE...",
+		{words: "config import", run: (*Shell).configImport, rest: "DAEMON FILE...",
 			values: importable, args: []arg{
 				{name: "file", help: "Save the commands there", expected: "a path", values: files},
 				{name: "merge", flag: true, help: "Carry the commands out at once, all or none"}},

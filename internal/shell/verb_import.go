@@ -3,44 +3,55 @@ package shell
 import (
 	"fmt"
 	"io"
+	"os"
 
 	"connectrpc.com/connect"
 
 	"culvert/api"
+	"culvert/internal/importer"
+	"culvert/internal/schema"
 )
-
-// An Import turns configurations of another program into ours. It returns the
-// commands, and what could not be carried over.
-type Import func(format string, files []string) (text string, report []string, err error)
 
 // configImport prints, saves or merges what an importer makes of files.
 func (s *Shell) configImport(c *call) error {
-	if s.Import == nil {
-		return usagef("config import: this l2tpconfig was built without importers")
-	}
 	if len(c.rest) < 2 {
-		return usagef("config import: expected %s and a file; a format is %s", c.verb.rest,
-			orList(s.ImportFormats))
+		return usagef("config import: expected %s; a daemon is %s", c.verb.rest,
+			orList(importer.Daemons()))
 	}
-	var paths []string
-	for _, w := range c.rest[1:] {
-		paths = append(paths, w.Name)
-	}
-	text, report, err := s.Import(c.rest[0].Name, paths)
+	files, err := importFiles(c.rest[1:])
 	if err != nil {
 		return err
 	}
-	for _, line := range report {
-		fmt.Fprintln(s.Stderr, printable(line))
+	r, err := importer.Import(c.rest[0].Name, files)
+	if err != nil {
+		return err
+	}
+	for _, n := range r.Notes {
+		fmt.Fprintln(s.Stderr, printable(n.String()))
+	}
+	if !s.Quiet {
+		fmt.Fprintf(s.Stderr, "%d statements were carried over, %d were not\n", r.Carried, r.Left)
 	}
 	switch {
 	case c.has("merge"):
-		return s.merge(c, text)
+		return s.merge(c, r.Text)
 	case c.has("file"):
-		return writePrivate(c.given["file"], text)
+		return writePrivate(c.given["file"], r.Text)
 	}
-	_, err = io.WriteString(s.out, text)
+	_, err = io.WriteString(s.out, r.Text)
 	return err
+}
+
+func importFiles(words []schema.Word) ([]importer.File, error) {
+	var files []importer.File
+	for _, w := range words {
+		text, err := os.ReadFile(w.Name)
+		if err != nil {
+			return nil, fmt.Errorf("reading what is to be imported: %w", err)
+		}
+		files = append(files, importer.File{Name: w.Name, Text: string(text)})
+	}
+	return files, nil
 }
 
 // merge adds commands to what runs, all of them or none.
