@@ -57,6 +57,7 @@ func (r *record) flag() schema.TraceFlags {
 type ring struct {
 	mu     sync.Mutex
 	chunks [][]byte // the oldest first
+	gone   int      // chunks that were emptied for new ones
 	size   int      // of a chunk
 }
 
@@ -96,34 +97,50 @@ func (r *ring) room(n int) *[]byte {
 		oldest := r.chunks[0][:0]
 		copy(r.chunks, r.chunks[1:])
 		r.chunks[len(r.chunks)-1] = oldest
+		r.gone++
 	}
 	return &r.chunks[len(r.chunks)-1]
 }
 
-// each calls f for every record, the oldest first. The data is the ring's: f
-// copies what it keeps.
+// each calls f for every record, the oldest first. The data is overwritten
+// afterwards: f copies what it keeps. Who adds records meanwhile waits for no more
+// than a chunk to be copied.
 func (r *ring) each(f func(rec record)) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, b := range r.chunks {
-		for len(b) > 0 {
-			n := headerSize + int(binary.LittleEndian.Uint16(b[14:]))
-			f(record{
-				time:    time.Unix(0, int64(binary.LittleEndian.Uint64(b))),
-				tunnel:  l2tp.TunnelID(binary.LittleEndian.Uint16(b[8:])),
-				session: l2tp.SessionID(binary.LittleEndian.Uint16(b[10:])),
-				kind:    kind(b[12]),
-				aux:     b[13],
-				data:    b[headerSize:n:n],
-			})
-			b = b[n:]
+	var b []byte
+	for n := 0; ; n++ {
+		var ok bool
+		if b, n, ok = r.chunk(b, n); !ok {
+			return
+		}
+		for rest := b; len(rest) > 0; {
+			var rec record
+			rec, rest = parseRecord(rest)
+			f(rec)
 		}
 	}
 }
 
-// bytes is how much memory the ring has taken.
-func (r *ring) bytes() int {
+// chunk copies the n-th chunk since the beginning into b, or the first after it
+// that is still there, and says which that is.
+func (r *ring) chunk(b []byte, n int) ([]byte, int, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return len(r.chunks) * r.size
+	n = max(n, r.gone)
+	if n-r.gone >= len(r.chunks) {
+		return b, n, false
+	}
+	return append(b[:0], r.chunks[n-r.gone]...), n, true
+}
+
+// parseRecord reads the first record of a chunk.
+func parseRecord(b []byte) (rec record, rest []byte) {
+	n := headerSize + int(binary.LittleEndian.Uint16(b[14:]))
+	return record{
+		time:    time.Unix(0, int64(binary.LittleEndian.Uint64(b))),
+		tunnel:  l2tp.TunnelID(binary.LittleEndian.Uint16(b[8:])),
+		session: l2tp.SessionID(binary.LittleEndian.Uint16(b[10:])),
+		kind:    kind(b[12]),
+		aux:     b[13],
+		data:    b[headerSize:n:n],
+	}, b[n:]
 }

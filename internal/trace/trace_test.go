@@ -31,7 +31,12 @@ func TestMemoryIsBounded(t *testing.T) {
 		r.Message(s, Sent, make([]byte, i%2000), true)
 	}
 	for _, ring := range r.rings {
-		took += ring.bytes()
+		took += len(ring.chunks) * ring.size
+		for _, chunk := range ring.chunks {
+			if cap(chunk) != ring.size {
+				t.Errorf("a chunk has %d bytes, want %d", cap(chunk), ring.size)
+			}
+		}
 	}
 	if took > DefaultSize {
 		t.Errorf("%d bytes are taken, want at most %d", took, DefaultSize)
@@ -307,4 +312,44 @@ func FuzzRecord(f *testing.F) {
 			t.Errorf("%d lines in the log, and more or fewer records:\n%s", n, log.String())
 		}
 	})
+}
+
+// TestFindWhileRecording: who looks and who records do not disturb each other.
+func TestFindWhileRecording(t *testing.T) {
+	r := one(64<<10, nil)
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+				r.Event(Subject{Tunnel: 5}, schema.TraceFSM, fmt.Sprintf("%08d", i))
+			}
+		}
+	}()
+	for range 200 {
+		last := ""
+		for _, f := range r.Find(Query{Tunnel: 5}) {
+			if f.Text <= last || len(f.Text) != 8 {
+				t.Fatalf("%q comes after %q", f.Text, last)
+			}
+			last = f.Text
+		}
+	}
+	close(stop)
+	<-done
+}
+
+func BenchmarkFind(b *testing.B) {
+	r := one(DefaultSize, nil)
+	for i := range 200_000 {
+		r.Event(Subject{Tunnel: l2tp.TunnelID(i % 1000)}, schema.TraceFSM, "something that happened here")
+	}
+	for b.Loop() {
+		if len(r.Find(Query{Tunnel: 5})) < 100 {
+			b.Fatal("nothing found")
+		}
+	}
 }
