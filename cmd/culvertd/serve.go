@@ -21,6 +21,7 @@ import (
 	"culvert/internal/event"
 	"culvert/internal/logging"
 	"culvert/internal/management"
+	"culvert/internal/metrics"
 	"culvert/internal/pool"
 	"culvert/internal/resolver"
 	"culvert/internal/service"
@@ -106,7 +107,8 @@ func (f *flags) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	return runUntilDone(ctx, log, e, func(ctx context.Context) error {
 		return management.Serve(ctx, socket, &management.Server{
 			Store: store, Backend: e, Version: version(), Events: events,
-			Trace: recorder, Config: configurator, Log: log})
+			Trace: recorder, Config: configurator, Log: log,
+			Metrics: metrics.NewHandler(e, store, events)})
 	}, l.lead, l.tell)
 }
 

@@ -81,6 +81,14 @@ func (s *shard) messages() messageTotals {
 	return all
 }
 
+// enlist counts the tunnel, which one that is refused is not, until it stops.
+func (t *tunnel) enlist() {
+	t.shard.engine.count.tunnels.Add(1)
+	t.shard.engine.count.tunnelsCreated.Add(1)
+	t.tellCreated()
+	t.traceCounts()
+}
+
 // countEnd counts a tunnel that has stopped.
 func (t *tunnel) countEnd(end l2tp.End) {
 	if t.refused {

@@ -72,14 +72,6 @@ func (s *shard) newTunnel(
 	return t
 }
 
-// enlist counts the tunnel, which one that is refused is not, until it stops.
-func (t *tunnel) enlist() {
-	t.shard.engine.count.tunnels.Add(1)
-	t.shard.engine.count.tunnelsCreated.Add(1)
-	t.tellCreated()
-	t.traceCounts()
-}
-
 func (t *tunnel) slot() *slot { return &t.place }
 
 // log logs with the tunnel's names.
