@@ -15,6 +15,7 @@ ping               iputils-ping
 tcpdump            tcpdump
 tshark             tshark
 git                git
+curl               curl
 '
 
 PATH=$PATH:/usr/sbin:/sbin
