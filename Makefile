@@ -16,7 +16,7 @@ VMTESTS := $(patsubst ./internal/dataplane,./internal/dataplane:^TestKernel,\
 NATIVEPACKAGES := $(wildcard ./internal/dataplane ./test/lab ./test/e2e)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build vmrun vmtests demo test test-unit test-native test-runner test-vm fuzz \
+.PHONY: help setup build deb install uninstall vmrun vmtests demo test test-unit test-native test-runner test-vm fuzz \
 	figures bench check vm clean
 
 help: ## list the targets
@@ -27,6 +27,21 @@ setup: ## install what is missing (root, Debian)
 
 build: ## build the programs into build/
 	go build -trimpath -o build/ $(wildcard ./cmd/*)
+
+VERSION ?= $(shell packaging/version.sh)
+DEBARCH := $(subst 386,i386,$(patsubst arm,armhf,$(shell go env GOARCH)))
+DEB      = build/culvert_$(VERSION)_$(DEBARCH).deb
+
+deb: ## build the Debian package into build/
+	go build -trimpath -ldflags '-s -w -X main.release=$(VERSION)' -o build/deb/ ./cmd/...
+	packaging/deb.sh build/deb '$(VERSION)' $(DEBARCH) '$(DEB)'
+	@echo $(DEB)
+
+install: build ## install into DESTDIR, for those without Debian (root)
+	packaging/install.sh build '$(DESTDIR)/'
+
+uninstall: ## remove what install has put there
+	packaging/install.sh -u build '$(DESTDIR)/'
 
 vmrun:
 	@go build -trimpath -o build/vmrun ./test/vm

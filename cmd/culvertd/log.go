@@ -20,8 +20,14 @@ func (f *flags) openLog(stderr io.Writer, level slog.Level) (*logging.Log, error
 	return log, nil
 }
 
-// version is the module's version, or the commit that it was built from.
+// release is what the makers of a package say, by the linker's -X.
+var release string
+
+// version is the release's, the module's, or the commit that it was built from.
 func version() string {
+	if release != "" {
+		return release
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"

@@ -1,0 +1,44 @@
+#!/bin/sh
+# Puts everything that is installed under a folder: the root of a package, or
+# of this machine.
+#
+# Usage: packaging/install.sh [-u] PROGRAMS DESTINATION     -u: remove it instead
+set -eu
+cd "$(dirname "$0")/.."
+
+remove=
+if [ "$1" = -u ]; then
+	remove=yes
+	shift
+fi
+programs=$1
+root=${2%/}
+
+# put MODE SOURCE TARGET: a page of the manual is compressed.
+put() {
+	case $3 in *.gz) source=$(mktemp) && gzip -9n <"$2" >"$source" ;; *) source=$2 ;; esac
+	if [ -n "$remove" ]; then
+		rm -f "$root$3"
+	else
+		install -D -m "$1" "$source" "$root$3"
+	fi
+	[ "$source" = "$2" ] || rm -f "$source"
+}
+
+put 755 "$programs/culvertd" /usr/sbin/culvertd
+put 755 "$programs/l2tpconfig" /usr/bin/l2tpconfig
+put 644 packaging/culvertd.service /usr/lib/systemd/system/culvertd.service
+put 644 packaging/sysusers.conf /usr/lib/sysusers.d/culvert.conf
+put 644 packaging/tmpfiles.conf /usr/lib/tmpfiles.d/culvert.conf
+put 644 packaging/udev.rules /usr/lib/udev/rules.d/60-culvert.rules
+put 644 packaging/polkit.rules /usr/share/polkit-1/rules.d/culvert.rules
+put 644 packaging/culvertd.conf /usr/share/culvert/culvertd.conf
+put 644 packaging/default /etc/default/culvertd
+put 644 packaging/logrotate /etc/logrotate.d/culvertd
+for page in packaging/man/*.[1-8]; do
+	[ -e "$page" ] || continue
+	put 644 "$page" "/usr/share/man/man${page##*.}/$(basename "$page").gz"
+done
+for example in examples/*.conf; do
+	put 644 "$example" "/usr/share/doc/culvert/examples/$(basename "$example")"
+done
