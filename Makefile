@@ -16,7 +16,7 @@ VMTESTS := $(patsubst ./internal/dataplane,./internal/dataplane:^TestKernel,\
 NATIVEPACKAGES := $(wildcard ./internal/dataplane ./test/lab ./test/e2e)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build deb install uninstall vmrun vmtests demo test test-unit test-native test-runner test-vm fuzz \
+.PHONY: help setup build deb install uninstall vmrun vmtests demo test test-unit test-native test-runner test-vm test-deb fuzz \
 	figures bench check vm clean
 
 help: ## list the targets
@@ -70,6 +70,15 @@ test-runner: setup vmrun ## tests of the VM runner itself
 test-vm: setup build vmrun vmtests ## tests in a virtual machine; KERNEL=6.12 for the newer one
 	CULVERT_TEST_KERNEL=1 build/vmrun -kernel $(KERNEL) -timeout 25m -- \
 		build/test/runtests -timeout 20m $(VMTESTS)
+
+test-deb: setup build vmrun ## the Debian package: lintian, and its life in a VM with systemd
+	go test -count=1 ./test/deb
+	@rm -rf build/test-deb
+	$(MAKE) --no-print-directory deb VERSION=0.0.1~test DEB=build/test-deb/old.deb
+	$(MAKE) --no-print-directory deb VERSION=0.0.2~test DEB=build/test-deb/new.deb
+	go test -c -o build/test-deb/ ./test/deb
+	CULVERT_TEST_PACKAGES=$(CURDIR)/build/test-deb build/vmrun -systemd -kernel $(KERNEL) \
+		-timeout 10m -- build/test-deb/deb.test -test.v -test.run '^TestPackage$$'
 
 figures: setup build vmrun vmtests ## what an idle session costs, and how fast sessions come up in the VM
 	@test/figures.sh
