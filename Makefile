@@ -74,8 +74,8 @@ test-vm: setup build vmrun vmtests ## tests in a virtual machine; KERNEL=6.12 fo
 test-deb: setup build vmrun ## the Debian package: lintian, and its life in a VM with systemd
 	go test -count=1 ./test/deb
 	@rm -rf build/test-deb
-	$(MAKE) --no-print-directory deb VERSION=0.0.1~test DEB=build/test-deb/old.deb
-	$(MAKE) --no-print-directory deb VERSION=0.0.2~test DEB=build/test-deb/new.deb
+	DEB_COMPRESSION=none $(MAKE) --no-print-directory deb VERSION=0.0.1~test DEB=build/test-deb/old.deb
+	DEB_COMPRESSION=none $(MAKE) --no-print-directory deb VERSION=0.0.2~test DEB=build/test-deb/new.deb
 	go test -c -o build/test-deb/ ./test/deb
 	CULVERT_TEST_PACKAGES=$(CURDIR)/build/test-deb build/vmrun -systemd -kernel $(KERNEL) \
 		-timeout 10m -- build/test-deb/deb.test -test.v -test.run '^TestPackage$$'

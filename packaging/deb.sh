@@ -4,7 +4,7 @@
 # Usage: packaging/deb.sh PROGRAMS VERSION ARCHITECTURE OUTPUT
 #
 # The same commit makes the same bytes: every time in the package is the
-# commit's, or SOURCE_DATE_EPOCH.
+# commit's, or SOURCE_DATE_EPOCH. DEB_COMPRESSION is that of dpkg-deb.
 set -eu
 programs=$(realpath "$1") version=$2 arch=$3 output=$(realpath -m "$4")
 cd "$(dirname "$0")/.."
@@ -22,6 +22,7 @@ printf 'culvert (%s) unstable; urgency=medium\n\n  * Built from its source.\n\n 
 	"$(sed -n 's/^Maintainer: //p' packaging/debian/control.in)" \
 	"$(date -uRd "@$SOURCE_DATE_EPOCH")" | gzip -9n >"$doc/changelog.gz"
 
+install -D -m 644 packaging/debian/lintian-overrides "$tree/usr/share/lintian/overrides/culvert"
 mkdir "$tree/DEBIAN"
 size=$(du -sk --apparent-size "$tree" | cut -f1)
 sed -e "s/@VERSION@/$version/" -e "s/@ARCH@/$arch/" -e "s/@SIZE@/$size/" \
@@ -31,4 +32,4 @@ sed -e "s/@VERSION@/$version/" -e "s/@ARCH@/$arch/" -e "s/@SIZE@/$size/" \
 install -m 755 packaging/debian/postinst packaging/debian/prerm packaging/debian/postrm "$tree/DEBIAN"
 find "$tree" -exec touch -hd "@$SOURCE_DATE_EPOCH" {} +
 mkdir -p "$(dirname "$output")"
-dpkg-deb --root-owner-group -Zxz --build "$tree" "$output" >/dev/null
+dpkg-deb --root-owner-group "-Z${DEB_COMPRESSION:-xz}" --build "$tree" "$output" >/dev/null

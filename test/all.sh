@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 
 failed=()
 start=$SECONDS
-for section in setup check test-unit test-native test-runner test-vm figures fuzz; do
+for section in setup check test-unit test-native test-runner test-vm test-deb figures fuzz; do
 	printf '\n######## make %s\n' "$section"
 	began=$SECONDS
 	if make --no-print-directory "$section"; then

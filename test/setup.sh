@@ -16,6 +16,10 @@ tcpdump            tcpdump
 tshark             tshark
 git                git
 curl               curl
+lintian            lintian
+mandoc             mandoc
+man                man-db
+systemd-analyze    systemd
 '
 
 PATH=$PATH:/usr/sbin:/sbin

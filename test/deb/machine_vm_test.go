@@ -23,6 +23,9 @@ const (
 	gatewayAddr = "10.20.0.1"
 )
 
+// countPPP counts the kernel's interfaces of sessions on the host.
+const countPPP = "ip -oneline link show | grep -c POINTOPOINT"
+
 // shortWatchdog is a drop-in, as an administrator would write it.
 const shortWatchdog = "[Service]\nWatchdogSec=10\n"
 
@@ -129,7 +132,7 @@ func (m *machine) waitActive(not string) {
 
 func (m *machine) install(file, version string) {
 	m.step("install")
-	m.run("dpkg --install " + file)
+	m.run("dpkg --force-unsafe-io --install " + file)
 	m.want("dpkg-query --show --showformat='${Status} ${Version}' culvert",
 		"install ok installed "+version)
 	m.want("systemctl is-active culvertd", "active")
@@ -168,7 +171,7 @@ func (m *machine) configure() {
 	}
 	m.want("stat --format '%U %G' /etc/culvert/culvertd.conf", "culvert culvert")
 	m.want("grep -c swordfish /etc/culvert/culvertd.conf", "1")
-	m.want("stat --format %A /etc/culvert/culvertd.conf", "-rw-r?-?----")
+	m.want("stat --format %A /etc/culvert/culvertd.conf", "-rw-[-r]-----")
 }
 
 // connect makes a client in a namespace of its own.
@@ -192,7 +195,7 @@ func (m *machine) startSession(name string) {
 		return m.client.NS.TryPing(m.Context(), gateway, 1)
 	})
 	m.client.NS.Ping(m.T, gateway, 5, "-s", "1200")
-	m.want("grep -c '  SESSION' /proc/net/pppol2tp", "1")
+	m.want(countPPP, "1")
 	m.want("l2tpconfig session list | grep -c alice", "[1-9]")
 }
 
@@ -217,7 +220,7 @@ func (m *machine) checkKill() {
 	m.run("systemctl kill --kill-who main --signal KILL culvertd")
 	m.waitActive(before)
 	m.want("l2tpconfig user list | grep -c -e alice -e bob", "2")
-	m.want("grep -c '  SESSION' /proc/net/pppol2tp", "0")
+	m.want(countPPP, "0")
 	m.client.Config("tunnel", "delete", "tunnel_name=first")
 }
 
@@ -235,7 +238,7 @@ func (m *machine) checkUpgrade(file string) {
 	m.step("upgrade")
 	m.run("sed -i 's/^CULVERTD_OPTIONS=.*/CULVERTD_OPTIONS=--trace=system/' /etc/default/culvertd")
 	before, config := m.pid(), m.run("cat /etc/culvert/culvertd.conf")
-	m.run("DEBIAN_FRONTEND=noninteractive dpkg --install " + file)
+	m.run("DEBIAN_FRONTEND=noninteractive dpkg --force-unsafe-io --install " + file)
 	m.waitActive(before)
 	m.want("l2tpconfig system show | grep -c 0.0.2~test", "1")
 	m.want("tr '\\0' ' ' </proc/$(systemctl show -P MainPID culvertd)/cmdline", ".*--trace=system")
@@ -243,7 +246,7 @@ func (m *machine) checkUpgrade(file string) {
 		m.Errorf("the configuration was\n%s\nand is\n%s", config, after)
 	}
 	m.run("systemctl stop culvertd")
-	m.run("DEBIAN_FRONTEND=noninteractive dpkg --install " + file)
+	m.run("/var/lib/dpkg/info/culvert.postinst configure 0.0.1~test")
 	m.want("systemctl is-active culvertd", "inactive") // as it was before
 	m.run("systemctl start culvertd")
 }
@@ -255,7 +258,7 @@ func (m *machine) checkRemoval() {
 	m.want("pgrep --count --uid culvert", "0")
 	m.want("grep -c swordfish /etc/culvert/culvertd.conf", "1")
 	m.want("test -e /usr/sbin/culvertd || echo gone", "gone")
-	m.want("grep -c '  SESSION' /proc/net/pppol2tp", "0")
+	m.want(countPPP, "0")
 }
 
 func (m *machine) checkPurge() {

@@ -1,0 +1,81 @@
+package deb
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"testing"
+
+	"culvert/test/lab"
+)
+
+// root is the module's folder.
+const root = "../.."
+
+// build makes the package, once more for each call, and returns its path.
+func build(t *testing.T, compression string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "culvert.deb")
+	cmd := exec.Command("make", "--no-print-directory", "deb", "DEB="+file)
+	cmd.Dir, cmd.Env = root, append(os.Environ(), "DEB_COMPRESSION="+compression)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("building the package: %v\n%s", err, out)
+	}
+	return file
+}
+
+// need skips the short tests' run, and where programs lack.
+func need(t *testing.T, programs ...string) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("builds packages")
+	}
+	for _, p := range programs {
+		lab.RequireProgram(t, p)
+	}
+}
+
+func TestLintian(t *testing.T) {
+	need(t, "dpkg-deb", "lintian")
+	cmd := exec.Command("lintian", "--fail-on", "error", "--allow-root", build(t, "xz"))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("lintian: %v\n%s", err, out)
+	}
+}
+
+// TestSamePackage: the same sources make the same bytes.
+func TestSamePackage(t *testing.T) {
+	need(t, "dpkg-deb")
+	var packages [2][]byte
+	for i := range packages {
+		b, err := os.ReadFile(build(t, "none"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		packages[i] = b
+	}
+	if !bytes.Equal(packages[0], packages[1]) {
+		t.Errorf("two packages of the same sources differ: %d and %d bytes",
+			len(packages[0]), len(packages[1]))
+	}
+}
+
+// maxExposure is what systemd-analyze may say of the unit, from 0 to 10.
+const maxExposure = 2.0
+
+func TestExposure(t *testing.T) {
+	need(t, "systemd-analyze")
+	cmd := exec.Command("systemd-analyze", "security", "--offline=true", "--no-pager",
+		filepath.Join(root, "packaging/culvertd.service"))
+	out, err := cmd.CombinedOutput()
+	m := regexp.MustCompile(`Overall exposure level for culvertd.service: ([0-9.]+)`).FindSubmatch(out)
+	if err != nil || m == nil {
+		t.Fatalf("systemd-analyze: %v\n%s", err, out)
+	}
+	if level, err := strconv.ParseFloat(string(m[1]), 64); err != nil || level > maxExposure {
+		t.Errorf("the unit's exposure is %s, want at most %v:\n%s", m[1], maxExposure, out)
+	}
+}
