@@ -107,3 +107,19 @@ func earliest(times ...time.Time) time.Time {
 
 // due reports whether at is set and has come.
 func due(at, now time.Time) bool { return !at.IsZero() && !now.Before(at) }
+
+// idleAt is when the tunnel is closed for having no session, or zero.
+func (t *tunnel) idleAt() time.Time {
+	if t.idleSince.IsZero() || t.settings.IdleTimeout == 0 {
+		return time.Time{}
+	}
+	return t.idleSince.Add(t.settings.IdleTimeout)
+}
+
+// pathAt is when the path is looked at, or zero.
+func (t *tunnel) pathAt() time.Time {
+	if t.pmtu == nil || t.end != nil {
+		return time.Time{}
+	}
+	return t.pmtu.at
+}

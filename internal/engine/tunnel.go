@@ -86,22 +86,6 @@ func (t *tunnel) deadline() time.Time {
 	return earliest(t.core.Deadline(), t.closeBy, t.idleAt(), t.pathAt())
 }
 
-// idleAt is when the tunnel is closed for having no session, or zero.
-func (t *tunnel) idleAt() time.Time {
-	if t.idleSince.IsZero() || t.settings.IdleTimeout == 0 {
-		return time.Time{}
-	}
-	return t.idleSince.Add(t.settings.IdleTimeout)
-}
-
-// pathAt is when the path is looked at, or zero.
-func (t *tunnel) pathAt() time.Time {
-	if t.pmtu == nil || t.end != nil {
-		return time.Time{}
-	}
-	return t.pmtu.at
-}
-
 func (t *tunnel) tick(now time.Time) {
 	if due(t.closeBy, now) {
 		t.closeBy = time.Time{}
