@@ -2,6 +2,7 @@ package commit
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -91,6 +92,9 @@ func (c *Configurator) Check(ctx context.Context, r *api.CheckConfigRequest) (
 		return &api.CheckConfigResponse{Faults: faults}, nil
 	}
 	p := newPlan(old, next)
+	if management.IdentityOf(ctx).Role == management.Reader && d.running == nil {
+		p = p.withoutSecrets()
+	}
 	if err := p.countDropped(ctx, c.backend); err != nil {
 		return nil, err
 	}
@@ -223,20 +227,27 @@ func (c *Configurator) Revisions(context.Context) (*api.ListRevisionsResponse, e
 // Revision returns the text of one; 0 is what runs.
 func (c *Configurator) Revision(_ context.Context, r *api.GetRevisionRequest) (
 	*api.GetRevisionResponse, error) {
-	rev := revision{time: time.Now()}
-	var err error
 	if r.GetNumber() == 0 {
-		rev.text = config.Format(c.store.Snapshot())
-	} else if rev, err = c.history.get(r.GetNumber()); err != nil {
+		format := config.Format
+		if r.GetMaskSecrets() {
+			format = config.FormatMasked
+		}
+		runs := revision{time: time.Now()}
+		return &api.GetRevisionResponse{Revision: runs.message(),
+			Text: string(format(c.store.Snapshot()))}, nil
+	}
+	found, err := c.history.get(r.GetNumber())
+	if err != nil {
 		return nil, err
 	}
-	text := string(rev.text)
 	if r.GetMaskSecrets() {
-		if text, err = maskSecrets(rev.text); err != nil {
-			return nil, err
+		s, faults := Read(c.store, fmt.Sprintf("revision %d", found.number), found.text)
+		if len(faults) > 0 {
+			return nil, fmt.Errorf("hiding secrets: %s", FaultText(faults[0]))
 		}
+		found.text = config.FormatMasked(s)
 	}
-	return &api.GetRevisionResponse{Revision: rev.message(), Text: text}, nil
+	return &api.GetRevisionResponse{Revision: found.message(), Text: string(found.text)}, nil
 }
 
 func (r *revision) message() *api.Revision {

@@ -291,6 +291,28 @@ func TestWarnsOfWhatProfilesDoNotReach(t *testing.T) {
 	}
 }
 
+// Who may only look cannot find out a secret by asking whether it would change.
+func TestCheckIsNoOracle(t *testing.T) {
+	s := newStage(t, base)
+	reader := management.WithIdentity(t.Context(), management.Identity{Role: management.Reader})
+	for _, guess := range []string{"swordfish", "other"} {
+		next := strings.NewReplacer("swordfish", guess, "192.0.2.2", "192.0.2.9").Replace(base)
+		res, err := s.Check(reader, &api.CheckConfigRequest{Source: fromText(next)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := "recreate tunnel two dest_ipaddr:192.0.2.2>192.0.2.9 drops 1\n"
+		if got := describe(res.Changes); got != want {
+			t.Errorf("secret=%s: %swant %s", guess, got, want)
+		}
+	}
+	wrong := strings.Replace(base, "wonderland", "x", 2)
+	if res, err := s.Check(reader, &api.CheckConfigRequest{Source: fromText(wrong)}); err != nil ||
+		len(res.Changes)+len(res.Warnings) > 0 {
+		t.Errorf("a wrong password: %v, %v", res, err)
+	}
+}
+
 func TestSources(t *testing.T) {
 	s := newStage(t, base)
 	for want, src := range map[error]*api.Source{

@@ -1,6 +1,8 @@
 package commit
 
 import (
+	"slices"
+
 	"google.golang.org/protobuf/proto"
 
 	"culvert/api"
@@ -32,18 +34,20 @@ func diff(a, b *config.Snapshot) []*change {
 
 func diffKind(k *schema.Kind, a, b []proto.Message) []*change {
 	old := index(k, a)
+	was := make([]proto.Message, len(b))
+	for i, m := range b {
+		was[i] = old.takeEqual(k, m)
+	}
 	var gone, come []*change
-	for _, m := range b {
-		was := old.take(k, m)
-		if was != nil && (was == m || proto.Equal(was, m)) {
-			continue
-		}
-		if c := compare(k, was, m); c != nil {
-			come = append(come, c)
+	for i, m := range b {
+		if was[i] == nil {
+			if c := compare(k, old.take(k, m), m); c != nil {
+				come = append(come, c)
+			}
 		}
 	}
 	for _, m := range a {
-		if old.has(k, m) {
+		if old.left[m] {
 			gone = append(gone, compare(k, m, nil))
 		}
 	}
@@ -52,62 +56,93 @@ func diffKind(k *schema.Kind, a, b []proto.Message) []*change {
 
 // compare says what becomes of one object, or returns nil if that is nothing.
 func compare(k *schema.Kind, a, b proto.Message) *change {
-	c := &change{kind: k, old: a, new: b, action: api.ChangeAction_CHANGE_ACTION_MODIFY}
+	c := &change{kind: k, old: a, new: b}
 	for _, p := range k.Params {
 		if a != nil && b != nil && p.Equal(a, b) || !has(p, a) && !has(p, b) {
 			continue
 		}
 		c.params = append(c.params, p)
-		if k.Live && (p.Key || p.CreateOnly) {
-			c.action = api.ChangeAction_CHANGE_ACTION_RECREATE
-		}
 	}
+	return c.decide()
+}
+
+// decide sets the action by the parameters that differ, or returns nil if none do.
+func (c *change) decide() *change {
 	switch {
-	case a == nil:
+	case c.old == nil:
 		c.action = api.ChangeAction_CHANGE_ACTION_CREATE
-	case b == nil:
+	case c.new == nil:
 		c.action = api.ChangeAction_CHANGE_ACTION_DELETE
 	case len(c.params) == 0:
 		return nil
+	case c.kind.Live && slices.ContainsFunc(c.params, isFixed):
+		c.action = api.ChangeAction_CHANGE_ACTION_RECREATE
+	default:
+		c.action = api.ChangeAction_CHANGE_ACTION_MODIFY
 	}
 	return c
+}
+
+// isFixed reports whether the parameter of a tunnel or session cannot change while
+// that runs.
+func isFixed(p *schema.Param) bool { return p.Key || p.CreateOnly }
+
+// withoutSecrets is the change as if secrets made no difference.
+func (c *change) withoutSecrets() *change {
+	less := *c
+	less.params = slices.DeleteFunc(slices.Clone(c.params),
+		func(p *schema.Param) bool { return p.Secret })
+	return less.decide()
 }
 
 func has(p *schema.Param, m proto.Message) bool { return m != nil && p.Has(m) }
 
 // objects finds those of one configuration that have no counterpart yet in another.
-type objects map[string][]proto.Message
+type objects struct {
+	by   map[string][]proto.Message // by identity
+	left map[proto.Message]bool
+}
 
 func index(k *schema.Kind, list []proto.Message) objects {
-	o := make(objects, len(list))
+	o := objects{make(map[string][]proto.Message, len(list)), make(map[proto.Message]bool, len(list))}
 	for _, m := range list {
 		key := identity(k, m)
-		o[key] = append(o[key], m)
+		o.by[key] = append(o.by[key], m)
+		o.left[m] = true
 	}
 	return o
 }
 
-// take removes the counterpart of m and returns it, or nil.
-func (o objects) take(k *schema.Kind, m proto.Message) proto.Message {
-	key := identity(k, m)
-	found := o[key]
-	if len(found) == 0 {
-		return nil
+// takeEqual removes an object that is the same as m in everything and returns it, or nil.
+func (o objects) takeEqual(k *schema.Kind, m proto.Message) proto.Message {
+	for _, was := range o.by[identity(k, m)] {
+		if o.left[was] && (was == m || proto.Equal(was, m)) {
+			delete(o.left, was)
+			return was
+		}
 	}
-	o[key] = found[1:]
-	return found[0]
+	return nil
 }
 
-// has reports whether m has no counterpart. Of several that are equal it does not
-// matter which are said to have none: each call takes one.
-func (o objects) has(k *schema.Kind, m proto.Message) bool { return o.take(k, m) != nil }
+// take removes a counterpart of m and returns it, or nil.
+func (o objects) take(k *schema.Kind, m proto.Message) proto.Message {
+	for _, was := range o.by[identity(k, m)] {
+		if o.left[was] {
+			delete(o.left, was)
+			return was
+		}
+	}
+	return nil
+}
 
 // identity is what makes an object the same in two configurations: its name,
-// or for a tunnel or session without one, everything.
+// or for a tunnel or session without one, everything but secrets.
 func identity(k *schema.Kind, m proto.Message) string {
 	if isNamed(m) {
 		return k.Name(m)
 	}
+	m = proto.Clone(m)
+	schema.Mask(m)
 	return "\n" + schema.Format(schema.Create, m)
 }
 

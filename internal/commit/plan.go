@@ -29,8 +29,22 @@ type plan struct {
 }
 
 // newPlan compares two configurations.
-func newPlan(old, new *config.Snapshot) *plan {
-	p := &plan{old: old, new: new, changes: diff(old, new)}
+func newPlan(old, new *config.Snapshot) *plan { return planOf(old, new, diff(old, new)) }
+
+// withoutSecrets is the plan as if secrets made no difference: who must not know them
+// must not learn either which ones are right.
+func (p *plan) withoutSecrets() *plan {
+	var changes []*change
+	for _, c := range p.changes {
+		if c = c.withoutSecrets(); c != nil {
+			changes = append(changes, c)
+		}
+	}
+	return planOf(p.old, p.new, changes)
+}
+
+func planOf(old, new *config.Snapshot, changes []*change) *plan {
+	p := &plan{old: old, new: new, changes: changes}
 	ended, made := p.planTunnels()
 	p.planSessions(ended, made)
 	return p

@@ -60,17 +60,41 @@ func (p *plan) outdated() (tunnels []*api.Tunnel, sessions int) {
 			tunnels = append(tunnels, t)
 		}
 	}
+	changed := make(map[sessionShape]bool)
 	for _, s := range p.new.Sessions() {
 		t := p.new.TunnelOf(s)
 		in, ok := resolved[t]
 		if !ok || touched[s] || touched[t] {
 			continue
 		}
-		old, err1 := p.old.ResolveSession(in.old, s)
-		new, err2 := p.new.ResolveSession(in.new, s)
-		if err1 == nil && err2 == nil && old != new {
+		shape := shapeOf(t, s)
+		is, known := changed[shape]
+		if !known {
+			old, err1 := p.old.ResolveSession(in.old, s)
+			new, err2 := p.new.ResolveSession(in.new, s)
+			is = err1 == nil && err2 == nil && old != new
+			changed[shape] = is
+		}
+		if is {
 			sessions++
 		}
 	}
 	return tunnels, sessions
+}
+
+// A sessionShape is what of a session decides on what profiles do for it. Most sessions
+// of a tunnel are alike in that.
+type sessionShape struct {
+	tunnel     *api.Tunnel
+	profile    string
+	kind       api.SessionType
+	parameters string
+}
+
+func shapeOf(t *api.Tunnel, s *api.Session) sessionShape {
+	shape := sessionShape{tunnel: t, profile: s.GetProfileName(), kind: s.GetSessionType()}
+	if own := s.GetParameters(); own != nil {
+		shape.parameters = own.String()
+	}
+	return shape
 }

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"culvert/api"
@@ -116,18 +115,4 @@ func (c *Configurator) recordWritten(now *config.Snapshot, author, comment strin
 	defer c.mu.Unlock()
 	c.ran, c.asked = now, nil
 	return number
-}
-
-// maskSecrets replaces the secrets in a text that config.Format wrote.
-func maskSecrets(text []byte) (string, error) {
-	cmds, err := config.Parse(text)
-	if err != nil {
-		return "", fmt.Errorf("hiding secrets: %w", err)
-	}
-	var b strings.Builder
-	for _, cmd := range cmds {
-		schema.Mask(cmd.Object)
-		b.WriteString(schema.Format(cmd.Op, cmd.Object) + "\n")
-	}
-	return b.String(), nil
 }

@@ -179,6 +179,9 @@ func (k *Kind) Keys() [][]*Param {
 	return groups
 }
 
+// slashes keeps a slash in a name apart from the one between names.
+var slashes = strings.NewReplacer("/", `\/`, `\`, `\\`)
+
 // Name returns what names the object: its first key that is set in each group. They
 // are joined by "/", before which those in a name have a backslash.
 func (k *Kind) Name(m proto.Message) string {
@@ -194,7 +197,7 @@ func (k *Kind) Name(m proto.Message) string {
 	}
 	if len(groups) > 1 {
 		for i, part := range parts {
-			parts[i] = strings.NewReplacer("/", `\/`, `\`, `\\`).Replace(part)
+			parts[i] = slashes.Replace(part)
 		}
 	}
 	return strings.Join(parts, "/")
