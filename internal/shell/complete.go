@@ -102,8 +102,8 @@ func (s *Shell) completeCommand(c *completion, words []schema.Word) {
 	}
 }
 
-// addWords adds the words that can follow. A hidden one is offered once more
-// of it than nothing was typed and nothing else fits.
+// addWords adds the words that can follow, in order. A hidden one is offered if
+// it was begun and nothing else fits.
 func (c *completion) addWords(routes []route) {
 	typed := strings.ToLower(c.last.typed())
 	var hidden []candidate
@@ -122,6 +122,7 @@ func (c *completion) addWords(routes []route) {
 	if len(c.candidates) == 0 {
 		c.add(hidden...)
 	}
+	slices.SortFunc(c.candidates, func(a, b candidate) int { return strings.Compare(a.text, b.text) })
 }
 
 func (c *completion) offers(text string) bool {

@@ -75,6 +75,9 @@ func newGrammar() *node {
 			n.help = v.help
 		}
 	}
+	for words, help := range groupHelp {
+		root.at(words, true).help = help
+	}
 	return root
 }
 
@@ -92,12 +95,25 @@ func (n *node) addKind(k *schema.Kind, words string, hidden bool) {
 			plural.kind, plural.op, plural.help, plural.operator = k, op, k.Help, true
 		}
 	}
-	if first := n.child(string(schema.Show)); first != nil {
-		first.help = "What there is and how it is: show OBJECT [NAME]"
-	}
-	if first := n.child(string(schema.Delete)); first != nil {
-		first.help = "Remove something: delete OBJECT NAME"
-	}
+}
+
+// groupHelp explains words that are no command by themselves.
+var groupHelp = map[string]string{
+	"show":         "What there is and how it is: show OBJECT [NAME]",
+	"show trace":   "The last events and messages of a tunnel or session",
+	"delete":       "Remove something: delete OBJECT NAME",
+	"ppp":          "Profiles of PPP links",
+	"config":       "The configuration as a whole: check, load, commit, history",
+	"drop":         "End tunnels and sessions",
+	"debug":        "What is traced",
+	"capture":      "Write control messages to a file",
+	"clear":        "Set counters to zero",
+	"server":       "Which daemon commands are for",
+	"configure":    "Enter configuration mode",
+	"terminal":     "Paging",
+	"write":        "Save what runs into the daemon's own file",
+	"pool address": "Blocks of addresses of a pool",
+	"copy":         "Save what runs into the daemon's own file",
 }
 
 // at returns the node at the words, which it makes where there is none. A word

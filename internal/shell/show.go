@@ -12,17 +12,6 @@ import (
 	"culvert/internal/schema"
 )
 
-// parts are the fields that a flag of show leaves, by the flag.
-var parts = map[string]func(schema.Field) bool{
-	"config":        isParam,
-	"configuration": isParam,
-	"status":        func(f schema.Field) bool { return f.Name == "status" },
-	"statistics":    func(f schema.Field) bool { return f.Name == "statistics" },
-	"transport":     func(f schema.Field) bool { return f.Name == "control" },
-}
-
-func isParam(f schema.Field) bool { return f.Name != "status" }
-
 // showPart prints an object, or the part of it that a flag names.
 func (s *Shell) showPart(r *api.ShowResponse, part string) error {
 	m := schema.Unwrap(r.GetObject())
@@ -31,19 +20,23 @@ func (s *Shell) showPart(r *api.ShowResponse, part string) error {
 		effective = m
 	}
 	fields := schema.KindOf(m).Fields(effective)
-	if part == "statistics" || part == "transport" {
-		fields = statusOf(fields)
-	}
-	if keep := parts[part]; keep != nil {
-		fields = slices.DeleteFunc(fields, func(f schema.Field) bool { return !keep(f) })
+	switch part {
+	case "config", "configuration":
+		fields = slices.DeleteFunc(fields, func(f schema.Field) bool { return f.Name == "status" })
+	case "status":
+		fields = inside(fields, "status")
+	case "statistics":
+		fields = inside(inside(fields, "status"), "statistics")
+	case "transport":
+		fields = inside(inside(fields, "status"), "control")
 	}
 	return s.showFields(m, fields, r.GetOrigins())
 }
 
-// statusOf returns the fields of the status.
-func statusOf(fields []schema.Field) []schema.Field {
+// inside returns the fields of the group of that name.
+func inside(fields []schema.Field, name string) []schema.Field {
 	for _, f := range fields {
-		if inner, ok := f.Value.([]schema.Field); ok && f.Name == "status" {
+		if inner, ok := f.Value.([]schema.Field); ok && f.Name == name {
 			return inner
 		}
 	}

@@ -112,34 +112,42 @@ type table struct {
 }
 
 // leastWidth is what a column may be cut to before one is left out.
-const leastWidth = 8
+const leastWidth = 12
 
 // fit chooses the widths of the columns, so that a line fits into width, if
-// that is not 0: the widest columns are cut first, and where that does not
-// suffice the last ones are left out. The first ones name an object.
+// that is not 0: the widest columns are cut, and where that does not suffice the
+// last ones are left out. The first ones name an object.
 func (t *table) fit(width int) []int {
-	t.widths = widen(widen(slices.Clone(t.widths), [][]string{t.head}), t.rows)
+	natural := widen(widen(slices.Clone(t.widths), [][]string{t.head}), t.rows)
+	t.widths = natural
 	if width <= 0 {
 		return t.widths
 	}
-	for last := len(t.widths) - 1; total(t.widths) > width; {
-		widest := 0
-		for i, w := range t.widths {
-			if w > t.widths[widest] {
-				widest = i
-			}
+	for columns := len(natural); columns > 0; columns-- {
+		t.widths = slices.Clone(natural)
+		clear(t.widths[columns:])
+		least := leastWidth
+		if columns <= 2 {
+			least = 1
 		}
-		if over := total(t.widths) - width; t.widths[widest] > leastWidth {
-			t.widths[widest] = max(leastWidth, t.widths[widest]-over)
-			continue
-		}
-		if last == 0 {
+		if squeeze(t.widths, width, least) {
 			break
 		}
-		t.widths[last] = 0
-		last--
 	}
 	return t.widths
+}
+
+// squeeze cuts the widest columns, to no less than least, until a line fits into
+// width. It reports whether it does.
+func squeeze(widths []int, width, least int) bool {
+	for total(widths) > width {
+		i := slices.Index(widths, slices.Max(widths))
+		if widths[i] <= least {
+			return false
+		}
+		widths[i]--
+	}
+	return true
 }
 
 // total is how wide a line is.

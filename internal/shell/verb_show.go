@@ -73,7 +73,7 @@ func (s *Shell) showUptime(c *call) error {
 	st := r.GetObject().GetSystem().GetStatus()
 	if s.format != "table" {
 		keep := []string{"started_at", "uptime", "tunnels", "tunnels_established", "sessions", "sessions_up"}
-		fields := statusOf(schema.KindNamed("system").Fields(r.GetObject().GetSystem()))
+		fields := inside(schema.KindNamed("system").Fields(r.GetObject().GetSystem()), "status")
 		fields = slices.DeleteFunc(fields, func(f schema.Field) bool { return !slices.Contains(keep, f.Name) })
 		if s.format == "yaml" {
 			return writeYAML(s.out, toMap(fields))

@@ -60,7 +60,7 @@ func (s *Shell) events(c *call) error {
 	if req.After, err = c.number("after"); err != nil {
 		return err
 	}
-	req.Replay = !c.has("after") && !c.has("follow")
+	req.Replay = !c.has("after")
 	if err := c.tunnel(&req.TunnelId, &req.TunnelName); err != nil {
 		return err
 	}
