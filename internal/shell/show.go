@@ -30,7 +30,18 @@ func (s *Shell) showPart(r *api.ShowResponse, part string) error {
 	case "transport":
 		fields = inside(inside(fields, "status"), "control")
 	}
-	return s.showFields(m, fields, r.GetOrigins())
+	link := schema.Unwrap(r.GetLink())
+	if link == nil {
+		return s.showFields(m, fields, r.GetOrigins())
+	}
+	inner := schema.KindOf(link).Fields(link)
+	if s.format != "table" {
+		return s.showFields(m, append(fields, schema.Field{Name: "link", Value: inner}), nil)
+	}
+	if err := s.showFields(m, fields, r.GetOrigins()); err != nil {
+		return err
+	}
+	return s.showTable("its PPP link", link, inner, r.GetLinkOrigins())
 }
 
 // inside returns the fields of the group of that name.
@@ -59,11 +70,18 @@ func (s *Shell) showFields(m proto.Message, fields []schema.Field, origins map[s
 	case "yaml":
 		return writeYAML(s.out, toMap(fields))
 	}
+	return s.showTable(schema.Label(m), m, fields, origins)
+}
+
+// showTable prints fields under a title, one a line, with where they come from.
+func (s *Shell) showTable(
+	title string, m proto.Message, fields []schema.Field, origins map[string]string,
+) error {
 	var rows [][]string
 	for _, f := range fields {
 		rows = s.appendRows(rows, "", f, s.style().dim(origin(f, m, origins)))
 	}
-	if _, err := fmt.Fprintln(s.out, s.style().bold(printable(schema.Label(m)))); err != nil {
+	if _, err := fmt.Fprintln(s.out, s.style().bold(printable(title))); err != nil {
 		return err
 	}
 	return s.writeRows(rows)
@@ -242,7 +260,7 @@ func wrap(text string, width int) (lines []string) {
 			}
 		}
 		lines = append(lines, strings.TrimRight(string(runes[:cut]), " "))
-		runes = runes[cut:]
+		runes = []rune(strings.TrimLeft(string(runes[cut:]), " "))
 	}
 	return append(lines, string(runes))
 }

@@ -108,8 +108,8 @@ func TestHelpKey(t *testing.T) {
 	term.sees("  tunnel      An L2TP control connection with a peer")
 	term.endsWith(prompt)
 	term.press("tunnel profile modify hello?")
-	term.sees("hello_timeout  Silence after which a Hello asks whether the peer is there (a number from 0 to 86400 or\n" +
-		"                 off, in s; default: 60)")
+	term.sees("hello_timeout  Silence after which a Hello asks whether the peer is there (a number from 0 to 86400 or off,\n" +
+		"                 in s; default: 60)")
 	term.endsWith(prompt + "tunnel profile modify hello")
 	// The line is not lost, and the cursor stays where it was.
 	term.press("_timeout=5\x01\x06\x06?")
@@ -293,7 +293,9 @@ func TestInterrupt(t *testing.T) {
 	term := d.shell(start{})
 	term.endsWith(prompt)
 	// It clears the line.
-	term.press("tunnel delete\x03")
+	term.press("tunnel delete")
+	term.endsWith(prompt + "tunnel delete")
+	term.press("\x03")
 	term.endsWith(prompt)
 	want(t, term.asks(prompt, "user list"), "alice")
 	// It ends a command that goes on, and not the shell.
