@@ -130,9 +130,13 @@ func TestHelpKey(t *testing.T) {
 	term.press("user list | match a?")
 	term.endsWith(prompt + "user list | match a?")
 	term.press("\x03")
-	// Where nothing more is needed, that is said.
-	term.press("tunnel list ?")
+	// Where nothing more is needed, that is said. What is long is paged.
+	term.press("show uptime ?")
 	term.sees("<enter>")
+	term.press("\x03tunnel create ?")
+	term.sees("-- more")
+	term.press("q")
+	term.endsWith(prompt + "tunnel create")
 }
 
 func TestPrefixes(t *testing.T) {
