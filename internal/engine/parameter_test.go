@@ -261,13 +261,13 @@ func (r *record) drop(f func(noted) bool) {
 	r.block = f
 }
 
-// from returns what a host sent, the first one first.
+// from returns what a host sent, or all did for none, the first one first.
 func (r *record) from(addr netip.Addr) []noted {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var sent []noted
 	for _, n := range r.all {
-		if n.src.Addr() == addr {
+		if n.src.Addr() == addr || !addr.IsValid() {
 			sent = append(sent, n)
 		}
 	}
