@@ -34,7 +34,7 @@ var parameterRows = map[string]map[string][]row{
 }
 
 // unfinished are the objects of which not every parameter has its row yet.
-var unfinished = []string{"system", "peer profile", "tunnel", "session"}
+var unfinished = []string{"system"}
 
 // A row gives a parameter a value and shows what comes of it.
 type row struct {
