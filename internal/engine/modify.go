@@ -263,7 +263,7 @@ func (s *session) reconfigure(to config.Session) {
 // modifyPath tells the data plane how data messages look now.
 func (s *session) modifyPath(doing string) {
 	spec := s.spec()
-	s.do(doing+": data session "+textOfSession(spec), job{
+	s.do(doing+": data session, "+textOfSession(spec), job{
 		run:  func(ctx context.Context) error { return s.path.Modify(ctx, spec) },
 		done: s.warn(doing),
 	})

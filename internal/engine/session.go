@@ -126,7 +126,7 @@ func (s *session) add(then func(err error)) {
 		}
 		spec := s.spec()
 		var path dataplane.Session
-		s.do("data session "+textOfSession(spec), job{
+		s.do("data session, "+textOfSession(spec), job{
 			run: func(ctx context.Context) (err error) {
 				path, err = s.tunnel.path.AddSession(ctx, spec)
 				return err

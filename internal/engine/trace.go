@@ -135,7 +135,10 @@ func (e *Engine) traceJob(of func() trace.Subject, what string, j job) job {
 // What is made in the data plane, in words.
 
 func textOfTunnel(t dataplane.TunnelSpec) string {
-	text := fmt.Sprintf("from %v to %v", t.Local, t.Peer)
+	text := fmt.Sprintf("to %v", t.Peer)
+	if t.Local.Addr().IsValid() {
+		text = fmt.Sprintf("from %v to %v", t.Local, t.Peer)
+	}
 	if t.NoUDPChecksum {
 		text += ", no UDP checksums of data"
 	}

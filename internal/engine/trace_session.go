@@ -118,9 +118,9 @@ func (s *session) traceBegin(name, text string) {
 
 // traceEnd notes why the session ended.
 func (s *session) traceEnd() {
-	text := "session ended: " + s.end.Text(true)
-	if s.cause != "" {
-		text += "; " + s.cause
+	text := s.end.Text(true)
+	if s.cause != "" { // the CDN says the same, and less
+		text = whose(*s.end) + ": " + s.cause
 	}
-	s.engine().trace.Event(s.subject(), schema.TraceFSM, text)
+	s.engine().trace.Event(s.subject(), schema.TraceFSM, "session ended: "+text)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -153,4 +154,38 @@ func (d *Daemon) WaitGone(limit time.Duration) {
 		}
 		return nil
 	})
+}
+
+// Trace returns what the daemon has in memory of a tunnel or session.
+func (d *Daemon) Trace(r *api.TraceRequest) []*api.TraceRecord {
+	d.t.Helper()
+	res, err := d.client.Trace(d.t.Context(), connect.NewRequest(r))
+	if err != nil {
+		d.t.Fatalf("trace %v: %v", r, err)
+	}
+	return res.Msg.GetRecords()
+}
+
+// Capture begins a capture of control messages. It runs when Capture returns; stop
+// ends it and returns the file.
+func (d *Daemon) Capture(r *api.CaptureRequest) (stop func() []byte) {
+	d.t.Helper()
+	ctx, cancel := context.WithCancel(d.t.Context())
+	stream, err := d.client.Capture(ctx, connect.NewRequest(r))
+	if err != nil || !stream.Receive() {
+		d.t.Fatalf("capture %v: %v", r, errors.Join(err, stream.Err()))
+	}
+	file := bytes.Clone(stream.Msg().GetData())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for stream.Receive() {
+			file = append(file, stream.Msg().GetData()...)
+		}
+	}()
+	return func() []byte {
+		cancel()
+		<-done
+		return file
+	}
 }
