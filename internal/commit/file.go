@@ -8,6 +8,9 @@ import (
 	"syscall"
 )
 
+// halfFile is what a file is called while it is written.
+const halfFile = ".culvert-*"
+
 // writeFile makes text the content of the file at path, whatever happens
 // meanwhile: afterwards it is there with the old content or with the new one. It keeps the
 // mode and owner of a file that is there; a new one is its owner's alone.
@@ -16,7 +19,7 @@ func writeFile(path string, text []byte) error {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".culvert-*")
+	f, err := os.CreateTemp(filepath.Dir(path), halfFile)
 	if err != nil {
 		return err
 	}

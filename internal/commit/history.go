@@ -48,6 +48,11 @@ func openHistory(dir string) (*history, []string) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return h, []string{inMemory(dir, err)}
 	}
+	// A daemon that was killed while it wrote has left half a file.
+	halves, _ := filepath.Glob(filepath.Join(dir, halfFile))
+	for _, name := range halves {
+		os.Remove(name)
+	}
 	names, err := filepath.Glob(filepath.Join(dir, "revision-*.conf"))
 	if err != nil {
 		return h, []string{inMemory(dir, err)}
@@ -127,6 +132,11 @@ func (h *history) get(number uint32) (revision, error) {
 	}
 	return revision{}, management.Errorf(management.ErrNotFound,
 		"revision %d: there are %d to %d", number, all[0].number, all[len(all)-1].number)
+}
+
+// has reports whether a text is that of a revision.
+func (h *history) has(text []byte) bool {
+	return slices.ContainsFunc(h.all(), func(r revision) bool { return bytes.Equal(r.text, text) })
 }
 
 // all returns the revisions, the oldest first.

@@ -115,7 +115,14 @@ func TestHistoryPassesOverWhatIsSpoilt(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	half := filepath.Join(s.options.State, ".culvert-123")
+	if err := os.WriteFile(half, []byte("# revi"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	h, warnings := openHistory(s.options.State)
+	if _, err := os.Stat(half); err == nil {
+		t.Error("half a file is left")
+	}
 	if len(h.list) != 1 || h.list[0].number != 4 || len(warnings) != 3 {
 		t.Errorf("revisions %v, warnings %q", h.list, warnings)
 	}

@@ -1,6 +1,7 @@
 package commit
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -53,16 +54,18 @@ func (c *Configurator) mayWrite() error {
 }
 
 // checkUntouched refuses a file that says neither what it said when it was last read or
-// written, nor what runs. What of it is no command may differ.
+// written, nor what runs, nor what is in the history. What of it is no command may differ.
 func (c *Configurator) checkUntouched(there []byte, now *config.Snapshot) error {
 	s, faults := Read(c.store, c.file, there)
 	if len(faults) > 0 {
 		return management.Errorf(management.ErrRefused,
 			"%s was changed since it was read, and has a fault: %s", c.file, FaultText(faults[0]))
 	}
+	text := config.Format(s)
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if string(config.Format(s)) == string(c.onFile) || len(diff(s, now)) == 0 {
+	known := bytes.Equal(text, c.onFile)
+	c.mu.Unlock()
+	if known || len(diff(s, now)) == 0 || c.history.has(text) {
 		return nil
 	}
 	return management.Errorf(management.ErrRefused, "%s was changed since it was read: "+

@@ -122,6 +122,15 @@ func TestWriteRefusesAnEditedFile(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	t.Run("what ran", func(t *testing.T) {
+		s := newStage(t, base)
+		s.loadText(base + "user create user_name=carol user_password=x\n")
+		s.edit(base + "user create user_name=carol user_password=x\n")
+		s.command("user delete user_name=bob")
+		if err := s.write(); err != nil {
+			t.Error(err)
+		}
+	})
 	t.Run("loaded first", func(t *testing.T) {
 		s := newStage(t, base)
 		s.edit(base + "user create user_name=carol user_password=x\n")
