@@ -139,6 +139,18 @@ func (s *Store) Declare(m proto.Message) {
 	s.replace(func(e *edit) { e.table(m).put(name(m), proto.Clone(m)) })
 }
 
+// Rename is Declare for a tunnel or session that key named before: what is recorded of
+// it, and of a tunnel's sessions, is recorded under its new name.
+func (s *Store) Rename(key, m proto.Message) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.replace(func(e *edit) {
+		if t := e.table(m); t.get(name(key)) != nil {
+			e.replace(t, name(key), proto.Clone(m))
+		}
+	})
+}
+
 // Forget makes tunnels or sessions be no longer recorded. What is not recorded
 // is passed over.
 func (s *Store) Forget(keys ...proto.Message) {

@@ -118,6 +118,10 @@ func (s *Server) modify(ctx context.Context, r *api.ModifyRequest) (*api.ModifyR
 	if err != nil {
 		return nil, err
 	}
+	was, err := s.called(ctx, c)
+	if err != nil {
+		return nil, err
+	}
 	var made proto.Message
 	switch m := c.Object.(type) {
 	case *api.Tunnel:
@@ -137,14 +141,45 @@ func (s *Server) modify(ctx context.Context, r *api.ModifyRequest) (*api.ModifyR
 		return nil, err
 	}
 	if c.Kind.Live {
-		s.record(c, made)
+		s.record(c, was, made)
 	}
 	return &api.ModifyResponse{Object: masked(made)}, nil
 }
 
-// record changes what is recorded of a tunnel or session as c says.
-func (s *Server) record(c schema.Command, made proto.Message) {
-	recorded, ok := s.Store.Snapshot().Object(nameOnly(made))
+// called is the key under which a live object that c renames is recorded, if it is;
+// nil if c renames nothing.
+func (s *Server) called(ctx context.Context, c schema.Command) (proto.Message, error) {
+	switch m := c.Object.(type) {
+	case *api.Tunnel:
+		if m.TunnelId != nil && m.TunnelName != nil {
+			shown, err := s.Backend.ShowTunnel(ctx, &api.Tunnel{TunnelId: m.TunnelId})
+			return recordedAs(shown, err)
+		}
+	case *api.Session:
+		if m.SessionId != nil && m.SessionName != nil {
+			shown, err := s.Backend.ShowSession(ctx, &api.Session{TunnelId: m.TunnelId,
+				TunnelName: m.TunnelName, SessionId: m.SessionId})
+			return recordedAs(shown, err)
+		}
+	}
+	return nil, nil
+}
+
+func recordedAs(s Shown, err error) (proto.Message, error) {
+	if err != nil {
+		return nil, err
+	}
+	return proto.Clone(nameOnly(s.Object)), nil
+}
+
+// record changes what is recorded of a tunnel or session as c says; was is its key
+// before, if c renames it.
+func (s *Server) record(c schema.Command, was, made proto.Message) {
+	key := nameOnly(made)
+	if was != nil {
+		key = was
+	}
+	recorded, ok := s.Store.Snapshot().Object(key)
 	if !ok {
 		return
 	}
@@ -156,7 +191,17 @@ func (s *Server) record(c schema.Command, made proto.Message) {
 		}
 	}
 	schema.Update(next, change, c.Unset)
-	s.Store.Declare(next)
+	if was == nil {
+		s.Store.Declare(next)
+		return
+	}
+	switch m := c.Object.(type) {
+	case *api.Tunnel:
+		next.(*api.Tunnel).TunnelName = m.TunnelName
+	case *api.Session:
+		next.(*api.Session).SessionName = m.SessionName
+	}
+	s.Store.Rename(was, next)
 }
 
 // nameOnly returns the key under which a live object would be recorded: its

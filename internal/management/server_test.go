@@ -241,3 +241,27 @@ func TestSocket(t *testing.T) {
 		t.Error("the file is gone")
 	}
 }
+
+// TestRenameIsRecorded: what is saved has the new name, of a tunnel that got its ID
+// by chance too, and the tunnel's sessions are those of the new name.
+func TestRenameIsRecorded(t *testing.T) {
+	c, srv, _ := start(t)
+	made := create(t, c, tunnel(&api.Tunnel{TunnelName: new("old"), DestIpaddr: new("::1")})).GetTunnel()
+	create(t, c, &api.Object{Kind: &api.Object_Session{Session: &api.Session{
+		TunnelName: new("old"), SessionName: new("s")}}})
+	_, err := c.Modify(t.Context(), connect.NewRequest(&api.ModifyRequest{
+		Object: tunnel(&api.Tunnel{TunnelId: made.TunnelId, TunnelName: new("new")})}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(config.Format(srv.Store.Snapshot()))
+	for _, want := range []string{"tunnel create tunnel_name=new",
+		"session create tunnel_name=new"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the configuration has no %q:\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "old") {
+		t.Errorf("the configuration has the old name:\n%s", text)
+	}
+}

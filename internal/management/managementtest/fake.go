@@ -84,7 +84,11 @@ func (f *Fake) CreateTunnel(_ context.Context, t *api.Tunnel) (*api.Tunnel, erro
 func (f *Fake) ModifyTunnel(_ context.Context, t *api.Tunnel, unset []string) (*api.Tunnel, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	old, err := f.tunnel(t.TunnelName, t.TunnelId)
+	name := t.TunnelName
+	if t.TunnelId != nil {
+		name = nil // that is the new one
+	}
+	old, err := f.tunnel(name, t.TunnelId)
 	if err == nil {
 		schema.Update(old, t, unset)
 	}
