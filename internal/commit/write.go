@@ -93,7 +93,7 @@ func (c *Configurator) writeOwn(there []byte, now *config.Snapshot) error {
 // rewrite makes the file's new text. It is read again before anything is written: a
 // file that loads to something else would be found at the next start.
 func (c *Configurator) rewrite(there []byte, now *config.Snapshot) ([]byte, error) {
-	text := config.Format(now)
+	text, _ := config.Rewrite(there, now)
 	s, faults := Read(c.store, c.file, text)
 	if len(faults) > 0 {
 		return nil, fmt.Errorf("writing the configuration: it would not load: %s",

@@ -39,14 +39,16 @@ func (e *edit) table(m proto.Message) *table {
 // name is what an object is called in its table.
 func name(m proto.Message) string { return schema.KindOf(m).Name(m) }
 
-func (e *edit) apply(c schema.Command) error {
+// apply carries out a command, and returns what the object is called in its table
+// then.
+func (e *edit) apply(c schema.Command) (n string, err error) {
 	t := e.table(c.Object)
 	n, exists := e.find(t, c)
 	if exists == (c.Op == schema.Create) && n != "" {
 		if exists {
-			return Errorf(ErrExists, "%s exists already", schema.Label(c.Object))
+			return n, Errorf(ErrExists, "%s exists already", schema.Label(c.Object))
 		}
-		return Errorf(ErrNotFound, "there is no %s%s", schema.Label(c.Object),
+		return n, Errorf(ErrNotFound, "there is no %s%s", schema.Label(c.Object),
 			schema.DidYouMean(n, t.names()))
 	}
 	switch c.Op {
@@ -57,16 +59,16 @@ func (e *edit) apply(c schema.Command) error {
 		schema.Update(m, change(c), c.Unset)
 		schema.ClearActions(m)
 		if t.get(name(m)) != nil && name(m) != n {
-			return Errorf(ErrExists, "%s exists already", schema.Label(m))
+			return n, Errorf(ErrExists, "%s exists already", schema.Label(m))
 		}
 		n = e.replace(t, n, m)
 	case schema.Delete:
-		return e.delete(c, n)
+		return n, e.delete(c, n)
 	default:
-		return Errorf(ErrInvalid, "%s %s does not change the configuration", c.Kind.Words, c.Op)
+		return n, Errorf(ErrInvalid, "%s %s does not change the configuration", c.Kind.Words, c.Op)
 	}
 	e.note(c, n)
-	return nil
+	return n, nil
 }
 
 // change is what a command changes of an object: not its keys, but its name if that
@@ -159,12 +161,14 @@ func (e *edit) replace(t *table, n string, m proto.Message) string {
 	t.rename(n, next, m)
 	if tunnel != nil && tunnel.TunnelName != nil {
 		sessions := e.table(&api.Session{})
+		old, now := name(&api.Session{TunnelName: tunnel.TunnelName}),
+			name(&api.Session{TunnelName: m.(*api.Tunnel).TunnelName})
 		for _, n := range sessions.names() {
 			s := sessions.get(n).(*api.Session)
 			if s.TunnelName != nil && s.GetTunnelName() == tunnel.GetTunnelName() {
 				s = proto.CloneOf(s)
 				s.TunnelName = m.(*api.Tunnel).TunnelName
-				sessions.rename(n, strings.Replace(n, tunnel.GetTunnelName(), s.GetTunnelName(), 1), s)
+				sessions.rename(n, now+strings.TrimPrefix(n, old), s)
 			}
 		}
 	}

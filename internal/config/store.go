@@ -111,7 +111,7 @@ func (s *Store) next(cmds []schema.Command) (*Snapshot, error) {
 	e := newEdit(old)
 	var fs faults
 	for _, c := range cmds {
-		if err := e.apply(c); err != nil {
+		if _, err := e.apply(c); err != nil {
 			fs = append(fs, &fault{at: keyAt(c), err: err})
 		}
 	}

@@ -301,6 +301,15 @@ func (l *lexer) quoted(quote byte) (string, *SyntaxError) {
 	return s, nil
 }
 
+// CommandEnd returns the offset behind the end of a command in a file, a comment and
+// the end of its line included, whose last word ends at an offset.
+func CommandEnd(text string, at int) int {
+	l := lexer{text: text, rest: text[at:], line: 1, file: true}
+	l.blanks()
+	l.end()
+	return len(text) - len(l.rest)
+}
+
 // Words makes words of the arguments of a program: each is a word or
 // NAME=VALUE. A single argument with blanks is a whole command.
 func Words(args []string) ([]Word, error) {

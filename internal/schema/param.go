@@ -1,6 +1,8 @@
 package schema
 
 import (
+	"slices"
+
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
@@ -110,6 +112,11 @@ func (p *Param) Equal(a, b proto.Message) bool {
 	return p.Has(a) == p.Has(b) && p.Text(a) == p.Text(b)
 }
 
+// Equal reports whether two objects of a kind have the same parameters.
+func Equal(a, b proto.Message) bool {
+	return !slices.ContainsFunc(KindOf(a).Params, func(p *Param) bool { return !p.Equal(a, b) })
+}
+
 // Inherit sets in dst what is set in src and not in dst, keys excepted.
 func Inherit(dst, src proto.Message) {
 	for _, p := range KindOf(dst).Params {
@@ -176,3 +183,9 @@ const Masked = "********"
 func (p *Param) IsText() bool {
 	return p.field().Kind() == protoreflect.StringKind
 }
+
+// IsTrace reports whether the value is trace flags.
+func (p *Param) IsTrace() bool { return p.Format == api.Format_FORMAT_TRACE }
+
+// Type is what kind of value the parameter has; of a list, each of its elements.
+func (p *Param) Type() protoreflect.Kind { return p.field().Kind() }

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -95,6 +96,9 @@ func (f TraceFlags) String() string {
 	}
 	return strings.Join(words, ",")
 }
+
+// Number gives the flags as a decimal number, as openl2tp wants them.
+func (f TraceFlags) Number() string { return strconv.FormatUint(uint64(f), 10) }
 
 // hintTrace finds the first of several words that is none.
 func hintTrace(text string) string {

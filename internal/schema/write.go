@@ -25,7 +25,10 @@ func Quote(s string) string {
 
 // Format writes the command that gives an object what is set in m, one
 // parameter a line. Secrets are written as they are.
-func Format(op Op, m proto.Message) string {
+func Format(op Op, m proto.Message) string { return FormatLines(op, m, "\n") }
+
+// FormatLines writes the command as Format does, with lines that end as eol says.
+func FormatLines(op Op, m proto.Message, eol string) string {
 	var b strings.Builder
 	k := KindOf(m)
 	b.WriteString(k.Words + " " + string(op))
@@ -34,14 +37,14 @@ func Format(op Op, m proto.Message) string {
 		if !p.Has(m) {
 			continue
 		}
-		sep := " \\\n\t"
+		sep := " \\" + eol + "\t"
 		if first && p.Key {
 			sep = " "
 		}
 		first = false
 		b.WriteString(sep + p.Name + "=" + Quote(p.Text(m)))
 	}
-	b.WriteString("\n")
+	b.WriteString(eol)
 	return b.String()
 }
 
