@@ -175,14 +175,15 @@ func parsePeer(text string) (netip.Prefix, error) {
 
 // traceRequest tells of a request where the trace flag api is on for everything.
 func (s *Server) traceRequest(sys config.System, id Identity, procedure string, message any, err error) {
-	if sys.Trace&schema.TraceAPI == 0 {
+	flags := sys.Trace | s.Trace.System()
+	if flags&schema.TraceAPI == 0 {
 		return
 	}
 	text := fmt.Sprintf("%s by %s: %s", path.Base(procedure), id.Name, describe(message))
 	if err != nil {
 		text += ": " + err.Error()
 	}
-	s.Trace.Tell(trace.Subject{Flags: sys.Trace}, schema.TraceAPI, strings.TrimSuffix(text, ": "))
+	s.Trace.Tell(trace.Subject{Flags: flags}, schema.TraceAPI, strings.TrimSuffix(text, ": "))
 }
 
 // describe is what a request says of an object, in one line without its secrets.
