@@ -17,3 +17,4 @@ func TestNativeTunnelsOverIPv6(t *testing.T) { tunPlane(t).testTunnels(t, lnsAdd
 func TestNativePersist(t *testing.T)         { tunPlane(t).testPersist(t) }
 func TestNativeWrongPassword(t *testing.T)   { tunPlane(t).testWrongPassword(t) }
 func TestNativeWrongSecret(t *testing.T)     { tunPlane(t).testWrongSecret(t) }
+func TestNativeLink(t *testing.T)            { tunPlane(t).testLink(t) }

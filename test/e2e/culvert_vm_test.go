@@ -17,3 +17,4 @@ func TestTunnelsOverIPv6(t *testing.T) { kernelPlane(t).testTunnels(t, lnsAddr6)
 func TestPersist(t *testing.T)         { kernelPlane(t).testPersist(t) }
 func TestWrongPassword(t *testing.T)   { kernelPlane(t).testWrongPassword(t) }
 func TestWrongSecret(t *testing.T)     { kernelPlane(t).testWrongSecret(t) }
+func TestLink(t *testing.T)            { kernelPlane(t).testLink(t) }
