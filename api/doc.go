@@ -12,4 +12,4 @@
 package api
 
 //go:generate go tool -modfile=../go.tool.mod buf generate
-//go:generate go run ../internal/schema/reference -o ../docs/reference.md
+//go:generate go run ../internal/schema/reference -o ../docs/reference.md -man ../packaging/man/culvertd.conf.5

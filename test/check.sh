@@ -25,7 +25,7 @@ generated() {
 	copy=$(mktemp -d)
 	git ls-files -z -co --exclude-standard | tar -c --ignore-failed-read --null -T - 2>/dev/null | tar -x -C "$copy"
 	(cd "$copy" && go generate ./...) && diff -r api "$copy/api" &&
-		diff docs/reference.md "$copy/docs/reference.md"
+		diff docs/reference.md "$copy/docs/reference.md" && diff -r packaging/man "$copy/packaging/man"
 	code=$?
 	rm -rf "$copy"
 	return $code

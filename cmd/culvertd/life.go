@@ -23,17 +23,21 @@ type life struct {
 	engine       *engine.Engine
 	configurator *commit.Configurator
 	manager      *service.Manager
+	signals      chan os.Signal
+}
+
+// hear keeps signals for lead from now on.
+func (l *life) hear() {
+	l.signals = make(chan os.Signal, 4)
+	signal.Notify(l.signals, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
 }
 
 // lead heeds signals until ctx is done. A lost terminal ends no session.
 func (l *life) lead(ctx context.Context) error {
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
-	defer signal.Stop(signals)
-	l.manager.Ready()
+	defer signal.Stop(l.signals)
 	for {
 		select {
-		case s := <-signals:
+		case s := <-l.signals:
 			l.heed(ctx, s)
 		case <-ctx.Done():
 			l.manager.Stopping()
@@ -78,7 +82,9 @@ func (l *life) toggleDebug() {
 	l.log.Logger().Warn("debugging by SIGUSR1", "on", on)
 }
 
-// tell tells the service manager how the daemon is, until ctx is done.
+// tell tells the service manager that the daemon serves, and then how it is, until
+// ctx is done.
 func (l *life) tell(ctx context.Context) error {
+	l.manager.Ready()
 	return l.manager.Run(ctx, l.engine.Alive, l.engine.Summary)
 }

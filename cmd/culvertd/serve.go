@@ -104,6 +104,7 @@ func (f *flags) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	defer configurator.Close()
 	l := &life{flags: f, log: logs, recorder: recorder, engine: e, configurator: configurator,
 		manager: manager}
+	l.hear()
 	return runUntilDone(ctx, log, e, func(ctx context.Context) error {
 		return management.Serve(ctx, socket, &management.Server{
 			Store: store, Backend: e, Version: version(), Events: events,

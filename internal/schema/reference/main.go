@@ -1,10 +1,11 @@
 // Command reference writes the reference manual of the configuration out of
-// the schema.
+// the schema: a page of Markdown, and culvertd.conf(5).
 //
-//	reference -o FILE
+//	reference -o FILE -man FILE
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -14,9 +15,12 @@ import (
 )
 
 func main() {
-	path := flag.String("o", "", "`FILE` to write")
+	path := flag.String("o", "", "`FILE` to write in Markdown")
+	page := flag.String("man", "", "`FILE` to write as a page of the manual")
 	flag.Parse()
-	if err := os.WriteFile(*path, []byte(manual()), 0o644); err != nil {
+	err := errors.Join(os.WriteFile(*path, []byte(manual()), 0o644),
+		os.WriteFile(*page, []byte(manPage()), 0o644))
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "reference:", err)
 		os.Exit(1)
 	}
