@@ -69,8 +69,10 @@ func New(opts Options) *Configurator {
 	return c
 }
 
-// Close gives up waiting: a revision that was not confirmed goes on.
+// Close gives up waiting: a revision that was not confirmed goes on. Nothing more is
+// written into the folder of the history.
 func (c *Configurator) Close() {
+	defer c.history.close()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.wait != nil {

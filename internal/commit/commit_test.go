@@ -1,6 +1,7 @@
 package commit
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -66,6 +67,9 @@ func (s *stage) start() {
 		if _, err := s.backend.CreateSession(s.t.Context(), m); err != nil {
 			s.t.Fatal(err)
 		}
+	}
+	if s.Configurator != nil {
+		s.Close()
 	}
 	s.Configurator = New(s.options)
 	s.t.Cleanup(s.Close)
@@ -288,6 +292,43 @@ func TestWarnsOfWhatProfilesDoNotReach(t *testing.T) {
 	if len(res.Warnings) != 1 || !strings.HasSuffix(res.Warnings[0],
 		"tunnels: 1 (two), sessions: 0") {
 		t.Errorf("warnings: %q", res.Warnings)
+	}
+}
+
+// A meddler is a backend during whose first listing a command changes something.
+type meddler struct {
+	management.Backend
+	meddle func()
+}
+
+func (m *meddler) ListSessions(ctx context.Context, t *api.Tunnel, p management.Page) (
+	[]*api.Session, error) {
+	if m.meddle != nil {
+		m.meddle()
+		m.meddle = nil
+	}
+	return m.Backend.ListSessions(ctx, t, p)
+}
+
+// What a command changes while a configuration is loaded is not lost.
+func TestCommandWhileLoading(t *testing.T) {
+	for _, merge := range []bool{true, false} {
+		s := newStage(t, base)
+		s.Configurator.backend = &meddler{s.backend, func() {
+			s.command("user create user_name=carol user_password=x")
+		}}
+		text := "tunnel delete tunnel_name=two"
+		if !merge {
+			text = "user create user_name=only user_password=x"
+		}
+		s.load(&api.LoadConfigRequest{Source: fromText(text), Merge: merge})
+		if _, there := s.store.Snapshot().User("carol"); there != merge {
+			t.Errorf("merge %v: carol is there: %v", merge, there)
+		}
+		r, err := s.Revision(t.Context(), &api.GetRevisionRequest{Number: 2})
+		if err != nil || r.Revision.Author != "commands" || !strings.Contains(r.Text, "carol") {
+			t.Errorf("merge %v: revision 2: %v, %v", merge, r, err)
+		}
 	}
 }
 

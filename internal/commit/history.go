@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"culvert/internal/management"
@@ -32,7 +33,8 @@ type revision struct {
 // A history has the last revisions, in memory and as files in a folder. It may be
 // used by many goroutines.
 type history struct {
-	dir string // empty: in memory only
+	dir  string   // empty: in memory only
+	lock *os.File // held while this daemon has the folder
 
 	mu   sync.Mutex
 	list []revision // the oldest first
@@ -45,7 +47,7 @@ func openHistory(dir string) (*history, []string) {
 	if dir == "" {
 		return h, nil
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := h.claim(); err != nil {
 		return h, []string{inMemory(dir, err)}
 	}
 	// A daemon that was killed while it wrote has left half a file.
@@ -68,6 +70,30 @@ func openHistory(dir string) (*history, []string) {
 	}
 	slices.SortFunc(h.list, func(a, b revision) int { return int(a.number) - int(b.number) })
 	return h, append(warnings, h.prune()...)
+}
+
+// claim makes the folder this daemon's. One that another daemon has is not written.
+func (h *history) claim() (err error) {
+	if err := os.MkdirAll(h.dir, 0o700); err != nil {
+		return err
+	}
+	name := filepath.Join(h.dir, ".lock")
+	if h.lock, err = os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600); err != nil {
+		return err
+	}
+	err = syscall.Flock(int(h.lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		h.dir = ""
+		return errors.New("another daemon uses it")
+	}
+	return err
+}
+
+// close gives the folder up.
+func (h *history) close() {
+	if h.lock != nil {
+		h.lock.Close()
+	}
 }
 
 func inMemory(dir string, err error) string {

@@ -35,7 +35,7 @@ func TestHistoryKeepsTwenty(t *testing.T) {
 		}
 		s.start()
 	}
-	files, err := filepath.Glob(s.options.State + "/*")
+	files, err := filepath.Glob(s.options.State + "/[^.]*")
 	if err != nil || len(files) != 20 {
 		t.Errorf("%d files, want 20: %v", len(files), err)
 	}
@@ -104,6 +104,21 @@ func TestHistoryWithoutAFolder(t *testing.T) {
 	s.load(&api.LoadConfigRequest{Source: fromRevision(10)})
 }
 
+// Two daemons do not write into one folder.
+func TestHistoryIsOfOneDaemon(t *testing.T) {
+	s := newStage(t, base)
+	other := newStage(t, base)
+	other.options.State = s.options.State
+	other.start()
+	other.loadText(withUser(1))
+	if n := len(other.revisions()); n != 2 {
+		t.Errorf("the other daemon has %d revisions, want 2", n)
+	}
+	if files, _ := filepath.Glob(s.options.State + "/[^.]*"); len(files) != 1 {
+		t.Errorf("files: %v", files)
+	}
+}
+
 // Files that a full disk or an editor has spoilt cost their own revision only.
 func TestHistoryPassesOverWhatIsSpoilt(t *testing.T) {
 	s := newStage(t, base)
@@ -119,7 +134,9 @@ func TestHistoryPassesOverWhatIsSpoilt(t *testing.T) {
 	if err := os.WriteFile(half, []byte("# revi"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	s.Close()
 	h, warnings := openHistory(s.options.State)
+	defer h.close()
 	if _, err := os.Stat(half); err == nil {
 		t.Error("half a file is left")
 	}

@@ -236,11 +236,20 @@ func sessionKey(ctx context.Context, b management.Backend, tunnel *api.Tunnel, s
 	if err != nil {
 		return nil, err
 	}
+	waits := false
 	for _, m := range all {
-		if isOf(s, m) && m.SessionId != nil && !closing(m) {
+		switch {
+		case !isOf(s, m) || closing(m):
+		case m.SessionId == nil:
+			waits = true
+		default:
 			key.SessionId = m.SessionId
 			return key, nil
 		}
+	}
+	if waits {
+		return nil, management.Errorf(management.ErrUnavailable,
+			"it waits for its call and has no name to say which: it goes with its tunnel")
 	}
 	return nil, management.Errorf(management.ErrNotFound, "session: there is none as it was declared")
 }
