@@ -55,9 +55,11 @@ func TestGoesBackUnlessConfirmed(t *testing.T) {
 func TestConfirmedStays(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *stage) {
 		time.Sleep(4 * time.Minute)
+		wait := s.wait
 		if r, err := s.Confirm(t.Context(), "alice"); err != nil || r.Revision != 2 {
 			t.Fatalf("Confirm: %v, %v", r, err)
 		}
+		s.goBack(wait) // the timer had fired already
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		s.wantCarol(true)

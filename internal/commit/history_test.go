@@ -71,6 +71,19 @@ func TestHistoryKeepsWhatCommandsChanged(t *testing.T) {
 	}
 }
 
+// To load what runs makes it a revision, if commands have changed it.
+func TestLoadWhatRuns(t *testing.T) {
+	s := newStage(t, base)
+	s.command("user create user_name=carol user_password=x")
+	if s.revisions()[0].Running {
+		t.Error("revision 1 is said to run")
+	}
+	s.load(&api.LoadConfigRequest{Source: fromRevision(0)})
+	if r := s.revisions()[0]; r.Number != 2 || !r.Running {
+		t.Errorf("newest revision: %v", r)
+	}
+}
+
 func TestRevisionText(t *testing.T) {
 	s := newStage(t, base)
 	for _, number := range []uint32{0, 1} {
