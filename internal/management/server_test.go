@@ -24,6 +24,15 @@ import (
 // start serves on a socket of its own until the test ends.
 func start(t *testing.T) (apiconnect.ManagementClient, *management.Server, *managementtest.Fake) {
 	t.Helper()
+	c, srv, fake, _ := startAt(t)
+	return c, srv, fake
+}
+
+// startAt is start, and tells the socket's path.
+func startAt(t *testing.T) (
+	apiconnect.ManagementClient, *management.Server, *managementtest.Fake, string,
+) {
+	t.Helper()
 	socket := filepath.Join(t.TempDir(), "s")
 	l, err := management.Listen(socket)
 	if err != nil {
@@ -46,7 +55,8 @@ func start(t *testing.T) (apiconnect.ManagementClient, *management.Server, *mana
 			t.Error(err)
 		}
 	})
-	return apiconnect.NewManagementClient(&http.Client{Transport: transport}, "http://x"), srv, fake
+	client := apiconnect.NewManagementClient(&http.Client{Transport: transport}, "http://x")
+	return client, srv, fake, socket
 }
 
 func tunnel(t *api.Tunnel) *api.Object { return &api.Object{Kind: &api.Object_Tunnel{Tunnel: t}} }

@@ -19,6 +19,8 @@ type Fake struct {
 	Err error
 	// Reasons are those of the tunnels and sessions deleted.
 	Reasons []string
+	// Resets is how often the statistics were set to zero.
+	Resets int
 
 	mu       sync.Mutex
 	tunnels  []*api.Tunnel
@@ -229,11 +231,46 @@ func (f *Fake) SystemStatus(context.Context) (*api.SystemStatus, error) {
 // PoolStatus knows no pool.
 func (f *Fake) PoolStatus(context.Context, string) (*api.PoolStatus, error) { return nil, f.Err }
 
-// ResetStatistics has nothing to do.
-func (f *Fake) ResetStatistics(context.Context) error { return f.Err }
+// ResetStatistics counts how often it is asked to.
+func (f *Fake) ResetStatistics(context.Context) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.Resets++
+	return f.Err
+}
 
-// ListPeers knows no peer.
-func (f *Fake) ListPeers(context.Context) ([]*api.Peer, error) { return nil, f.Err }
+// ListPeers lists the addresses where the tunnels lead.
+func (f *Fake) ListPeers(context.Context) ([]*api.Peer, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var all []*api.Peer
+	for _, t := range f.tunnels {
+		i := slices.IndexFunc(all, func(p *api.Peer) bool {
+			return p.GetPeerIpaddr() == t.GetDestIpaddr()
+		})
+		if i < 0 {
+			i = len(all)
+			all = append(all, &api.Peer{PeerIpaddr: t.DestIpaddr, Status: &api.PeerStatus{}})
+		}
+		all[i].Status.Tunnels++
+	}
+	slices.SortFunc(all, func(a, b *api.Peer) int {
+		return cmp.Compare(a.GetPeerIpaddr(), b.GetPeerIpaddr())
+	})
+	return all, f.Err
+}
 
-// ListUsers knows no user.
-func (f *Fake) ListUsers(context.Context, management.Page) ([]*api.User, error) { return nil, f.Err }
+// ListUsers lists the sessions that were created with a user_name.
+func (f *Fake) ListUsers(ctx context.Context, page management.Page) ([]*api.User, error) {
+	sessions, err := f.ListSessions(ctx, nil, management.Page{Limit: 1 << 30,
+		AfterTunnel: page.AfterTunnel, AfterSession: page.AfterSession})
+	var all []*api.User
+	for _, s := range sessions {
+		if s.UserName != nil && len(all) < page.Limit {
+			all = append(all, &api.User{UserName: s.UserName, Status: &api.UserStatus{
+				TunnelId: s.GetTunnelId(), SessionId: s.GetSessionId(),
+				Interface: s.GetStatus().GetInterface()}})
+		}
+	}
+	return all, err
+}
