@@ -108,7 +108,7 @@ func needed(m proto.Message) proto.Message {
 	case *api.Pool:
 		m.Addresses = []string{"10.9.0.0/24"}
 	case *api.Tunnel:
-		m.DestIpaddr = new("192.0.2.9")
+		m.DestIpaddr = new("peer.example.net")
 	}
 	return m
 }
