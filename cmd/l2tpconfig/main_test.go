@@ -2,12 +2,18 @@ package main
 
 import (
 	"context"
+	"errors"
+	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"culvert/internal/commit"
 	"culvert/internal/config"
+	"culvert/internal/event"
 	"culvert/internal/management"
 	"culvert/internal/management/managementtest"
 )
@@ -21,7 +27,23 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:   "testdata",
 		Setup: serve,
+		Cmds:  map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
 	})
+}
+
+// exits CODE PROGRAM ARG... runs a program that must end with that code.
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	code := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		exit, ok := errors.AsType[*exec.ExitError](err)
+		if !ok {
+			ts.Fatalf("%s: %v", strings.Join(args[1:], " "), err)
+		}
+		code = exit.ExitCode()
+	}
+	if strconv.Itoa(code) != args[0] {
+		ts.Fatalf("%s: exit code %d, want %s", strings.Join(args[1:], " "), code, args[0])
+	}
 }
 
 func serve(env *testscript.Env) error {
@@ -34,10 +56,14 @@ func serve(env *testscript.Env) error {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
+	store, backend := config.NewStore("machine"), &managementtest.Fake{}
 	srv := &management.Server{
-		Store:   config.NewStore("machine"),
-		Backend: &managementtest.Fake{},
+		Store:   store,
+		Backend: backend,
 		Version: "test",
+		Config: commit.New(commit.Options{Store: store, Backend: backend,
+			File: filepath.Join(env.WorkDir, "daemon.conf")}),
+		Events: event.NewLog(100),
 	}
 	go func() { done <- management.Serve(ctx, l, srv) }()
 	env.Defer(func() {

@@ -17,8 +17,7 @@ func (s *Shell) sure(ctx context.Context, format string, args ...any) error {
 	if s.Yes || s.Terminal == nil {
 		return nil
 	}
-	fmt.Fprintf(s.Terminal, format+" Go ahead? [y/N] ", args...)
-	answer, ok := s.Terminal.line()
+	answer, ok := s.Terminal.line(fmt.Sprintf(format+" Go ahead? [y/N] ", args...))
 	if ok && strings.HasPrefix("yes", strings.ToLower(strings.TrimSpace(answer))) &&
 		strings.TrimSpace(answer) != "" {
 		return ctx.Err()

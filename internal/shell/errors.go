@@ -2,6 +2,7 @@ package shell
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -98,10 +99,24 @@ func explain(server Server, err error) error {
 		}
 		return &Error{code, fmt.Errorf("connecting to %s: %s", server, noConnection(server, err))}
 	}
+	if errors.As(err, &network) {
+		return broken(server, network)
+	}
 	if ce, ok := errors.AsType[*connect.Error](err); ok {
 		return &Error{codeOf(ce), refusal(server, ce)}
 	}
 	return err
+}
+
+// broken explains a connection that ended during a request. A daemon ends one
+// over TLS by an alert, or without a word, where it does not like our certificate.
+func broken(server Server, err *net.OpError) error {
+	_, alert := errors.AsType[tls.AlertError](err)
+	if server.Host != "" && (alert || server.Cert == "") {
+		return &Error{ExitForbidden, fmt.Errorf("connecting to %s: %v: expected --cert and --key "+
+			"with a certificate that the daemon knows", server, err.Err)}
+	}
+	return &Error{ExitUnreachable, fmt.Errorf("connecting to %s: %v", server, err.Err)}
 }
 
 func codeOf(err *connect.Error) int {

@@ -69,10 +69,11 @@ func (p *pager) pass(line string) error {
 
 // stop asks what to do at the end of a page.
 func (p *pager) stop() error {
-	_, _ = io.WriteString(p.t, cut(pagerHelp, p.width-1))
 	defer func() { _, _ = io.WriteString(p.t, "\r\x1b[K") }()
+	text := cut(pagerHelp, p.width-1)
 	for {
-		key, err := p.t.key()
+		key, err := p.t.key(text)
+		text = ""
 		if err != nil {
 			return errStopped
 		}
@@ -96,8 +97,7 @@ func (p *pager) stop() error {
 
 // find asks for a word and has lines skipped up to the next one with it.
 func (p *pager) find() error {
-	fmt.Fprint(p.t, "\r\x1b[K/")
-	word, ok := p.t.line()
+	word, ok := p.t.line("\r\x1b[K/")
 	if !ok {
 		return errStopped
 	}

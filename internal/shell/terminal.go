@@ -94,18 +94,20 @@ const (
 	keyDelete    = 127
 )
 
-// key waits for a key.
-func (t *Terminal) key() (byte, error) {
+// key shows a text and waits for a key.
+func (t *Terminal) key(text string) (byte, error) {
 	defer t.raw()()
+	_, _ = io.WriteString(t, text)
 	b := make([]byte, 1)
 	_, err := t.Read(b)
 	return b[0], err
 }
 
-// line reads a line, which is not kept in the history. It returns false if the
-// user gave up.
-func (t *Terminal) line() (string, bool) {
+// line shows a question and reads a line, which is not kept in the history. It
+// returns false if the user gave up.
+func (t *Terminal) line(question string) (string, bool) {
 	defer t.raw()()
+	_, _ = io.WriteString(t, question)
 	var text []byte
 	b := make([]byte, 1)
 	for {

@@ -179,7 +179,7 @@ func (s *Shell) dropAll(c *call, objects []proto.Message, noun string) error {
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
-				failures = append(failures, fmt.Sprintf("%s: %v", schema.Label(key(m)), err))
+				failures = append(failures, fmt.Sprintf("%s: %v", schema.Label(m), err))
 				return nil
 			}
 			done++
@@ -205,7 +205,7 @@ func (s *Shell) askBeforeDrop(ctx context.Context, objects []proto.Message, noun
 			count(sessions, "session"))
 	}
 	if len(objects) == 1 {
-		return s.sure(ctx, "%s will be dropped.", schema.Label(key(objects[0])))
+		return s.sure(ctx, "%s will be dropped.", schema.Label(objects[0]))
 	}
 	return s.sure(ctx, "%s will be dropped.", count(len(objects), noun))
 }

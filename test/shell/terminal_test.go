@@ -44,7 +44,10 @@ type start struct {
 func open(t testing.TB, s start) *terminal {
 	t.Helper()
 	if s.width == 0 {
-		s.width, s.height = 100, 30
+		s.width = 100
+	}
+	if s.height == 0 {
+		s.height = 30
 	}
 	term := &terminal{t: t, width: s.width, changed: make(chan struct{}),
 		screen: vt10x.New(vt10x.WithSize(s.width, s.height))}
