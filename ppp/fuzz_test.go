@@ -3,6 +3,9 @@ package ppp
 import (
 	"bytes"
 	"encoding/binary"
+	"maps"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -73,6 +76,11 @@ func FuzzStep(f *testing.F) {
 	f.Add(byte(0x04), []byte("\x00\x03\x00\x04\x00\x01\x01\x00\x04\x04\x01\x05\x06\x02hi\x02yo"+
 		"\x05\x01\x0001234\x06\x03\x00\x04\x01\x01\x01\x06\x03\x06\x0a\x00\x00\x07"+
 		"\x04\x00\x08\x01\x02\x80\x21\x04\x00\x05\x01\x00"))
+	for _, script := range conversations(f) {
+		for _, shape := range []byte{0x00, 0x01, 0x05, 0x0d, 0x1d, 0x3f} {
+			f.Add(shape, script)
+		}
+	}
 	f.Fuzz(func(t *testing.T, shape byte, script []byte) {
 		s := stepper{t: t, link: NewLink(fuzzConfig(shape)), now: epoch, script: script}
 		for len(s.script) > 0 {
@@ -93,11 +101,34 @@ func FuzzStep(f *testing.F) {
 	})
 }
 
+// conversations are scripts of what real peers send, each of their frames followed by
+// an answer to ours, a verdict and addresses.
+func conversations(f *testing.F) map[string][]byte {
+	scripts := make(map[string][]byte)
+	frames := captures(f)
+	for _, name := range slices.Sorted(maps.Keys(frames)) {
+		words := strings.SplitN(name, "-", 3)
+		peer, frame := words[0]+"-"+words[1], frames[name]
+		if len(frame) > 255 {
+			continue
+		}
+		script := scripts[peer]
+		if script == nil {
+			script = []byte{0, 3, 0} // up, and our request acknowledged
+		}
+		script = append(append(script, 2, byte(len(frame))), frame...)
+		scripts[peer] = append(script, 3, 0, 5, 1, 0, 6, 1, 40)
+	}
+	return scripts
+}
+
 func fuzzConfig(shape byte) *Config {
 	cfg := &Config{
 		User: "alice", Password: "wonderland", Rand: seeded(uint64(shape)),
 		IPv6: shape&1 != 0, RequestDNS: shape&2 != 0, NoMagic: shape&0x40 != 0,
 		Passive: shape&0x80 != 0, EchoInterval: 30 * time.Second, Rechallenge: time.Minute,
+		NoACCM: shape&0x42 == 0x42, PAPInterval: 2 * time.Second, PAPTimeout: 90 * time.Second,
+		NCP: Limits{RestartInterval: time.Second, MaxConfigure: 4, MaxTerminate: 4, MaxFailure: 2},
 	}
 	if shape&4 != 0 {
 		cfg.AuthPeer = allMethods[shape>>3&3:]
