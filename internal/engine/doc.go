@@ -14,4 +14,5 @@
 //   - network.go: addresses, interfaces and routes of a link
 //   - settings.go: from profiles to the cores' configurations
 //   - backend.go, status.go: what management asks and changes
+//   - trace.go, trace_tunnel.go, trace_session.go: what those are told who look for faults
 package engine

@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"culvert/internal/config"
@@ -160,18 +161,19 @@ func textOfSession(s dataplane.SessionSpec) string {
 }
 
 func textOfLink(l dataplane.LinkSpec) string {
-	text := fmt.Sprintf("%s, MTU %d, MRU %d", l.Name, l.MTU, l.MRU)
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s, MTU %d, MRU %d", l.Name, l.MTU, l.MRU)
 	if l.IPv4.Local.IsValid() {
-		text += fmt.Sprintf(", IPv4 %v to %v", l.IPv4.Local, l.IPv4.Peer)
+		fmt.Fprintf(&text, ", IPv4 %v to %v", l.IPv4.Local, l.IPv4.Peer)
 	}
 	if l.IPv6.Local.IsValid() {
-		text += fmt.Sprintf(", IPv6 %v to %v", l.IPv6.Local, l.IPv6.Peer)
+		fmt.Fprintf(&text, ", IPv6 %v to %v", l.IPv6.Local, l.IPv6.Peer)
 	}
 	for _, r := range l.Routes {
-		text += fmt.Sprintf(", route %v", r)
+		fmt.Fprintf(&text, ", route %v", r)
 	}
 	if l.DefaultRoute {
-		text += ", default route"
+		text.WriteString(", default route")
 	}
-	return text
+	return text.String()
 }

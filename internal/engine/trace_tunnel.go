@@ -27,7 +27,7 @@ func (t *tunnel) watch(ev l2tp.Event) tunnelWatch {
 		info, _ := t.core.Session(w.session)
 		w.call = info.State
 	}
-	if t.flags()&(schema.TraceTransport|schema.TraceAVPHide) != 0 {
+	if t.flags()&schema.TraceTransport != 0 {
 		w.stats = new(t.core.Stats())
 	}
 	return w
@@ -130,7 +130,8 @@ func (t *tunnel) traceTransport(before tunnelWatch, m l2tp.MessageReceived) {
 		return
 	}
 	r, s, now, old := t.shard.engine.trace, t.subject(), t.core.Stats(), *before.stats
-	text := "received " + numbersOf(m.Data)
+	var text strings.Builder
+	text.WriteString("received " + numbersOf(m.Data))
 	for _, n := range []struct {
 		before, now uint32
 		what        string
@@ -144,10 +145,10 @@ func (t *tunnel) traceTransport(before tunnelWatch, m l2tp.MessageReceived) {
 		{old.IgnoredMessages, now.IgnoredMessages, "ignored"},
 	} {
 		if n.now != n.before {
-			text += ", " + n.what
+			text.WriteString(", " + n.what)
 		}
 	}
-	r.Tell(s, schema.TraceTransport, text, "; ", windowOf(now))
+	r.Tell(s, schema.TraceTransport, text.String(), "; ", windowOf(now))
 }
 
 // numbersOf is what reliable delivery sees of a message.

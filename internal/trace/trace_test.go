@@ -294,6 +294,9 @@ func FuzzRecord(f *testing.F) {
 		r.Event(s, schema.TraceSystem, string(b))
 		r.Begin(s, string(b), string(b))
 		r.State(s, LCP, 1, 2, string(b))
+		if n, m := len(l2tp.Redact(b)), len(ppp.Redact(b)); n != len(b) || m != len(b) {
+			t.Errorf("%d octets become %d and %d without secrets", len(b), n, m)
+		}
 		lines := []string{l2tp.Describe(b), l2tp.Title(b), ppp.Describe(b), ppp.Title(b)}
 		for a := range l2tp.DescribeAVPs(b) {
 			lines = append(lines, a.Name, a.Form, a.Value)
