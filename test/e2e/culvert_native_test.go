@@ -16,5 +16,7 @@ func TestNativeTunnels(t *testing.T)         { tunPlane(t).testTunnels(t, lnsAdd
 func TestNativeTunnelsOverIPv6(t *testing.T) { tunPlane(t).testTunnels(t, lnsAddr6) }
 func TestNativePersist(t *testing.T)         { tunPlane(t).testPersist(t) }
 func TestNativeWrongPassword(t *testing.T)   { tunPlane(t).testWrongPassword(t) }
+func TestNativePathMTU(t *testing.T)         { tunPlane(t).testPathMTU(t, false) }
+func TestNativePathMTUOverIPv6(t *testing.T) { tunPlane(t).testPathMTU(t, true) }
 func TestNativeWrongSecret(t *testing.T)     { tunPlane(t).testWrongSecret(t) }
 func TestNativeLink(t *testing.T)            { tunPlane(t).testLink(t) }
