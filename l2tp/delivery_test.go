@@ -236,3 +236,19 @@ func TestSessionMemory(t *testing.T) {
 	runtime.KeepAlive(tunnel)
 	runtime.KeepAlive(s)
 }
+
+// TestHelloSpread: HELLOs leave about when they are due, and not all at once.
+func TestHelloSpread(t *testing.T) {
+	cfg := &Config{HelloInterval: time.Minute, HelloSpread: 750 * time.Millisecond}
+	now := time.Unix(1e9, 0)
+	least, most := time.Hour, time.Duration(0)
+	for id := range TunnelID(1000) {
+		tun := Initiate(cfg, id+1)
+		tun.state, tun.heardAt = TunnelEstablished, now
+		wait := tun.Deadline().Sub(now)
+		least, most = min(least, wait), max(most, wait)
+	}
+	if least < 59250*time.Millisecond || most > 60750*time.Millisecond || most-least < time.Second {
+		t.Errorf("HELLOs after %v to %v, want 59.25 to 60.75 s", least, most)
+	}
+}

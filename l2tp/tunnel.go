@@ -124,7 +124,18 @@ func (t *Tunnel) helloAt() time.Time {
 	if t.state != TunnelEstablished || t.cfg.HelloInterval <= 0 || !t.d.idle() {
 		return time.Time{}
 	}
-	return t.heardAt.Add(t.cfg.HelloInterval)
+	return t.heardAt.Add(t.cfg.HelloInterval + t.helloSpread())
+}
+
+// helloSpread is how much later than after its interval a HELLO is sent, or earlier.
+// It depends on the tunnel and the time only, for whoever asks is to hear the same.
+func (t *Tunnel) helloSpread() time.Duration {
+	most := uint64(min(t.cfg.HelloSpread, t.cfg.HelloInterval/2))
+	if most == 0 {
+		return 0
+	}
+	x := (uint64(t.heardAt.UnixNano()) + uint64(t.id)) * 0x9e3779b97f4a7c15 // 2^64 / golden ratio
+	return time.Duration((x>>32)%(2*most+1)) - time.Duration(most)
 }
 
 func (t *Tunnel) setupAt() time.Time {

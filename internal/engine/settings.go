@@ -130,10 +130,20 @@ func l2tpConfig(p config.TunnelParameters, sys config.System) *l2tp.Config {
 		RetransmitInterval:      p.RetryTimeout,
 		MaxRetransmits:          p.MaxRetries,
 		HelloInterval:           p.HelloTimeout,
+		HelloSpread:             helloSpread(p.HelloTimeout),
 		EstablishTimeout:        or(sys.TunnelEstablishTimeout, unlimited),
 		SessionEstablishTimeout: or(sys.SessionEstablishTimeout, unlimited),
 		MaxSessions:             p.MaxSessions,
 	}
+}
+
+// helloSpread keeps the Hellos of many tunnels apart: tunnels that began at once
+// would ask at once for ever. A short interval is kept as it is.
+func helloSpread(interval time.Duration) time.Duration {
+	if interval < 10*time.Second {
+		return 0
+	}
+	return 750 * time.Millisecond
 }
 
 // pppConfig makes a link's configuration from what profiles say.
