@@ -59,11 +59,11 @@ func LexFile(text string) (commands [][]Word, faults, warnings []*SyntaxError) {
 
 func lex(l *lexer, text string) (commands [][]Word, faults []*SyntaxError) {
 	*l = lexer{text: text, rest: text, line: 1, file: l.file}
-	if at := invalidUTF8(text); at >= 0 {
+	l.skip("\ufeff")
+	if at := invalidUTF8(l.rest); at >= 0 {
 		l.advance(at)
 		return nil, []*SyntaxError{l.fault(l.position(), "expected text in UTF-8")}
 	}
-	l.skip("\ufeff")
 	for l.rest != "" {
 		words, fault := l.command()
 		switch {
