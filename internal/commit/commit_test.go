@@ -39,11 +39,17 @@ session create tunnel_name=two session_name=a
 // newStage begins with a configuration as a daemon does: from its file.
 func newStage(t *testing.T, text string) *stage {
 	t.Helper()
-	dir := t.TempDir()
+	return newStageIn(t, text, filepath.Join(t.TempDir(), "state"))
+}
+
+// newStageIn keeps its history in a folder of its own, or, without one, in memory: a
+// thousand files that are made safe against a crash take their time.
+func newStageIn(t *testing.T, text, state string) *stage {
+	t.Helper()
 	s := &stage{t: t, options: Options{
 		Store: config.NewStore("machine"),
-		File:  filepath.Join(dir, "culvertd.conf"),
-		State: filepath.Join(dir, "state"),
+		File:  filepath.Join(t.TempDir(), "culvertd.conf"),
+		State: state,
 	}}
 	s.edit(text)
 	if err := s.options.Store.Load("start", []byte(text)); err != nil {

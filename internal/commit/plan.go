@@ -3,6 +3,7 @@ package commit
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 
@@ -137,7 +138,7 @@ func (p *plan) countDropped(ctx context.Context, b management.Backend) error {
 				return err
 			}
 		}
-		c.dropped = countLive(live[t], s)
+		c.dropped, live[t] = takeLive(live[t], s)
 	}
 	return nil
 }
@@ -163,18 +164,24 @@ const (
 	allTunnels  = 1 << 16
 )
 
-// countLive counts the sessions whose call is established, all of them or those that
-// are s.
-func countLive(list []*api.Session, s *api.Session) (n int) {
-	for _, m := range list {
+// takeLive counts the sessions whose call is established, all of them or the one that
+// is s, which is left out of what it returns besides: another one in the same words may
+// be counted too.
+func takeLive(list []*api.Session, s *api.Session) (n int, rest []*api.Session) {
+	for i, m := range list {
 		state := m.GetStatus().GetState()
-		established := state == api.SessionState_SESSION_STATE_ESTABLISHED ||
-			state == api.SessionState_SESSION_STATE_UP
-		if established && (s == nil || isOf(s, m)) {
+		if state != api.SessionState_SESSION_STATE_ESTABLISHED &&
+			state != api.SessionState_SESSION_STATE_UP {
+			continue
+		}
+		switch {
+		case s == nil:
 			n++
+		case isOf(s, m):
+			return 1, slices.Delete(list, i, i+1)
 		}
 	}
-	return n
+	return n, list
 }
 
 // isOf reports whether the live session m is the one that s declares.

@@ -90,10 +90,18 @@ func (c *Configurator) writeOwn(there []byte, now *config.Snapshot) error {
 	return nil
 }
 
-// rewrite makes the file's new text. It is read again before anything is written: a
-// file that loads to something else would be found at the next start.
+// rewrite makes the file's new text: its comments and order are kept where that is
+// possible. It is read again before anything is written: a file that loads to something
+// else would be found at the next start.
 func (c *Configurator) rewrite(there []byte, now *config.Snapshot) ([]byte, error) {
-	text, _ := config.Rewrite(there, now)
+	text, report := config.Rewrite(there, now)
+	switch {
+	case len(there) == 0:
+		text = config.Format(now)
+	case report.Anew != "":
+		c.log.Warn("configuration file written anew, without its comments", "file", c.file,
+			"cause", report.Anew)
+	}
 	s, faults := Read(c.store, c.file, text)
 	if len(faults) > 0 {
 		return nil, fmt.Errorf("writing the configuration: it would not load: %s",
