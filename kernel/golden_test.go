@@ -256,6 +256,6 @@ func FuzzParse(f *testing.F) {
 		parseRoute(b)
 		parseLinkStats(b)
 		destination(b)
-		doesARP(b)
+		parseSubnet(b)
 	})
 }

@@ -12,37 +12,75 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// SubnetOf returns the index of the interface whose subnet has an IPv4 address:
-// where hosts would look for it by ARP. If there is none the error is fs.ErrNotExist.
-func (l *Links) SubnetOf(ctx context.Context, addr netip.Addr) (index int, err error) {
-	op := fmt.Sprintf("find the subnet of %v", addr)
+// A Subnet is a network that an interface is on.
+type Subnet struct {
+	Index    int    // of the interface
+	Name     string // of it
+	Forwards bool   // the host forwards IPv4 packets that come from there
+}
+
+// SubnetOf returns where hosts would look for an IPv4 address by ARP: the network that
+// the host's route to it leads to. If there is none the error is fs.ErrNotExist.
+func (l *Links) SubnetOf(ctx context.Context, addr netip.Addr) (Subnet, error) {
+	op := fmt.Sprintf("find the network of %v", addr)
 	r, err := l.RouteTo(ctx, addr)
 	switch {
 	case errors.Is(err, unix.ENETUNREACH):
-		return 0, opError(op, fs.ErrNotExist)
+		return Subnet{}, opError(op, fs.ErrNotExist)
 	case err != nil:
-		return 0, err
+		return Subnet{}, err
 	case r.Local || r.Gateway.IsValid() || !addr.Unmap().Is4():
-		return 0, opError(op, fs.ErrNotExist)
+		return Subnet{}, opError(op, fs.ErrNotExist)
 	}
 	got, err := l.route.execute(ctx, linkMessage(unix.RTM_GETLINK, request, r.Index, 0, 0, nil))
+	if err == nil && len(got) != 1 {
+		err = fs.ErrNotExist
+	}
 	if err != nil {
-		return 0, opError(op, err)
+		return Subnet{}, opError(op, err)
 	}
-	if len(got) != 1 || !doesARP(got[0].Data) {
-		return 0, opError(op, fs.ErrNotExist)
-	}
-	return r.Index, nil
+	s, err := parseSubnet(got[0].Data)
+	return s, opError(op, err)
 }
 
-// doesARP tells whether hosts behind an interface find each other by ARP.
-func doesARP(link []byte) bool {
+// parseSubnet reads an interface. One without ARP is fs.ErrNotExist.
+func parseSubnet(link []byte) (s Subnet, err error) {
 	if len(link) < unix.SizeofIfInfomsg {
-		return false
+		return s, unix.EBADMSG
 	}
 	const without = unix.IFF_NOARP | unix.IFF_LOOPBACK | unix.IFF_POINTOPOINT
 	flags := binary.NativeEndian.Uint32(link[8:])
-	return flags&unix.IFF_BROADCAST != 0 && flags&without == 0
+	if flags&unix.IFF_BROADCAST == 0 || flags&without != 0 {
+		return s, fs.ErrNotExist
+	}
+	s.Index = int(int32(binary.NativeEndian.Uint32(link[4:])))
+	err = eachAttribute(link[unix.SizeofIfInfomsg:], func(ad *netlink.AttributeDecoder) {
+		switch ad.Type() {
+		case unix.IFLA_IFNAME:
+			s.Name = ad.String()
+		case unix.IFLA_AF_SPEC:
+			ad.Nested(func(families *netlink.AttributeDecoder) error {
+				for families.Next() {
+					if families.Type() == unix.AF_INET {
+						families.Nested(s.settings)
+					}
+				}
+				return nil
+			})
+		}
+	})
+	return s, err
+}
+
+// settings reads the interface's settings of IPv4: an array, of which the first is
+// whether it forwards.
+func (s *Subnet) settings(ad *netlink.AttributeDecoder) error {
+	for ad.Next() {
+		if b := ad.Bytes(); ad.Type() == unix.IFLA_INET_CONF && len(b) >= 4 {
+			s.Forwards = binary.NativeEndian.Uint32(b) != 0
+		}
+	}
+	return nil
 }
 
 // AddProxy has an interface answer ARP for an address that is reached by another

@@ -176,8 +176,8 @@ type LinkSpec struct {
 	// open); the way to the tunnel's peer is pinned to where it goes now.
 	DefaultRoute bool
 	// ProxyARP answers ARP for the peer's IPv4 address on the network of this host
-	// that it belongs to. If there is none, Configure does all the rest and returns
-	// an error that is ErrNoSubnet.
+	// that it belongs to. If there is none, or the host does not forward from there,
+	// Configure does all the rest and returns an error that is ErrNoProxyARP.
 	ProxyARP bool
 }
 

@@ -178,7 +178,7 @@ func (f *Fake) output(id SessionKey, packet []byte) (b []byte, spec TunnelSpec, 
 func (s *fakeSession) Configure(ctx context.Context, spec LinkSpec) error {
 	f := s.tunnel.fake
 	refusal := f.before(ctx, OpConfigure, s.key())
-	if refusal != nil && !errors.Is(refusal, ErrNoSubnet) {
+	if refusal != nil && !errors.Is(refusal, ErrNoProxyARP) {
 		return refusal
 	}
 	f.mu.Lock()

@@ -11,9 +11,9 @@ import (
 	"culvert/kernel"
 )
 
-// ErrNoSubnet is a Configure that did everything but LinkSpec.ProxyARP: no
-// interface is on a network that the peer's address belongs to.
-var ErrNoSubnet = errors.New("no network here has the address")
+// ErrNoProxyARP is a Configure that did everything but LinkSpec.ProxyARP: the peer
+// is not found by ARP.
+var ErrNoProxyARP = errors.New("answer ARP for the peer")
 
 // proxies answer ARP for peers on the networks that their addresses belong to.
 // Sessions whose peers have the same address share the answer.
@@ -46,21 +46,26 @@ func (p *proxies) set(ctx context.Context, id SessionKey, addr netip.Addr) error
 	return err
 }
 
-// acquire begins to answer. p.mu is held.
+// acquire begins to answer. Where the host does not forward, it will as soon as that is
+// turned on. p.mu is held.
 func (p *proxies) acquire(ctx context.Context, id SessionKey, addr netip.Addr) error {
 	have := p.byAddr[addr]
+	var unanswered error
 	if have == nil {
-		index, err := p.links.SubnetOf(ctx, addr)
+		subnet, err := p.links.SubnetOf(ctx, addr)
 		if errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("answer ARP for %v: %w", addr, ErrNoSubnet)
+			return fmt.Errorf("%w: no network here has %v", ErrNoProxyARP, addr)
 		}
 		if err == nil {
-			err = p.links.Apply(ctx, kernel.AddProxy(index, addr))
+			err = p.links.Apply(ctx, kernel.AddProxy(subnet.Index, addr))
 		}
 		if err != nil {
 			return err
 		}
-		have = &proxy{index: index}
+		if !subnet.Forwards {
+			unanswered = fmt.Errorf("%w: forwarding of IPv4 is off on %s", ErrNoProxyARP, subnet.Name)
+		}
+		have = &proxy{index: subnet.Index}
 		if p.byAddr == nil {
 			p.byAddr, p.of = make(map[netip.Addr]*proxy), make(map[SessionKey]netip.Addr)
 		}
@@ -68,7 +73,7 @@ func (p *proxies) acquire(ctx context.Context, id SessionKey, addr netip.Addr) e
 	}
 	have.users++
 	p.of[id] = addr
-	return nil
+	return unanswered
 }
 
 // release ends what the session has, if it has anything. p.mu is held.

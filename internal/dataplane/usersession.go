@@ -185,7 +185,7 @@ func (s *userSession) Configure(ctx context.Context, spec LinkSpec) error {
 	spec.Routes = slices.Clone(spec.Routes)
 	spec.IPv6 = PointToPoint{spec.IPv6.Local.WithZone(""), spec.IPv6.Peer.WithZone("")}
 	err = s.tunnel.plane.network.configure(ctx, s, old, &spec)
-	if err != nil && !errors.Is(err, ErrNoSubnet) {
+	if err != nil && !errors.Is(err, ErrNoProxyARP) {
 		s.link.Store(nil)
 		return fmt.Errorf("configure session %s: %w", s.key, err)
 	}

@@ -270,7 +270,7 @@ func (s *session) configure(then func(err error)) {
 			if s.phase == gone {
 				return
 			}
-			if errors.Is(err, dataplane.ErrNoSubnet) {
+			if errors.Is(err, dataplane.ErrNoProxyARP) {
 				s.warnUnproxied(err)
 				err = nil
 			}

@@ -232,7 +232,7 @@ func TestUnproxied(t *testing.T) {
 	inBubble(t, lns, "", func(_ *dataplane.Wire, lns, lac *host) {
 		lns.fake.SetHook(func(_ context.Context, op dataplane.Op, _ dataplane.SessionKey) error {
 			if op == dataplane.OpConfigure {
-				return dataplane.ErrNoSubnet
+				return dataplane.ErrNoProxyARP
 			}
 			return nil
 		})

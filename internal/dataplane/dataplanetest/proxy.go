@@ -78,13 +78,12 @@ func testProxyEnds(t *testing.T, tp *tunnelPair, a *lab.NetNS) {
 		t.Error(err)
 	}
 	wantProxies(t, a)
+	testForwardingOff(t, tp, a)
 
 	c := tp.call(t, 4)
 	linkA, linkB := c.link(1400)
 	linkA.ProxyARP = true
-	if err := c.a.Configure(t.Context(), linkA); !errors.Is(err, dataplane.ErrNoSubnet) {
-		t.Errorf("ProxyARP for %v: %v, want %v", linkA.IPv4.Peer, err, dataplane.ErrNoSubnet)
-	}
+	wantNoProxyARP(t, c.a, linkA, "no network here has 10.9.4.2")
 	configure(t, c.b, linkB)
 	ab, ba := c.flows(t, false)
 	pass(t, ab, 1, 100)
@@ -92,6 +91,32 @@ func testProxyEnds(t *testing.T, tp *tunnelPair, a *lab.NetNS) {
 	if err := errors.Join(c.a.Close(t.Context()), c.b.Close(t.Context()),
 		one.b.Close(t.Context()), two.b.Close(t.Context())); err != nil {
 		t.Error(err)
+	}
+}
+
+// testForwardingOff wants it to be said that a host that does not forward does not
+// answer either.
+func testForwardingOff(t *testing.T, tp *tunnelPair, a *lab.NetNS) {
+	const forwarding = "/proc/sys/net/ipv4/conf/lan0/forwarding"
+	a.Run("sh", "-c", "echo 0 > "+forwarding)
+	defer a.Run("sh", "-c", "echo 1 > "+forwarding)
+	c := tp.call(t, 5)
+	link, _ := c.link(1400)
+	link.IPv6, link.IPv4 = dataplane.PointToPoint{}, addresses("10.77.0.1", "10.77.0.70")
+	link.ProxyARP = true
+	wantNoProxyARP(t, c.a, link, "forwarding of IPv4 is off on lan0")
+	wantProxies(t, a, "10.77.0.70 dev lan0")
+	if err := errors.Join(c.a.Close(t.Context()), c.b.Close(t.Context())); err != nil {
+		t.Error(err)
+	}
+	wantProxies(t, a)
+}
+
+func wantNoProxyARP(t *testing.T, s dataplane.Session, link dataplane.LinkSpec, why string) {
+	t.Helper()
+	err := s.Configure(t.Context(), link)
+	if !errors.Is(err, dataplane.ErrNoProxyARP) || !strings.Contains(err.Error(), why) {
+		t.Errorf("ProxyARP for %v: %v, want %v: %s", link.IPv4.Peer, err, dataplane.ErrNoProxyARP, why)
 	}
 }
 
