@@ -65,6 +65,7 @@ func serve(env *testscript.Env) error {
 			File: filepath.Join(env.WorkDir, "daemon.conf")}),
 		Events: event.NewLog(100),
 	}
+	management.TellObjects(store, srv.Events)
 	go func() { done <- management.Serve(ctx, l, srv) }()
 	env.Defer(func() {
 		cancel()
