@@ -26,6 +26,7 @@ type outlet struct {
 	srv    *http.Server
 	done   chan error // what serving ended with
 	cancel context.CancelFunc
+	secure bool // over TLS; the server sets its own TLSConfig when it serves
 }
 
 // endingKey leads to the context that is done when the outlet begins to stop.
@@ -45,7 +46,7 @@ func open(l net.Listener, h http.Handler, secure *tls.Config, log *slog.Logger) 
 	base, cancel := context.WithCancel(context.Background())
 	ending, end := context.WithCancel(context.Background())
 	base = context.WithValue(base, endingKey{}, ending)
-	o := &outlet{done: make(chan error, 1), cancel: cancel}
+	o := &outlet{done: make(chan error, 1), cancel: cancel, secure: secure != nil}
 	o.srv = &http.Server{
 		Handler:           h,
 		TLSConfig:         secure,

@@ -154,7 +154,7 @@ func (at *vent) move(
 
 func (at *vent) begin(s *Server, addr netip.AddrPort, o *outlet) {
 	at.at, at.outlet = addr, o
-	s.log().Info("listening", "address", addr, "tls", o.srv.TLSConfig != nil)
+	s.log().Info("listening", "address", addr, "tls", o.secure)
 }
 
 // close closes the vent, if it is open.
