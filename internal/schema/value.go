@@ -183,6 +183,25 @@ func (p *Param) Words() []string {
 	return nil
 }
 
+// A Choice is one of the words that a value can be, and what it means where that is
+// not said by the word.
+type Choice struct{ Word, Help string }
+
+// Choices returns the words of an enum with what they mean, or nil.
+func (p *Param) Choices() (all []Choice) {
+	if p.field().Kind() != protoreflect.EnumKind {
+		return nil
+	}
+	values := p.field().Enum().Values()
+	for i := range values.Len() {
+		o := proto.GetExtension(values.Get(i).Options(), api.E_Value).(*api.WordOptions)
+		if o.GetWord() != "" {
+			all = append(all, Choice{o.GetWord(), o.GetHelp()})
+		}
+	}
+	return all
+}
+
 func (p *Param) enumWords() []string {
 	var words []string
 	values := p.field().Enum().Values()
