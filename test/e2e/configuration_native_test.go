@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -116,7 +117,8 @@ func TestNativeConfirm(t *testing.T) {
 		t.Errorf("writing: %v, %v", r, err)
 	}
 	written, err := os.ReadFile(lac.File)
-	if err != nil || !strings.Contains(string(written), "user_name=carol") {
+	if err != nil || !strings.HasPrefix(string(written), twoTunnels) ||
+		!strings.Contains(string(written), "user_name=carol") {
 		t.Errorf("the file: %v\n%s", err, written)
 	}
 	if log := lac.Reload(); !strings.Contains(log, "revision=4 changes=0 failures=0") {
@@ -127,50 +129,18 @@ func TestNativeConfirm(t *testing.T) {
 	}
 }
 
-// Broken configurations: where the fault is, and a word that is to be in the answer.
-var broken = []struct {
-	name, text   string
-	line, column uint32
-	word         string
-}{
-	{"command", "tunel create tunnel_name=x dest_ipaddr=192.0.2.1\n", 1, 1, `"tunel"`},
-	{"operation", "\n\ntunnel craete tunnel_name=x\n", 3, 8, `"create"`},
-	{"parameter", "tunnel create tunnel_name=x dest_ipadr=192.0.2.1\n", 1, 29, `"dest_ipaddr"`},
-	{"value", "tunnel create tunnel_name=x \\\n  dest_ipaddr=192.0.2.1 persist=perhaps\n", 2, 33, "yes or no"},
-	{"range", "user create user_name=u user_password=x\ntunnel profile modify profile_name=default mtu=9\n", 2, 48, "68"},
-	{"quote", "user create user_name=\"x user_password=y\n", 1, 23, `closing "`},
-	{"reference", "tunnel create tunnel_name=x dest_ipaddr=::1 profile_name=nope\n", 1, 45, "nope"},
-	{"duplicate", "user create user_name=u user_password=x\nuser create user_name=u user_password=y\n", 2, 13, "exists"},
-	{"missing", "# a comment\nuser create user_name=u\n", 2, 1, "user_password"},
-	{"tunnel", "session create tunnel_name=none session_name=s\n", 1, 16, `"none"`},
-}
-
 // TestNativeBrokenConfigurations: whatever way a broken configuration comes, what is wrong is
 // said with its place, and nothing changes.
 func TestNativeBrokenConfigurations(t *testing.T) {
 	_, lac := newCall(t)
 	lives, running := lac.lives(""), lac.Running()
-	for _, b := range broken {
-		t.Run(b.name, func(t *testing.T) {
-			lac.WriteFile(b.text)
-			log := lac.Reload()
-			place := fmt.Sprintf("%s:%d:%d: ", lac.File, b.line, b.column)
-			if !strings.Contains(log, place) || !strings.Contains(strings.ReplaceAll(log, `\"`, `"`), b.word) {
-				t.Errorf("the log has no %q with %q:\n%s", place, b.word, log)
-			}
-			file := &api.Source{From: &api.Source_File{File: true}}
-			for what, faults := range map[string][]*api.Fault{
-				"checking a text": lac.CheckConfig(text(b.text)).Faults,
-				"loading a text":  lac.LoadConfig(&api.LoadConfigRequest{Source: text(b.text)}).Faults,
-				"loading a file":  lac.LoadConfig(&api.LoadConfigRequest{Source: file}).Faults,
-				"merging a text": lac.LoadConfig(&api.LoadConfigRequest{
-					Source: text(b.text), Merge: true}).Faults,
-			} {
-				if len(faults) != 1 || faults[0].Line != b.line || faults[0].Column != b.column ||
-					!strings.Contains(faults[0].Message, b.word) {
-					t.Errorf("%s: %v, want %d:%d with %q", what, faults, b.line, b.column, b.word)
-				}
-			}
+	files, err := filepath.Glob("../../internal/config/testdata/broken/*.conf")
+	if err != nil || len(files) < 10 {
+		t.Fatalf("%d broken configurations, want 10 or more: %v", len(files), err)
+	}
+	for _, name := range files {
+		t.Run(filepath.Base(name), func(t *testing.T) {
+			lac.checkBroken(t, name)
 			if got := lac.Running(); got != running {
 				t.Errorf("the configuration is\n%swas\n%s", got, running)
 			}
@@ -185,4 +155,47 @@ func TestNativeBrokenConfigurations(t *testing.T) {
 	if _, err := lac.WriteConfig(); err == nil {
 		t.Error("a file with a fault that somebody has written was overwritten")
 	}
+}
+
+// checkBroken loads a broken file in every way. What is wrong with it stands beside it, a
+// line for each fault: file:line:column: what is wrong.
+func (s *site) checkBroken(t *testing.T, name string) {
+	t.Helper()
+	broken, expected := read(t, name), read(t, strings.TrimSuffix(name, ".conf")+".expected")
+	base := filepath.Base(name)
+	s.WriteFile(broken)
+	log := strings.ReplaceAll(s.Reload(), `\"`, `"`)
+	for line := range strings.Lines(expected) {
+		want := s.File + strings.TrimPrefix(strings.TrimSpace(line), base)
+		if !strings.Contains(log, want) {
+			t.Errorf("the log has no %q:\n%s", want, log)
+		}
+	}
+	own := &api.Source{From: &api.Source_File{File: true}}
+	for what, faults := range map[string][]*api.Fault{
+		"checking a text": s.CheckConfig(text(broken)).Faults,
+		"loading a text":  s.LoadConfig(&api.LoadConfigRequest{Source: text(broken)}).Faults,
+		"loading a file":  s.LoadConfig(&api.LoadConfigRequest{Source: own}).Faults,
+	} {
+		var got strings.Builder
+		for _, f := range faults {
+			fmt.Fprintf(&got, "%s:%d:%d: %s\n", base, f.Line, f.Column, f.Message)
+		}
+		if got.String() != expected {
+			t.Errorf("%s:\n%swant\n%s", what, &got, expected)
+		}
+	}
+	merged := s.LoadConfig(&api.LoadConfigRequest{Source: text(broken), Merge: true})
+	if len(merged.Faults) == 0 {
+		t.Error("merging it: no fault")
+	}
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }
