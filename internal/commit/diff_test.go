@@ -20,12 +20,13 @@ func snapshot(t testing.TB, text string) *config.Snapshot {
 // Sessions without a name are told apart by what they are, whatever their order.
 func TestDiffOfNamelessSessions(t *testing.T) {
 	of := func(users ...string) *config.Snapshot {
-		text := "tunnel create tunnel_name=t dest_ipaddr=::1\n"
+		var text strings.Builder
+		text.WriteString("tunnel create tunnel_name=t dest_ipaddr=::1\n")
 		for _, u := range users {
 			name, password, _ := strings.Cut(u, ":")
-			text += fmt.Sprintf("session create tunnel_name=t user_name=%s user_password=%s\n", name, password)
+			fmt.Fprintf(&text, "session create tunnel_name=t user_name=%s user_password=%s\n", name, password)
 		}
-		return snapshot(t, text)
+		return snapshot(t, text.String())
 	}
 	tests := map[string]struct {
 		old, new *config.Snapshot

@@ -137,20 +137,21 @@ func TestEventsOfASession(t *testing.T) {
 
 // text is an event in one line, without its numbers.
 func text(e *api.Event) string {
-	s := strings.TrimPrefix(e.Type.String(), "EVENT_TYPE_") + " tunnel " + e.TunnelName
+	var s strings.Builder
+	s.WriteString(strings.TrimPrefix(e.Type.String(), "EVENT_TYPE_") + " tunnel " + e.TunnelName)
 	for _, part := range [][2]string{
 		{"session", e.SessionName}, {"peer", e.Peer}, {"host", e.PeerHostName}, {"user", e.User}} {
 		if part[1] != "" {
-			s += " " + part[0] + " " + part[1]
+			s.WriteString(" " + part[0] + " " + part[1])
 		}
 	}
 	if e.LocalIpv4 != "" && e.Interface != "" {
-		s += fmt.Sprintf(" interface local %s remote %s", e.LocalIpv4, e.PeerIpv4)
+		s.WriteString(fmt.Sprintf(" interface local %s remote %s", e.LocalIpv4, e.PeerIpv4))
 	}
 	if e.Cause != "" {
-		s += " cause " + e.Cause
+		s.WriteString(" cause " + e.Cause)
 	}
-	return s
+	return s.String()
 }
 
 func wantCauses(t *testing.T, events []*api.Event, want map[string]string) {

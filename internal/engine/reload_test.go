@@ -20,17 +20,18 @@ import (
 // siteConfig is that of a host that serves callers and places calls itself:
 // some tunnels to the other one, each with some sessions.
 func siteConfig(other netip.Addr, tunnels, sessions int) string {
-	text := strings.Replace(lnsConfig, "10.9.0.0/24", "10.9.0.0/20", 1) +
-		"user create user_name=bob user_password=builder\n"
+	var text strings.Builder
+	text.WriteString(strings.Replace(lnsConfig, "10.9.0.0/24", "10.9.0.0/20", 1) +
+		"user create user_name=bob user_password=builder\n")
 	for i := range tunnels {
-		text += fmt.Sprintf("tunnel create tunnel_name=t%d dest_ipaddr=%s persist=yes\n", i, other)
+		text.WriteString(fmt.Sprintf("tunnel create tunnel_name=t%d dest_ipaddr=%s persist=yes\n", i, other))
 		for j := range sessions {
-			text += fmt.Sprintf("session create tunnel_name=t%d session_name=s%d %s\n", i, j,
+			text.WriteString(fmt.Sprintf("session create tunnel_name=t%d session_name=s%d %s\n", i, j,
 				[]string{"user_name=alice user_password=wonderland",
-					"user_name=bob user_password=builder"}[j%2])
+					"user_name=bob user_password=builder"}[j%2]))
 		}
 	}
-	return text
+	return text.String()
 }
 
 // reload loads a configuration as an administrator does.
