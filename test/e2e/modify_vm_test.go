@@ -20,8 +20,8 @@ func (p plane) testModify(t *testing.T) {
 	}
 	far := c.lns.WaitUp(1, upLimit)[0]
 	c.lac.Config("session", "modify", "tunnel_name=office", "session_name=s1",
-		"sequencing_required=yes", "reorder_timeout=70")
-	wantKernel(t, c.lac.NS, "session", "sequence numbering: send recv", "reorder timeout: 70")
+		"sequencing_required=yes", "reorder_timeout=80")
+	wantKernel(t, c.lac.NS, "session", "sequence numbering: send recv", "reorder timeout: 80")
 	c.lns.Config("session", "modify", fmt.Sprintf("tunnel_id=%d", far.GetTunnelId()),
 		fmt.Sprintf("session_id=%d", far.GetSessionId()), "use_sequence_numbers=yes")
 	wantKernel(t, c.lns.NS, "session", "sequence numbering: send")
