@@ -28,16 +28,26 @@ func (s *shard) receiveFirst(d dataplane.Datagram) {
 		s.engine.stray(d)
 		return
 	}
-	if t := s.firsts[first{d.Peer, sccrq.AssignedTunnelID}]; t != nil && !t.peerKnowsItsEnd() {
-		t.captured(trace.Received, d.Local, d.Peer, d.Data)
-		s.step(t, l2tp.MessageReceived{Data: d.Data})
+	if s.repeats(d, sccrq) {
 		return
 	}
 	if s.halfOpen >= maxHalfOpen || s.refused >= maxRefused || s.losesTie(d.Peer.Addr(), sccrq) {
 		s.engine.stray(d)
 		return
 	}
-	s.accept(d, sccrq)
+	s.settle(s.engine.ties.with(d.Peer.Addr().Unmap()), d, sccrq)
+}
+
+// repeats gives a copy of an SCCRQ to the tunnel that it began, and reports whether
+// it is one.
+func (s *shard) repeats(d dataplane.Datagram, sccrq l2tp.SCCRQ) bool {
+	t := s.firsts[first{d.Peer, sccrq.AssignedTunnelID}]
+	if t == nil || t.peerKnowsItsEnd() {
+		return false
+	}
+	t.captured(trace.Received, d.Local, d.Peer, d.Data)
+	s.step(t, l2tp.MessageReceived{Data: d.Data})
+	return true
 }
 
 // peerKnowsItsEnd reports whether the tunnel has ended and its peer knows: what
@@ -52,25 +62,6 @@ func (t *tunnel) peerKnowsItsEnd() bool {
 type first struct {
 	peer netip.AddrPort
 	id   l2tp.TunnelID // that the peer assigned
-}
-
-// losesTie settles the tie between an SCCRQ and those that we have sent to the
-// same host, and reports whether the peer's loses (RFC 2661, 4.4.3, Tie Breaker).
-func (s *shard) losesTie(peer netip.Addr, sccrq l2tp.SCCRQ) bool {
-	for d := range s.dialers {
-		t := d.tunnel
-		if t == nil || t.peer.Addr() != peer.Unmap() || t.end != nil {
-			continue
-		}
-		tie := t.core.Collide(sccrq.TieBreaker)
-		if tie == l2tp.TieLost || tie == l2tp.TieBoth {
-			s.step(t, l2tp.TieBreakerLost{})
-		}
-		if tie == l2tp.TieWon || tie == l2tp.TieBoth {
-			return true
-		}
-	}
-	return false
 }
 
 // accept makes a tunnel for an SCCRQ, or refuses it with a StopCCN.

@@ -241,6 +241,7 @@ func (d *dialer) open(snapshot *config.Snapshot, peer netip.AddrPort) {
 		netip.AddrPortFrom(p.Src, d.shard.engine.ownPort(p.OurUDPPort)))
 	t := d.shard.newTunnel(l2tp.Initiate(settings.core, d.id), settings, peer)
 	t.dialer, d.tunnel = d, t
+	d.shard.engine.ties.add(d, peer.Addr())
 	t.enlist()
 	t.log().Info("opening tunnel", "name", d.asked.GetTunnelName())
 	t.traceBegin(d.asked.GetTunnelName(), fmt.Sprintf("opening tunnel %s to %v, attempt %d",
@@ -267,6 +268,7 @@ const UsualPort = 1701
 
 // established places the calls that were asked for.
 func (d *dialer) established(now time.Time) {
+	d.shard.engine.ties.remove(d, d.tunnel.peer.Addr())
 	for _, c := range slices.Clone(d.calls) {
 		c.placeCall(now)
 	}
@@ -277,6 +279,7 @@ func (d *dialer) established(now time.Time) {
 // Waits grow until an attempt leads to a network or lasts: a peer that takes
 // every tunnel and ends it at once is not to be asked every second.
 func (d *dialer) tunnelEnded(now time.Time, end l2tp.End) {
+	d.shard.engine.ties.remove(d, d.tunnel.peer.Addr())
 	if up := d.tunnel.establishedAt; !up.IsZero() &&
 		now.Sub(up) >= d.resolved.Parameters.PersistMaxDelay {
 		d.retry.delay = 0

@@ -71,6 +71,7 @@ type Engine struct {
 	shards    []*shard
 	workers   *workers
 	names     names
+	ties      ties
 	count     counts
 	total     totals
 	reset     reset
