@@ -24,11 +24,11 @@ func siteConfig(other netip.Addr, tunnels, sessions int) string {
 	text.WriteString(strings.Replace(lnsConfig, "10.9.0.0/24", "10.9.0.0/20", 1) +
 		"user create user_name=bob user_password=builder\n")
 	for i := range tunnels {
-		text.WriteString(fmt.Sprintf("tunnel create tunnel_name=t%d dest_ipaddr=%s persist=yes\n", i, other))
+		fmt.Fprintf(&text, "tunnel create tunnel_name=t%d dest_ipaddr=%s persist=yes\n", i, other)
 		for j := range sessions {
-			text.WriteString(fmt.Sprintf("session create tunnel_name=t%d session_name=s%d %s\n", i, j,
+			fmt.Fprintf(&text, "session create tunnel_name=t%d session_name=s%d %s\n", i, j,
 				[]string{"user_name=alice user_password=wonderland",
-					"user_name=bob user_password=builder"}[j%2]))
+					"user_name=bob user_password=builder"}[j%2])
 		}
 	}
 	return text.String()
