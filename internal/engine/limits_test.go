@@ -120,6 +120,22 @@ peer profile create profile_name=branch tunnel_profile_name=known
 	}
 }
 
+// TestChallengeWithoutSecret: a profile that would have peers prove themselves by a
+// secret that it does not have lets none in.
+func TestChallengeWithoutSecret(t *testing.T) {
+	for mode, want := range map[string]int{"none": 1, "challenge": 0} {
+		t.Run(mode, func(t *testing.T) {
+			text := lnsConfig + "peer profile create profile_name=branch tunnel_profile_name=bare\n" +
+				"tunnel profile create profile_name=bare secret=\"\" auth_mode=" + mode
+			lac := strings.Replace(lacConfig, "secret=tea", "host_name=branch", 1)
+			inBubble(t, text, lac, func(_ *dataplane.Wire, lns, _ *host) {
+				pass(5 * time.Second)
+				lns.wantSessions(api.SessionState_SESSION_STATE_UP, want)
+			})
+		})
+	}
+}
+
 // TestPeerAnswersFromAnotherPort: an LNS may answer an SCCRQ from a port of
 // its choice, and the LAC must follow (RFC 2661, 8.1).
 func TestPeerAnswersFromAnotherPort(t *testing.T) {
