@@ -28,6 +28,9 @@ put() {
 put 755 "$programs/culvertd" /usr/sbin/culvertd
 put 755 "$programs/l2tpconfig" /usr/bin/l2tpconfig
 put 644 packaging/culvertd.service /usr/lib/systemd/system/culvertd.service
+put 644 packaging/culvert-resolver.path /usr/lib/systemd/system/culvert-resolver.path
+put 644 packaging/culvert-resolver.service /usr/lib/systemd/system/culvert-resolver.service
+put 755 packaging/name-servers /usr/lib/culvert/name-servers
 put 644 packaging/sysusers.conf /usr/lib/sysusers.d/culvert.conf
 put 644 packaging/tmpfiles.conf /usr/lib/tmpfiles.d/culvert.conf
 put 644 packaging/udev.rules /usr/lib/udev/rules.d/60-culvert.rules

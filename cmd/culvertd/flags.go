@@ -19,6 +19,7 @@ type flags struct {
 	state      string
 	socket     string
 	pidFile    string
+	handOff    string
 	dataplane  string
 	listen     []string
 	port       uint16
@@ -52,6 +53,8 @@ func (f *flags) register(p *pflag.FlagSet) {
 		"`PATH` of the socket for l2tpconfig")
 	p.StringVarP(&f.pidFile, "pidfile", "P", "",
 		"write the process's number into `FILE`, and refuse to run beside a process that holds it")
+	p.StringVar(&f.handOff, "name-servers", "",
+		"write name servers that peers give into `FILE`, for a process that may change the host's")
 	p.StringVar(&f.dataplane, "dataplane", "auto",
 		"what carries packets: auto, kernel, tun or null")
 	p.StringArrayVar(&f.listen, "listen", nil,

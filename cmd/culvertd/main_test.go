@@ -34,6 +34,25 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// TestCheckTellsAll: every fault on a line of its own, and warnings of what is no fault.
+func TestCheckTellsAll(t *testing.T) {
+	var out, faults bytes.Buffer
+	bad := writeConfig(t, "system modify max_tunels=1\nuser create user_name=a user_password=x\nnonsense\n")
+	err := run(t.Context(), []string{"--check", "--config", bad}, &out, &faults)
+	if err == nil || !strings.Contains(err.Error(), "2 faults") || strings.Count(faults.String(), "\n") != 2 ||
+		!strings.Contains(faults.String(), ":1:") || !strings.Contains(faults.String(), ":3:") {
+		t.Errorf("error %v, faults:\n%s", err, faults.String())
+	}
+	odd := writeConfig(t, "pool create pool_name=a addresses=10.0.0.0/24\n"+
+		"pool create pool_name=b addresses=10.0.0.128/25\n")
+	out.Reset()
+	faults.Reset()
+	err = run(t.Context(), []string{"--check", "--config", odd}, &out, &faults)
+	if err != nil || !strings.Contains(faults.String(), "warning: ") || out.String() != "configuration ok\n" {
+		t.Errorf("a configuration to be warned of: %q, %q, %v", out.String(), faults.String(), err)
+	}
+}
+
 // TestBadInput: each gets one line that says what, where and what was expected.
 func TestBadInput(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "socket")

@@ -87,7 +87,7 @@ func (f *flags) serve(ctx context.Context, stdout, stderr io.Writer) error {
 		Pools:    pools,
 		Open:     plane.open,
 		Note:     plane.note,
-		Resolver: new(resolver.Resolver),
+		Resolver: &resolver.Resolver{HandOff: f.handOff},
 		Events:   events,
 		Listen:   listen,
 		Log:      log,

@@ -18,11 +18,16 @@ import (
 type Resolver struct {
 	// File is the resolver configuration, default /etc/resolv.conf.
 	File string
+	// HandOff is a file in which another process, who may change the host's
+	// configuration, finds the servers of all interfaces; empty: this one does it.
+	HandOff string
 	// LookPath finds programs, default exec.LookPath.
 	LookPath func(name string) (string, error)
 
 	mu    sync.Mutex
 	saved map[string]replaced // by interface, where the file was replaced
+	// handed are the servers that were handed over, by interface.
+	handed map[string][]netip.Addr
 }
 
 // A replaced is what stood in the file before, and what we wrote.
@@ -36,6 +41,9 @@ func (r *Resolver) Set(ctx context.Context, iface string, servers []netip.Addr) 
 			run(exec.CommandContext(ctx, path, args...)),
 			run(exec.CommandContext(ctx, path, "domain", iface, "~.")),
 		)
+	}
+	if r.HandOff != "" {
+		return r.handOff(iface, servers)
 	}
 	if path, err := r.lookPath("resolvconf"); err == nil {
 		cmd := exec.CommandContext(ctx, path, "-a", iface)
@@ -51,6 +59,9 @@ func (r *Resolver) Unset(ctx context.Context, iface string) error {
 		// What resolved had is gone if the interface is, which is no error.
 		_ = run(exec.CommandContext(ctx, path, "revert", iface))
 		return nil
+	}
+	if r.HandOff != "" {
+		return r.handOff(iface, nil)
 	}
 	if path, err := r.lookPath("resolvconf"); err == nil {
 		return run(exec.CommandContext(ctx, path, "-d", iface))

@@ -51,6 +51,20 @@ func TestFileIsReplacedAndRestored(t *testing.T) {
 	wantFile(t, file, "nameserver 192.0.2.1\n")
 }
 
+func TestHandOff(t *testing.T) {
+	r, untouched := newTestResolver(t, "nameserver 192.0.2.1\n")
+	r.HandOff = filepath.Join(t.TempDir(), "name-servers")
+	set(t, r, "b", "10.0.0.2")
+	set(t, r, "a", "10.0.0.1")
+	set(t, r, "b", "2001:db8::53")
+	wantFile(t, r.HandOff, "# a\nnameserver 10.0.0.1\n# b\nnameserver 2001:db8::53\n")
+	unset(t, r, "a")
+	wantFile(t, r.HandOff, "# b\nnameserver 2001:db8::53\n")
+	unset(t, r, "b")
+	wantFile(t, r.HandOff, "")
+	wantFile(t, untouched, "nameserver 192.0.2.1\n")
+}
+
 func TestTwoInterfacesRestoreInAnyOrder(t *testing.T) {
 	for _, order := range [][]string{{"a", "b"}, {"b", "a"}} {
 		r, file := newTestResolver(t, "before\n")

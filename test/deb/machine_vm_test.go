@@ -24,7 +24,7 @@ const (
 )
 
 // countPPP counts the kernel's interfaces of sessions on the host.
-const countPPP = "ip -oneline link show | grep -c POINTOPOINT"
+const countPPP = "ip -oneline link show | grep -c POINTOPOINT || true"
 
 // shortWatchdog is a drop-in, as an administrator would write it.
 const shortWatchdog = "[Service]\nWatchdogSec=10\n"
@@ -46,8 +46,9 @@ func TestPackage(t *testing.T) {
 	m.write("/etc/systemd/system/culvertd.service.d/test.conf", shortWatchdog)
 	m.install(filepath.Join(packages, "old.deb"), "0.0.1~test")
 	m.checkProcess()
-	m.configure()
 	m.connect()
+	m.checkNameServers()
+	m.configure()
 	m.startSession("first")
 	m.checkReload()
 	m.checkKill()
@@ -182,6 +183,31 @@ func (m *machine) connect() {
 	ns.Run("ip", "addr", "add", "192.0.2.2/24", "dev", "eth0")
 	ns.Run("ip", "link", "set", "eth0", "up")
 	m.client = daemon.Start(m.T, ns, daemon.Options{Dataplane: "kernel"})
+}
+
+// checkNameServers: the host dials in at the other end for once, and asks the name
+// server that it is given for as long as the session lives.
+func (m *machine) checkNameServers() {
+	m.step("name servers")
+	m.client.Config("pool", "create", "pool_name=p", "addresses=10.30.0.0/28", "reserved=10.30.0.1")
+	m.client.Config("ppp", "profile", "modify", "profile_name=default", "local_ipaddr=10.30.0.1",
+		"ip_pool_name=p", "dns_ipaddr_pri=198.51.100.53")
+	m.client.Config("user", "create", "user_name=host", "user_password=sesame")
+	m.write("/etc/resolv.conf", "nameserver 192.0.2.53\n")
+	for _, command := range []string{
+		"ppp profile modify profile_name=default accept_dns=yes",
+		"tunnel create tunnel_name=out dest_ipaddr=192.0.2.2",
+		"session create tunnel_name=out session_name=out user_name=host user_password=sesame",
+	} {
+		m.run("l2tpconfig " + command)
+	}
+	m.wait("grep -x 'nameserver 198.51.100.53' /etc/resolv.conf")
+	m.run("l2tpconfig tunnel delete tunnel_name=out")
+	m.wait("grep -x 'nameserver 192.0.2.53' /etc/resolv.conf")
+	m.want("grep -c nameserver /etc/resolv.conf", "1")
+	m.client.Config("ppp", "profile", "unset", "profile_name=default", "local_ipaddr",
+		"ip_pool_name", "dns_ipaddr_pri")
+	m.wait("test $(" + countPPP + ") = 0")
 }
 
 // startSession: the client's session comes up, and packets cross in the kernel.
