@@ -42,6 +42,20 @@ for page in packaging/man/*.[1-8]; do
 	[ -e "$page" ] || continue
 	put 644 "$page" "/usr/share/man/man${page##*.}/$(basename "$page").gz"
 done
+# complete PROGRAM SHELL TARGET: what makes a shell complete the program's commands,
+# unless the program is for another machine than this.
+complete() {
+	if "$programs/$1" completion "$2" >"$script" 2>/dev/null; then
+		put 644 "$script" "$3"
+	fi
+}
+script=$(mktemp)
+for program in culvertd l2tpconfig; do
+	complete $program bash /usr/share/bash-completion/completions/$program
+	complete $program zsh /usr/share/zsh/vendor-completions/_$program
+	complete $program fish /usr/share/fish/vendor_completions.d/$program.fish
+done
+rm -f "$script"
 for example in examples/*.conf; do
 	put 644 "$example" "/usr/share/doc/culvert/examples/$(basename "$example")"
 done

@@ -156,7 +156,7 @@ func (m *machine) checkProcess() {
 	}
 	m.want("sed -n 's/^NoNewPrivs:\\s*//p;s/^Seccomp:\\s*//p' "+status+" | xargs", "1 2")
 	m.want("l2tpconfig system show | grep dataplane", ".*kernel.*")
-	m.want("runuser -u nobody -- l2tpconfig system show; echo $?", "(?s).*nobody.*\\n[1-9]")
+	m.want("setpriv --reuid nobody --clear-groups l2tpconfig system show; echo $?", "(?s).*nobody.*\\n[1-9]")
 }
 
 // configure is what an administrator does: commands, and nothing else.
@@ -166,7 +166,7 @@ func (m *machine) configure() {
 		"pool create pool_name=homes addresses=10.20.0.0/26 reserved=" + gatewayAddr,
 		"ppp profile modify profile_name=default local_ipaddr=" + gatewayAddr + " ip_pool_name=homes",
 		"user create user_name=alice user_password=swordfish",
-		"config save file=/etc/culvert/culvertd.conf; chown culvert: /etc/culvert/culvertd.conf",
+		"write memory",
 	} {
 		m.run("l2tpconfig " + command)
 	}
@@ -237,6 +237,9 @@ func (m *machine) checkReload() {
 		m.Errorf("reloading made process %s of %s", after, before)
 	}
 	m.client.NS.Ping(m.T, netip.MustParseAddr(gatewayAddr), 2)
+	m.run("cp -p /etc/culvert/culvertd.conf /root/good && echo nonsense >>/etc/culvert/culvertd.conf")
+	m.want("systemctl reload culvertd 2>/dev/null || echo refused", "refused")
+	m.run("cp -p /root/good /etc/culvert/culvertd.conf && systemctl reload culvertd")
 }
 
 // checkKill: a daemon that dies is started again, with its configuration.
