@@ -100,6 +100,9 @@ func (n *node) addKind(k *schema.Kind, words string, hidden bool) {
 // groupHelp explains words that are no command by themselves.
 var groupHelp = map[string]string{
 	"show":         "What there is and how it is: show OBJECT [NAME]",
+	"show ppp":     "Profiles of PPP links",
+	"delete ppp":   "Profiles of PPP links",
+	"delete peer":  "Profiles of peers",
 	"show trace":   "The last events and messages of a tunnel or session",
 	"delete":       "Remove something: delete OBJECT NAME",
 	"ppp":          "Profiles of PPP links",

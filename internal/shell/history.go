@@ -102,16 +102,17 @@ func withoutSecrets(line string) string {
 // maySecret reports whether the value of that name can be a secret: it is one of
 // the object's, or it could be an abbreviation of one.
 func maySecret(words []schema.Word, name string) bool {
-	kinds := schema.Kinds()
+	kinds, taken := schema.Kinds(), func(*schema.Param) bool { return true }
 	if n, _, err := grammar().resolve(words); err == nil && n.kind != nil {
 		kinds = []*schema.Kind{n.kind}
+		taken = func(p *schema.Param) bool { return p.Takes(n.op, n.kind) }
 	}
 	return slices.ContainsFunc(kinds, func(k *schema.Kind) bool {
 		if p := k.Param(name); p != nil {
 			return p.Secret
 		}
 		return slices.ContainsFunc(k.Params, func(p *schema.Param) bool {
-			return p.Secret && strings.HasPrefix(p.Name, strings.ToLower(name))
+			return p.Secret && taken(p) && strings.HasPrefix(p.Name, strings.ToLower(name))
 		})
 	})
 }

@@ -14,7 +14,7 @@ func (d *daemon) bash(t *testing.T) *terminal {
 	if err != nil {
 		t.Skip("there is no bash")
 	}
-	term := open(t, start{program: path, args: []string{"--norc", "--noprofile"}, width: 120,
+	term := open(t, start{program: path, args: []string{"--norc", "--noprofile"}, width: 200,
 		env: []string{"PS1=bash# ", "PATH=" + programs + ":/usr/bin:/bin", "SOCK=" + d.socket}})
 	term.endsWith("bash#")
 	term.press("bind 'set bell-style none' 'set enable-bracketed-paste off'; source <(l2tpconfig completion bash); clear\r")
