@@ -99,27 +99,29 @@ func explain(server Server, err error) error {
 		}
 		return &Error{code, fmt.Errorf("connecting to %s: %s", server, noConnection(server, err))}
 	}
-	if errors.As(err, &network) {
-		return broken(server, network)
-	}
-	if ce, ok := errors.AsType[*connect.Error](err); ok {
+	ce, answered := errors.AsType[*connect.Error](err)
+	_, alert := errors.AsType[tls.AlertError](err)
+	switch {
+	case server.Host != "" && (alert || server.Cert == "" && codeOf(ce) == ExitUnreachable):
+		// A daemon ends a connection, by an alert or without a word, where it
+		// does not like our certificate.
+		return &Error{ExitForbidden, fmt.Errorf("connecting to %s: expected --cert and --key with "+
+			"a certificate that the daemon knows", server)}
+	case errors.As(err, &network):
+		return &Error{ExitUnreachable, fmt.Errorf("connecting to %s: %v", server, network.Err)}
+	case answered:
 		return &Error{codeOf(ce), refusal(server, ce)}
 	}
 	return err
 }
 
-// broken explains a connection that ended during a request. A daemon ends one
-// over TLS by an alert, or without a word, where it does not like our certificate.
-func broken(server Server, err *net.OpError) error {
-	_, alert := errors.AsType[tls.AlertError](err)
-	if server.Host != "" && (alert || server.Cert == "") {
-		return &Error{ExitForbidden, fmt.Errorf("connecting to %s: %v: expected --cert and --key "+
-			"with a certificate that the daemon knows", server, err.Err)}
-	}
-	return &Error{ExitUnreachable, fmt.Errorf("connecting to %s: %v", server, err.Err)}
-}
-
 func codeOf(err *connect.Error) int {
+	if err == nil {
+		return ExitRefused
+	}
+	if _, network := errors.AsType[*net.OpError](err); network {
+		return ExitUnreachable
+	}
 	switch err.Code() {
 	case connect.CodePermissionDenied, connect.CodeUnauthenticated:
 		return ExitForbidden

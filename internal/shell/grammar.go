@@ -28,7 +28,6 @@ type arg struct {
 	expected string // of its value
 	flag     bool
 	required bool
-	secret   bool
 	values   source
 }
 

@@ -108,11 +108,9 @@ func (s *Shell) event(e *api.Event) error {
 	if s.format != "table" {
 		return s.writeLine(e)
 	}
-	text := fmt.Sprintf("%d %s %s", e.GetSequence(), clock(e.GetTime()), enumWord(e.GetType()))
-	for _, part := range eventParts(e) {
-		text += " " + part
-	}
-	_, err := io.WriteString(s.out, printable(text)+"\n")
+	parts := append([]string{fmt.Sprint(e.GetSequence()), clock(e.GetTime()), enumWord(e.GetType())},
+		eventParts(e)...)
+	_, err := io.WriteString(s.out, printable(strings.Join(parts, " "))+"\n")
 	return err
 }
 
