@@ -29,6 +29,12 @@ func agreesInStatus(m, filter proto.Message) bool {
 	if field == nil || !filter.ProtoReflect().Has(field) {
 		return true
 	}
+	if of, ok := m.(*api.Session); ok && of.Status != nil && of.Status.User == "" {
+		// The user of a session of ours is the one as whom we sign in.
+		of = proto.CloneOf(of)
+		of.Status.User = of.GetUserName()
+		m = of
+	}
 	return covers(m.ProtoReflect().Get(field).Message(), filter.ProtoReflect().Get(field).Message())
 }
 

@@ -113,6 +113,7 @@ func TestFilters(t *testing.T) {
 		{&api.Session{Status: &api.SessionStatus{Ppp: &api.PPPStatus{PeerIpv4: "10.0.0.1"}}}, 2},
 		{&api.Session{Status: &api.SessionStatus{Ppp: &api.PPPStatus{PeerIpv4: "10.0.0.2"}}}, 0},
 		{&api.Session{UserName: new("alice")}, 1},
+		{&api.Session{Status: &api.SessionStatus{User: "alice"}}, 1},
 		{&api.Session{UserPassword: new("p")}, 0}, // nobody learns passwords by asking
 		{&api.Tunnel{Status: &api.TunnelStatus{PeerTunnelId: 4711}}, 1},
 		{&api.TunnelProfile{Parameters: &api.TunnelParameters{Persist: new(false)}}, 2},

@@ -189,6 +189,9 @@ func (s Syntax) param(c *Command, w Word) error {
 		c.Reason = w.Value
 		return nil
 	}
+	if narrows, err := c.narrow(w); narrows {
+		return err
+	}
 	name, err := s.find(c, w)
 	if err != nil {
 		return c.unlessSecret(w, err)

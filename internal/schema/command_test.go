@@ -53,7 +53,6 @@ func TestParse(t *testing.T) {
 		"tunnel show tunnel_id=1 tr":                          "tunnel show tunnel_id=1 transport",
 		"system show version":                                 "system show version",
 		"system show stati":                                   "system show statistics",
-		"session list tunnel_name=t user=u":                   "session list tunnel_name=t user_name=u",
 		"ppp profile modify profile_name=p dns_ipaddr_pri=":   "ppp profile modify profile_name=p -dns_ipaddr_pri",
 		"ppp profile create profile_name=p dns_ipaddr_pri=":   "ppp profile create profile_name=p",
 		"tunnel profile modify profile_name=p secret=\"\"":    "tunnel profile modify profile_name=p secret=",
