@@ -157,10 +157,12 @@ func afterLine(text string) string {
 // commentAbove is where the comment begins that stands right above a line.
 func (p *page) commentAbove(at int) int {
 	floor := 0 // what is above may be between quotes
-	for _, words := range p.lines {
-		if end := words[len(words)-1].End; end <= at {
-			floor = schema.CommandEnd(p.text, end)
-		}
+	after, _ := slices.BinarySearchFunc(p.lines, at, func(words []schema.Word, at int) int {
+		return cmp.Compare(words[0].Offset, at)
+	})
+	if after > 0 {
+		before := p.lines[after-1]
+		floor = schema.CommandEnd(p.text, before[len(before)-1].End)
 	}
 	for at > floor {
 		before := strings.LastIndexByte(p.text[:at-1], '\n') + 1

@@ -264,3 +264,22 @@ func FuzzRewrite(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkRewrite30000Users(b *testing.B) {
+	var text strings.Builder
+	for i := range 30000 {
+		fmt.Fprintf(&text, "# user %d\nuser create user_name=u%d user_password=p%d\n\n", i, i, i)
+	}
+	s := config.NewStore("m")
+	changes := strings.NewReplacer("user create", "user modify", "password=p", "password=q").Replace(text.String())
+	for _, commands := range []string{text.String(), changes, "user delete user_name=u7\n"} {
+		if err := s.Load("f", []byte(commands)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for b.Loop() {
+		if _, report := config.Rewrite([]byte(text.String()), s.Snapshot()); report.Anew != "" {
+			b.Fatal(report.Anew)
+		}
+	}
+}
