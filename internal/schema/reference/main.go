@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"culvert/internal/schema"
@@ -83,6 +84,7 @@ func section(b *strings.Builder, k *schema.Kind) {
 	if len(k.Status) == 0 {
 		return
 	}
+	filters(b, k)
 	b.WriteString("\nShown besides:\n\n| name | meaning |\n|---|---|\n")
 	for _, p := range k.Status {
 		fmt.Fprintf(b, "| %s | %s |\n", p.Name, cell(p.Help))
@@ -98,6 +100,21 @@ func flags(b *strings.Builder, k *schema.Kind) {
 	for _, f := range k.Flags {
 		fmt.Fprintf(b, "| `%s %s %s` | %s |\n", k.Words, f.Op, f.Word, f.Help)
 	}
+}
+
+// filters says by what a listing can be narrowed.
+func filters(b *strings.Builder, k *schema.Kind) {
+	var names []string
+	for _, p := range k.Status {
+		if k.Listable(p.Name) != nil {
+			names = append(names, p.Name)
+		}
+	}
+	if len(names) == 0 || !slices.Contains(k.Ops(), schema.List) {
+		return
+	}
+	fmt.Fprintf(b, "\n`%s list` shows those that agree with any parameter that is no secret, and with %s.\n",
+		k.Words, strings.Join(names, ", "))
 }
 
 // parameters is the table of what can be set. That of what begins from profiles says
