@@ -49,8 +49,16 @@ func (f sessionSubject) explain(now time.Time) management.Shown {
 	return shown(f.status(now), e)
 }
 
-// shown adds the explanation of an object to its status. Both have its keys.
+// shown adds the explanation of an object to its status. Both have its keys, and share
+// the status.
 func shown(status proto.Message, e config.Explanation) management.Shown {
+	switch is := status.(type) {
+	case *api.Tunnel:
+		holds := e.Effective.(*api.Tunnel)
+		holds.Status, holds.ConfigId = is.Status, is.ConfigId
+	case *api.Session:
+		e.Effective.(*api.Session).Status = is.Status
+	}
 	for _, p := range schema.KindOf(status).Params {
 		if p.Key {
 			p.Copy(e.Effective, status)

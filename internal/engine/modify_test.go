@@ -187,3 +187,36 @@ func TestConfigIDs(t *testing.T) {
 		}
 	})
 }
+
+// TestShownHolds: what is shown to hold has the keys, the status and the counters too,
+// and says where each value comes from.
+func TestShownHolds(t *testing.T) {
+	inBubble(t, lnsConfig, lacConfig, func(_ *dataplane.Wire, lns, lac *host) {
+		pass(time.Second)
+		for _, h := range []*host{lns, lac} {
+			key := h.sessions()[0]
+			session, err := h.ShowSession(context.Background(),
+				&api.Session{TunnelId: key.TunnelId, SessionId: key.SessionId})
+			if err != nil {
+				t.Fatal(err)
+			}
+			holds := session.Effective.(*api.Session)
+			if holds.GetSessionId() != key.GetSessionId() || holds.GetStatus().GetCounters() == nil ||
+				holds.GetStatus().GetState() != api.SessionState_SESSION_STATE_UP {
+				t.Errorf("what holds of the session: %v", holds)
+			}
+			tunnel, err := h.ShowTunnel(context.Background(), &api.Tunnel{TunnelId: key.TunnelId})
+			if err != nil {
+				t.Fatal(err)
+			}
+			of := tunnel.Effective.(*api.Tunnel)
+			if of.GetTunnelId() != key.GetTunnelId() || of.GetStatus().GetPeerTunnelId() == 0 ||
+				of.GetParameters().GetHelloTimeout() != 60 {
+				t.Errorf("what holds of the tunnel: %v", of)
+			}
+			if got := tunnel.Origins["hello_timeout"]; got != "default" {
+				t.Errorf("hello_timeout comes from %q, want default", got)
+			}
+		}
+	})
+}
