@@ -72,7 +72,7 @@ func TestOpenL2TP(t *testing.T) {
 		collect(t, string(text), said)
 	}
 	for form, params := range openl2tpGrammar {
-		for _, p := range strings.Fields(params) {
+		for p := range strings.FieldsSeq(params) {
 			if !said[form][p] {
 				t.Errorf("no example of %s %s", form, p)
 			}
@@ -112,7 +112,7 @@ func TestOpenL2TPNames(t *testing.T) {
 	for form, params := range openl2tpGrammar {
 		words := strings.Fields(form)
 		k := schema.KindNamed(strings.Join(words[:len(words)-1], " "))
-		for _, p := range strings.Fields(params) {
+		for p := range strings.FieldsSeq(params) {
 			if k.Param(p) == nil {
 				t.Errorf("%s has no %s", k.Words, p)
 			}

@@ -10,5 +10,7 @@
 // a Snapshot resolves them, by inheritance, into the plain structs that the
 // engine uses (TunnelParameters, SessionParameters, PPPParameters).
 //
-// Read snapshot.go, then resolve.go, then store.go.
+// Read snapshot.go, then source.go and resolve.go for what follows from it, store.go and
+// edit.go for changes, fault.go and warnings.go for what is wrong. explain.go says
+// where values come from; rewrite.go saves into a file that was written by hand.
 package config

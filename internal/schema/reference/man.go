@@ -158,7 +158,7 @@ func roff(text string) string {
 	text = strings.NewReplacer(`\`, `\e`, "`", "").Replace(text)
 	var b strings.Builder
 	column, ended := 0, false
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		switch {
 		case column == 0:
 		case ended || column+1+len(word) > manWidth:
