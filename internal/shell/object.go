@@ -2,6 +2,7 @@ package shell
 
 import (
 	"context"
+	"io"
 	"slices"
 	"strings"
 
@@ -90,11 +91,12 @@ func (s *Shell) ask(ctx context.Context, m proto.Message) (*api.ShowResponse, er
 // list asks for page after page and prints each as it comes.
 func (s *Shell) list(ctx context.Context, c schema.Command) error {
 	out := s.listing(c.Kind)
-	if slices.Contains(c.Flags, "names") {
-		out.columns = names(c.Kind)
+	page := out.page
+	if slices.Contains(c.Flags, "names") && s.format == "table" {
+		page = s.printNames
 	}
 	err := s.each(ctx, c.Object, func(objects []proto.Message) error {
-		return out.page(slices.DeleteFunc(objects, func(m proto.Message) bool {
+		return page(slices.DeleteFunc(objects, func(m proto.Message) bool {
 			return !agrees(m, c.Flags)
 		}))
 	})
@@ -104,26 +106,36 @@ func (s *Shell) list(ctx context.Context, c schema.Command) error {
 	return out.end()
 }
 
-// names are the columns that name a tunnel or session.
-func names(k *schema.Kind) []string {
-	var columns []string
-	for _, p := range k.Params {
-		if p.Key {
-			columns = append(columns, p.Name)
+// printNames prints tunnels and sessions as they can be typed, one a line.
+func (s *Shell) printNames(objects []proto.Message) error {
+	for _, m := range objects {
+		name := schema.KindOf(m).Name(m)
+		switch m := m.(type) {
+		case *api.Tunnel:
+			name = tunnelName(m)
+		case *api.Session:
+			name = sessionName(m)
+		}
+		if _, err := io.WriteString(s.out, printable(name)+"\n"); err != nil {
+			return err
 		}
 	}
-	return columns
+	return nil
 }
 
 // agrees reports whether the flags of a listing leave an object in it.
 func agrees(m proto.Message, flags []string) bool {
-	status, ok := m.(interface{ GetStatus() *api.TunnelStatus })
-	byPeer := ok && status.GetStatus().GetCreatedByPeer()
-	if session, ok := m.(*api.Session); ok {
-		byPeer = session.GetStatus().GetCreatedByPeer()
+	var byPeer bool
+	switch m := m.(type) {
+	case *api.Tunnel:
+		byPeer = m.GetStatus().GetCreatedByPeer()
+	case *api.Session:
+		byPeer = m.GetStatus().GetCreatedByPeer()
 	}
-	return !(byPeer && slices.Contains(flags, "local_only")) &&
-		!(!byPeer && slices.Contains(flags, "remote_only"))
+	if byPeer {
+		return !slices.Contains(flags, "local_only")
+	}
+	return !slices.Contains(flags, "remote_only")
 }
 
 // each gives f all objects that agree with filter, page by page.

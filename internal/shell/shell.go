@@ -58,25 +58,30 @@ func (s *Shell) Run(ctx context.Context, args []string) error {
 // RunAll carries out the commands in text, one after the other, up to the
 // first that fails.
 func (s *Shell) RunAll(ctx context.Context, text string) error {
-	return s.script(ctx, text, func(line int) string { return fmt.Sprintf("line %d", line) }, nil)
+	where := func(at schema.Position) string { return fmt.Sprintf("line %d", at.Line) }
+	return s.script(ctx, text, where, nil)
 }
 
-// script carries out commands. where names a line in messages; each, if it is
+// script carries out commands. where names a place in messages; each, if it is
 // not nil, is told before each command how many there are.
 func (s *Shell) script(
-	ctx context.Context, text string, where func(int) string, each func(i, of int),
+	ctx context.Context, text string, where func(schema.Position) string, each func(i, of int),
 ) error {
 	commands, err := schema.Lex(text)
 	if err != nil {
 		se, _ := errors.AsType[*schema.SyntaxError](err)
-		return &Error{ExitUsage, fmt.Errorf("%s: %w", where(se.Line), err)}
+		return &Error{ExitUsage, fmt.Errorf("%s: %w", where(se.Position), err)}
 	}
 	for i, words := range commands {
 		if each != nil {
 			each(i, len(commands))
 		}
 		if err := s.run(ctx, words); err != nil {
-			return &Error{ExitCode(err), fmt.Errorf("%s: %w", where(words[0].Line), err)}
+			at := words[0].Position
+			if se, ok := errors.AsType[*schema.SyntaxError](err); ok && se.Line > 0 {
+				at = se.Position
+			}
+			return &Error{ExitCode(err), fmt.Errorf("%s: %w", where(at), err)}
 		}
 		if s.leaving {
 			return nil

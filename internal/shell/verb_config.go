@@ -10,6 +10,7 @@ import (
 	"connectrpc.com/connect"
 
 	"culvert/api"
+	"culvert/internal/schema"
 )
 
 // configVerbs are the commands about the configuration as a whole.
@@ -102,7 +103,9 @@ func (s *Shell) configRestore(c *call) error {
 	}
 	p := s.progress("commands")
 	defer p.end()
-	where := func(line int) string { return fmt.Sprintf("%s:%d", path, line) }
+	where := func(at schema.Position) string {
+		return fmt.Sprintf("%s:%d:%d", path, at.Line, at.Column)
+	}
 	return s.script(c.ctx, string(text), where, p.at)
 }
 

@@ -33,7 +33,7 @@ func live(t *testing.T, sessions int, conf string) *daemon {
 // sessions is how many there are.
 func (d *daemon) sessions() int {
 	d.t.Helper()
-	return strings.Count(d.does("session", "list", "names"), "\n") - 1
+	return strings.Count(d.does("session", "list", "names"), "\n")
 }
 
 func TestQuestions(t *testing.T) {
