@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"culvert/internal/dataplane"
+	"culvert/test/lab"
 )
 
 func testControl(t *testing.T, p *Pair)  { controlBothWays(t, p, p.A.Host, p.B.Host) }
@@ -188,5 +189,13 @@ func testPortInUse(t *testing.T, p *Pair) {
 	if err := l.Close(); err != nil {
 		t.Errorf("closing again: %v", err)
 	}
-	listen(t, p.A, p.A.Host)
+	// A process that another test is just starting has a copy of the socket until it
+	// is a program of its own.
+	lab.Wait(t, patience, "the port to be free", func() error {
+		second, err := p.A.Listen(l.Addr())
+		if err == nil {
+			err = second.Close()
+		}
+		return err
+	})
 }
