@@ -100,8 +100,13 @@ var systemRows = map[string][]row{
 	}}},
 	"api_group":         {{seenBy: "internal/management/access_test.go:TestUsersOfTheSocket"}},
 	"api_readers_group": {{seenBy: "internal/management/access_test.go:TestUsersOfTheSocket"}},
-	"api_admins":        {{seenBy: "internal/management/access_test.go:TestNames"}},
-	"api_readers":       {{seenBy: "internal/management/access_test.go:TestNames"}},
+	"api_admins":        {{seenBy: "internal/management/tls_test.go:TestRolesOfCertificates"}},
+	"api_readers":       {{seenBy: "internal/management/tls_test.go:TestRolesOfCertificates"}},
+	"api_listen":        {{seenBy: "internal/management/tls_test.go:TestRolesOfCertificates"}},
+	"api_certificate":   {{seenBy: "internal/management/tls_test.go:TestRolesOfCertificates"}},
+	"api_key":           {{seenBy: "internal/management/tls_test.go:TestRolesOfCertificates"}},
+	"api_client_ca":     {{seenBy: "internal/management/tls_test.go:TestRolesOfCertificates"}},
+	"metrics_listen":    {{seenBy: "internal/management/tls_test.go:TestMetricsAlone"}},
 }
 
 // deletePeersSession is the command that deletes the LNS's session.
