@@ -71,7 +71,6 @@ func newCommand(
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
 	flags := cmd.Flags()
-	flags.SetInterspersed(false)
 	addFlags(flags, s)
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return shell.Usage(err) })
 	cmd.SetArgs(args)

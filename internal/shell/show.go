@@ -30,6 +30,10 @@ func (s *Shell) showPart(r *api.ShowResponse, part string) error {
 	case "transport":
 		fields = inside(inside(fields, "status"), "control")
 	}
+	if part != "" && !strings.HasPrefix(part, "conf") && s.format == "table" {
+		// Nothing of this is a parameter of the object.
+		return s.showTable(schema.Label(m), nil, fields, nil)
+	}
 	link := schema.Unwrap(r.GetLink())
 	if link == nil {
 		return s.showFields(m, fields, r.GetOrigins())
@@ -73,7 +77,8 @@ func (s *Shell) showFields(m proto.Message, fields []schema.Field, origins map[s
 	return s.showTable(schema.Label(m), m, fields, origins)
 }
 
-// showTable prints fields under a title, one a line, with where they come from.
+// showTable prints fields under a title, one a line, with where they come from
+// if they are those of m.
 func (s *Shell) showTable(
 	title string, m proto.Message, fields []schema.Field, origins map[string]string,
 ) error {
@@ -96,7 +101,7 @@ func origin(f schema.Field, m proto.Message, origins map[string]string) string {
 		return printable(from)
 	}
 	switch {
-	case f.Param == nil || f.Param.Has(m):
+	case m == nil || f.Param == nil || f.Param.Has(m):
 		return ""
 	case plainText(f) == defaultText(f.Param):
 		return "default"

@@ -182,3 +182,47 @@ func TestTraceAndCapture(t *testing.T) {
 		t.Errorf("not pcapng: %.16q, %v", text, err)
 	}
 }
+
+// Each part of what there is to show has what belongs there, and nothing is
+// said of where a counter comes from.
+func TestShownParts(t *testing.T) {
+	d := live(t, 1, "")
+	for _, c := range []struct {
+		command string
+		has     []string
+		not     string
+	}{
+		{"system show", []string{"max_tunnels", "started_at", "statistics.tunnels_created"}, ""},
+		{"system show configuration", []string{"max_tunnels"}, "started_at"},
+		{"system show status", []string{"started_at", "sessions_up", "tunnels_refused"}, "inherited"},
+		{"system show statistics", []string{"tunnels_created ", "messages.SCCRQ"}, "started_at"},
+		{"tunnel show tunnel_name=t", []string{"hello_timeout", "established", "peer_tunnel_id"}, ""},
+		{"tunnel show config tunnel_name=t", []string{"hello_timeout"}, "established"},
+		{"tunnel show transport tunnel_name=t", []string{"ns ", "nr "}, "hello_timeout"},
+		{"session show tunnel_name=t session_name=s0", []string{"user_name", "peer_session_id", "lcp_echo_interval"}, ""},
+	} {
+		out := d.does(c.command)
+		for _, text := range c.has {
+			if !strings.Contains(out, text) {
+				t.Errorf("%s: %q is missing:\n%s", c.command, text, out)
+			}
+		}
+		if c.not != "" && strings.Contains(out, c.not) {
+			t.Errorf("%s: %q is there:\n%s", c.command, c.not, out)
+		}
+	}
+}
+
+// Flags may stand behind a command.
+func TestFlagsBehindCommand(t *testing.T) {
+	d := serve(t, "")
+	if out := d.does("tunnel", "list", "--output", "json"); out != "[]\n" {
+		t.Errorf("--output json: %q", out)
+	}
+	if out := d.does("user", "create", "user_name=-a", "user_password=-o", "-q"); out != "" {
+		t.Errorf("-q: %q", out)
+	}
+	if out, code := d.tries("tunnel", "list", "--colour"); code != 2 || !strings.Contains(out, "--colour") {
+		t.Errorf("an unknown flag: %d, %s", code, out)
+	}
+}
