@@ -73,10 +73,11 @@ var sessionRows = map[string][]row{
 			s.wantPlane(s.lac, "send-sequence require-sequence")
 			s.wantPlane(s.lns, "send-sequence")
 		}},
-		{name: "outgoing", value: "yes", at: lnsAddr, session: " session_type=lnoc", show: func(s *scene) {
-			same(s, "Sequencing Required", firstSent[*l2tp.OCCN](s, lnsAddr).SequencingRequired, true)
-			s.wantPlane(s.lac, "send-sequence")
-		}},
+		{name: "outgoing", value: "yes", at: lnsAddr, session: " session_type=lnoc",
+			show: func(s *scene) {
+				same(s, "Sequencing Required", firstSent[*l2tp.OCCN](s, lnsAddr).SequencingRequired, true)
+				s.wantPlane(s.lac, "send-sequence")
+			}},
 		{name: "modified", show: func(s *scene) {
 			s.modify(s.lac, "session modify tunnel_name=office session_name=s1 sequencing_required=yes")
 			s.wantPlane(s.lac, "send-sequence require-sequence")
@@ -122,10 +123,11 @@ var sessionRows = map[string][]row{
 		{name: "asked for", value: "async", session: " session_type=lnoc", show: func(s *scene) {
 			same(s, "Framing Type", firstSent[*l2tp.OCRQ](s, lacAddr).FramingType, l2tp.FramingAsync)
 		}},
-		{name: "outgoing", value: "async", at: lnsAddr, session: " session_type=lnoc", show: func(s *scene) {
-			same(s, "Framing Type", firstSent[*l2tp.OCCN](s, lnsAddr).FramingType, l2tp.FramingAsync)
-			same(s, "framing_type", s.lac.sessions()[0].Status.FramingType, api.Framing_FRAMING_ASYNC)
-		}},
+		{name: "outgoing", value: "async", at: lnsAddr, session: " session_type=lnoc",
+			show: func(s *scene) {
+				same(s, "Framing Type", firstSent[*l2tp.OCCN](s, lnsAddr).FramingType, l2tp.FramingAsync)
+				same(s, "framing_type", s.lac.sessions()[0].Status.FramingType, api.Framing_FRAMING_ASYNC)
+			}},
 	},
 	"bearer_type": {
 		{value: "analog", show: func(s *scene) {
@@ -177,15 +179,19 @@ var sessionRows = map[string][]row{
 		}
 		s.lns.wantLog("session ended")
 	}}},
-	"trace_flags":              {{seenBy: "internal/engine/trace_test.go:TestTraceFlagsHoldAtOnce"}},
-	"proxy_auth_type":          {{value: "none", show: wantProxy(l2tp.Proxy{AuthType: l2tp.ProxyAuthNone})}},
-	"proxy_auth_name":          {{session: proxyCHAP, show: wantProxyCHAP}},
-	"proxy_auth_challenge":     {{session: proxyCHAP, show: wantProxyCHAP}},
-	"proxy_auth_id":            {{session: proxyCHAP, show: wantProxyCHAP}},
-	"proxy_auth_response":      {{session: proxyCHAP, show: wantProxyCHAP}},
-	"initial_rcvd_lcp_confreq": {{value: "010405dc", show: wantProxy(l2tp.Proxy{InitialReceivedConfReq: []byte{1, 4, 5, 0xdc}})}},
-	"last_sent_lcp_confreq":    {{value: "010405dc", show: wantProxy(l2tp.Proxy{LastSentConfReq: []byte{1, 4, 5, 0xdc}})}},
-	"last_rcvd_lcp_confreq":    {{value: "010405dc", show: wantProxy(l2tp.Proxy{LastReceivedConfReq: []byte{1, 4, 5, 0xdc}})}},
+	"trace_flags": {{seenBy: "internal/engine/trace_test.go:TestTraceFlagsHoldAtOnce"}},
+	"proxy_auth_type": {{value: "none",
+		show: wantProxy(l2tp.Proxy{AuthType: l2tp.ProxyAuthNone})}},
+	"proxy_auth_name":      {{session: proxyCHAP, show: wantProxyCHAP}},
+	"proxy_auth_challenge": {{session: proxyCHAP, show: wantProxyCHAP}},
+	"proxy_auth_id":        {{session: proxyCHAP, show: wantProxyCHAP}},
+	"proxy_auth_response":  {{session: proxyCHAP, show: wantProxyCHAP}},
+	"initial_rcvd_lcp_confreq": {{value: "010405dc",
+		show: wantProxy(l2tp.Proxy{InitialReceivedConfReq: []byte{1, 4, 5, 0xdc}})}},
+	"last_sent_lcp_confreq": {{value: "010405dc",
+		show: wantProxy(l2tp.Proxy{LastSentConfReq: []byte{1, 4, 5, 0xdc}})}},
+	"last_rcvd_lcp_confreq": {{value: "010405dc",
+		show: wantProxy(l2tp.Proxy{LastReceivedConfReq: []byte{1, 4, 5, 0xdc}})}},
 }
 
 const proxyCHAP = " no_ppp=yes proxy_auth_type=chap proxy_auth_name=carol proxy_auth_id=7" +

@@ -55,7 +55,9 @@ var systemRows = map[string][]row{
 			same(s, "sessions", s.lns.count.sessions.Load(), 0)
 			same(s, "result", firstSent[*l2tp.CDN](s, lnsAddr).Result.Code, l2tp.CDNNotEstablishedInTime)
 		}}},
-	"deny_local_tunnel_creates": {{seenBy: "internal/engine/profile_test.go:TestDenyLocalTunnelCreates"}},
+	"deny_local_tunnel_creates": {{
+		seenBy: "internal/engine/profile_test.go:TestDenyLocalTunnelCreates",
+	}},
 	"deny_remote_tunnel_creates": {{value: "yes", at: lnsAddr, show: func(s *scene) {
 		same(s, "error", firstSent[*l2tp.StopCCN](s, lnsAddr).Result.Error, l2tp.ErrorTryAnother)
 		s.wantUp(0)
@@ -65,10 +67,11 @@ var systemRows = map[string][]row{
 		same(s, "Host Name", firstSent[*l2tp.SCCRQ](s, lacAddr).HostName, "branch")
 	}}},
 	"trace_flags": {{seenBy: "internal/engine/trace_test.go:TestTraceFlags"}},
-	"tunnel_persist_pend_timeout": {{value: "4", tunnel: " persist=yes", lns: deny, show: func(s *scene) {
-		pass(time.Minute)
-		same(s, "attempts in a minute", s.lac.office().Status.Attempts, 17) // 0 1 3 7 11 ...
-	}}},
+	"tunnel_persist_pend_timeout": {{value: "4", tunnel: " persist=yes", lns: deny,
+		show: func(s *scene) {
+			pass(time.Minute)
+			same(s, "attempts in a minute", s.lac.office().Status.Attempts, 17) // 0 1 3 7 11 ...
+		}}},
 	"session_persist_pend_timeout": {
 		{value: "4", tunnel: " persist=yes", lns: "user modify user_name=alice user_password=x\n",
 			show: func(s *scene) {

@@ -25,7 +25,8 @@ var tunnelRows = map[string][]row{
 			}
 			s.Error("nothing was sent to where the profile says")
 		}}},
-	"profile_name": {{value: "named", in: "tunnel", lac: "tunnel profile create profile_name=named host_name=branch\n",
+	"profile_name": {{value: "named", in: "tunnel",
+		lac: "tunnel profile create profile_name=named host_name=branch\n",
 		show: func(s *scene) {
 			same(s, "Host Name", firstSent[*l2tp.SCCRQ](s, lacAddr).HostName, "branch")
 		}}},
@@ -213,7 +214,8 @@ var tunnelRows = map[string][]row{
 		}},
 	},
 	"retry_timeout": {
-		{value: "4", show: func(s *scene) { same(s, "transmissions", s.unanswered(3900*time.Millisecond), 1) }},
+		{value: "4",
+			show: func(s *scene) { same(s, "transmissions", s.unanswered(3900*time.Millisecond), 1) }},
 		{name: "modified", show: func(s *scene) {
 			s.modify(s.lac, "tunnel modify tunnel_name=office retry_timeout=5")
 			same(s, "transmissions", s.unanswered(5100*time.Millisecond), 2)
