@@ -66,12 +66,12 @@ func TestQuestions(t *testing.T) {
 	ask("drop session s0", "session \"t/s0\" will be dropped. Go ahead?", "y\r")
 	term.sees("dropped 1 session")
 	term.endsWith(prompt)
+	// A session is still there while it says goodbye.
+	d.wait("the end of a session", func() bool { return d.sessions() == 2 })
 	ask("drop tunnel t", "1 tunnel with 2 sessions will be dropped. Go ahead?", "yes\r")
 	term.sees("dropped 1 tunnel")
 	term.endsWith(prompt)
-	if n := d.sessions(); n != 0 {
-		t.Errorf("%d sessions are left", n)
-	}
+	d.wait("the end of all sessions", func() bool { return d.sessions() == 0 })
 }
 
 // Nobody is asked who said yes beforehand, or who is not there.
