@@ -1748,13 +1748,13 @@ const file_culvert_v1_config_proto_rawDesc = "" +
 	"\x17The peer's IPv4 addressR\bpeerIpv4\x12[\n" +
 	"\n" +
 	"created_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampB \xca\xd7\x19\x1c\n" +
-	"\x1aWhen the session was begunR\tcreatedAt\"\xe4\x06\n" +
+	"\x1aWhen the session was begunR\tcreatedAt\"\xe2\x06\n" +
 	"\x04Pool\x12D\n" +
 	"\tpool_name\x18\x01 \x01(\tB\"\xca\xd7\x19\x1e\n" +
 	"\x14The name of the pool(\x010?8\x01p\n" +
-	"H\x00R\bpoolName\x88\x01\x01\x12\xb6\x01\n" +
-	"\taddresses\x18\x02 \x03(\tB\x97\x01\xca\xd7\x19\x92\x01\n" +
-	"\x8b\x01Prefixes and ranges, separated by commas: 10.1.0.0/24,10.2.0.10-10.2.0.99; of a prefix the network's and the broadcast address are left out@\x01p\aR\taddresses\x12Y\n" +
+	"H\x00R\bpoolName\x88\x01\x01\x12\xb4\x01\n" +
+	"\taddresses\x18\x02 \x03(\tB\x95\x01\xca\xd7\x19\x90\x01\n" +
+	"\x8b\x01Prefixes and ranges, separated by commas: 10.1.0.0/24,10.2.0.10-10.2.0.99; of a prefix the network's and the broadcast address are left outp\aR\taddresses\x12Y\n" +
 	"\breserved\x18\x03 \x03(\tB=\xca\xd7\x199\n" +
 	"5Addresses, prefixes and ranges that are not given outp\aR\breserved\x12?\n" +
 	"\x05drain\x18\x04 \x01(\bB$\xca\xd7\x19 \n" +

@@ -89,18 +89,18 @@ func outcome(c schema.Command, err error) string {
 
 func TestParseRefuses(t *testing.T) {
 	for text, want := range map[string]string{
-		"system unset reset_statistics":       `parameter "reset_statistics": system unset does not take it`,
-		"system modify drain_tunnels":         `parameter "drain_tunnels": expected "=" and yes or no`,
-		"system modify reset_statistics=what": `reset_statistics=what: expected yes or no`,
-		"tunnel list local_only remote_only":  `local_only and remote_only cannot be together: expected one of them`,
-		"tunnel list names names":             `parameter "names" is given twice`,
-		"tunnel list names=yes":               `names: expected no value`,
-		"tunnel list config":                  `parameter "config_id": expected "=" and a number from 1 to 65535`,
-		"tunnel show tunnel_id=1 mtu=7":       `parameter "mtu": tunnel show takes only tunnel_name or tunnel_id`,
-		"tunnel show tunnel_id=1 host_name=a": `parameter "host_name": tunnel show takes only tunnel_name or tunnel_id`,
-		"tunnel list secret=x":                `parameter "secret": tunnel list does not take it`,
-		"peer create peer_ipaddr=192.0.2.1":   `unknown word "create" after "peer": expected profile, show or list`,
-		"pool create pool_name=p addresses=":  `addresses="": expected prefixes such as 10.1.0.0/24 or ranges such as 10.1.0.10-10.1.0.99`,
+		"system unset reset_statistics":         `parameter "reset_statistics": system unset does not take it`,
+		"system modify drain_tunnels":           `parameter "drain_tunnels": expected "=" and yes or no`,
+		"system modify reset_statistics=what":   `reset_statistics=what: expected yes or no`,
+		"tunnel list local_only remote_only":    `local_only and remote_only cannot be together: expected one of them`,
+		"tunnel list names names":               `parameter "names" is given twice`,
+		"tunnel list names=yes":                 `names: expected no value`,
+		"tunnel list config":                    `parameter "config_id": expected "=" and a number from 1 to 65535`,
+		"tunnel show tunnel_id=1 mtu=7":         `parameter "mtu": tunnel show takes only tunnel_name or tunnel_id`,
+		"tunnel show tunnel_id=1 host_name=a":   `parameter "host_name": tunnel show takes only tunnel_name or tunnel_id`,
+		"tunnel list secret=x":                  `parameter "secret": tunnel list does not take it`,
+		"peer create peer_ipaddr=192.0.2.1":     `unknown word "create" after "peer": expected profile, show or list`,
+		"user create user_name=u user_password": `parameter "user_password": expected "=" and 0 to 255 characters`,
 		"system modify trace_flags=fms": `trace_flags=fms: expected a number up to 0x7ff, none, all, or words of ` +
 			`protocol, fsm, api, avp_info, avp_hide, avp_data, func, transport, data, system and ppp_control joined by commas; did you mean "fsm"?`,
 	} {

@@ -59,8 +59,11 @@ func (s *Shell) changePool(c *call, change func(*api.Pool, string) error) error 
 	}
 	next := &api.Pool{PoolName: &name, Addresses: pool.GetAddresses(), Reserved: pool.GetReserved()}
 	req := &api.ModifyRequest{}
+	if len(next.GetAddresses()) == 0 {
+		req.Unset = append(req.Unset, "addresses")
+	}
 	if len(next.GetReserved()) == 0 {
-		req.Unset = []string{"reserved"}
+		req.Unset = append(req.Unset, "reserved")
 	}
 	req.Object = schema.Wrap(next)
 	m, err := s.client.Modify(c.ctx, connect.NewRequest(req))
@@ -82,11 +85,7 @@ func removeAddresses(p *api.Pool, block string) error {
 	i := slices.Index(p.GetAddresses(), block)
 	if i < 0 {
 		return fmt.Errorf("pool %s has no block %s: it has %s", quoted(p.GetPoolName()), block,
-			strings.Join(p.GetAddresses(), ", "))
-	}
-	if len(p.GetAddresses()) == 1 {
-		return fmt.Errorf("pool %s has no other block than %s: delete the pool instead",
-			quoted(p.GetPoolName()), block)
+			shownOr(strings.Join(p.GetAddresses(), ", "), "none"))
 	}
 	p.Addresses = slices.Delete(p.Addresses, i, i+1)
 	return nil
