@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,14 +32,14 @@ func mustRead(t *testing.T, l *Log, after uint64) []*api.Event {
 
 // summary is the sequences of events, and how many were lost.
 func summary(events []*api.Event) string {
-	var s string
+	var s strings.Builder
 	for _, e := range events {
 		if e.Type == api.EventType_EVENT_TYPE_LOST {
-			s += fmt.Sprintf("lost %d before ", e.Lost)
+			fmt.Fprintf(&s, "lost %d before ", e.Lost)
 		}
-		s += fmt.Sprintf("%d ", e.Sequence)
+		fmt.Fprintf(&s, "%d ", e.Sequence)
 	}
-	return s
+	return s.String()
 }
 
 func TestReadFromASequence(t *testing.T) {

@@ -13,10 +13,7 @@ type accel struct {
 	draft   *draft
 	modules map[string]bool
 	secrets map[string]File // by their base name
-	users   bool            // chap-secrets is loaded
 	gateway string
-	pools   []target
-	l2tp    bool
 	rules   map[string]map[string]rule // by section
 }
 

@@ -28,12 +28,10 @@ func readL2tpns(d *draft, files []File) error {
 
 // An l2tpns is what its files come to, on the way to a draft.
 type l2tpns struct {
-	draft       *draft
-	echo, dead  string // echo_timeout and idle_echo_timeout
-	mtu         int
-	radius      bool
-	radiusFirst statement
-	own, peer   string // bind_address and peer_address
+	draft      *draft
+	echo, dead string // echo_timeout and idle_echo_timeout
+	radius     bool
+	own, peer  string // bind_address and peer_address
 }
 
 // startup reads startup-config: commands of the configuration mode.

@@ -52,7 +52,7 @@ func text(s string) *api.Source {
 // TestNativeReload edits the file of a daemon that has sessions.
 func TestNativeReload(t *testing.T) {
 	lns, lac := newCall(t)
-	served, office := lns.lives(""), lac.lives("office")
+	office := lac.lives("office")
 	home := lac.lives("home")
 
 	edited := "# by hand\nuser create user_name=new user_password=x\n" +
@@ -80,7 +80,7 @@ func TestNativeReload(t *testing.T) {
 
 	// What the LNS serves is not disturbed by what is for those that come later.
 	lns.WaitUp(3, upLimit)
-	served = lns.lives("")
+	served := lns.lives("")
 	lns.WriteFile(strings.Replace(lnsConfig(), "10.9.0.0/22", "10.9.0.0/22,10.8.0.0/24", 1) +
 		"ppp profile modify profile_name=default ipcp_max_config_requests=20\n" +
 		"user create user_name=bob user_password=x\n")
