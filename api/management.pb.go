@@ -1889,9 +1889,11 @@ func (x *WriteConfigRequest) GetComment() string {
 }
 
 type WriteConfigResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	File          string                 `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
-	Revision      uint32                 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	File     string                 `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
+	Revision uint32                 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	// Why comments were not kept, and what else to know of the file.
+	Warnings      []string `protobuf:"bytes,3,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1938,6 +1940,13 @@ func (x *WriteConfigResponse) GetRevision() uint32 {
 		return x.Revision
 	}
 	return 0
+}
+
+func (x *WriteConfigResponse) GetWarnings() []string {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
 }
 
 type ListRevisionsRequest struct {
@@ -2327,10 +2336,11 @@ const file_culvert_v1_management_proto_rawDesc = "" +
 	"\x15ConfirmConfigResponse\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\rR\brevision\".\n" +
 	"\x12WriteConfigRequest\x12\x18\n" +
-	"\acomment\x18\x01 \x01(\tR\acomment\"E\n" +
+	"\acomment\x18\x01 \x01(\tR\acomment\"a\n" +
 	"\x13WriteConfigResponse\x12\x12\n" +
 	"\x04file\x18\x01 \x01(\tR\x04file\x12\x1a\n" +
-	"\brevision\x18\x02 \x01(\rR\brevision\"\x16\n" +
+	"\brevision\x18\x02 \x01(\rR\brevision\x12\x1a\n" +
+	"\bwarnings\x18\x03 \x03(\tR\bwarnings\"\x16\n" +
 	"\x14ListRevisionsRequest\"\xd9\x01\n" +
 	"\bRevision\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x12.\n" +

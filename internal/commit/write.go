@@ -35,12 +35,15 @@ func (c *Configurator) Write(_ context.Context, author string, r *api.WriteConfi
 			return nil, err
 		}
 	}
-	if err := c.writeOwn(there, now); err != nil {
+	warnings, err := c.writeOwn(there, now)
+	if err != nil {
 		return nil, err
 	}
-	number := c.recordWritten(now, author, r.GetComment())
+	number, more := c.recordWritten(now, author, r.GetComment())
+	warnings = append(warnings, more...)
+	c.warn(warnings)
 	c.log.Info("configuration written", "file", c.file, "revision", number, "author", author)
-	return &api.WriteConfigResponse{File: c.file, Revision: number}, nil
+	return &api.WriteConfigResponse{File: c.file, Revision: number, Warnings: warnings}, nil
 }
 
 func (c *Configurator) mayWrite() error {
@@ -73,57 +76,59 @@ func (c *Configurator) checkUntouched(there []byte, now *config.Snapshot) error 
 }
 
 // writeOwn writes a configuration into the daemon's file, of which text is there.
-func (c *Configurator) writeOwn(there []byte, now *config.Snapshot) error {
-	text, err := c.rewrite(there, now)
+func (c *Configurator) writeOwn(there []byte, now *config.Snapshot) (
+	warnings []string, err error) {
+	text, warnings, err := c.rewrite(there, now)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Dir(c.file), 0o750); err != nil {
-		return fmt.Errorf("writing the configuration: %w", err)
+		return nil, fmt.Errorf("writing the configuration: %w", err)
 	}
 	if err := writeFile(c.file, text); err != nil {
-		return fmt.Errorf("writing the configuration: %s: %w", c.file, cause(err))
+		return nil, fmt.Errorf("writing the configuration: %s: %w", c.file, cause(err))
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.onFile = config.Format(now)
-	return nil
+	return warnings, nil
 }
 
 // rewrite makes the file's new text: its comments and order are kept where that is
 // possible. It is read again before anything is written: a file that loads to something
 // else would be found at the next start.
-func (c *Configurator) rewrite(there []byte, now *config.Snapshot) ([]byte, error) {
+func (c *Configurator) rewrite(there []byte, now *config.Snapshot) (
+	text []byte, warnings []string, err error) {
 	text, report := config.Rewrite(there, now)
 	switch {
 	case len(there) == 0:
 		text = config.Format(now)
 	case report.Anew != "":
-		c.log.Warn("configuration file written anew, without its comments", "file", c.file,
-			"cause", report.Anew)
+		warnings = append(warnings, fmt.Sprintf("%s was written anew, without its comments: %s",
+			c.file, report.Anew))
 	}
 	s, faults := Read(c.store, c.file, text)
 	if len(faults) > 0 {
-		return nil, fmt.Errorf("writing the configuration: it would not load: %s",
+		return nil, nil, fmt.Errorf("writing the configuration: it would not load: %s",
 			FaultText(faults[0]))
 	}
 	if changes := diff(now, s); len(changes) > 0 {
-		return nil, fmt.Errorf("writing the configuration: it would load with another %s",
+		return nil, nil, fmt.Errorf("writing the configuration: it would load with another %s",
 			schema.Label(changes[0].object()))
 	}
-	return text, nil
+	return text, warnings, nil
 }
 
 // recordWritten makes what was written a revision, if it is none or there is
 // something to say of it.
-func (c *Configurator) recordWritten(now *config.Snapshot, author, comment string) uint32 {
+func (c *Configurator) recordWritten(now *config.Snapshot, author, comment string) (
+	number uint32, warnings []string) {
 	if !c.isChanged(now) && comment == "" {
-		return c.history.last().number
+		return c.history.last().number, nil
 	}
-	number, warnings := c.history.add(time.Now(), author, comment, config.Format(now))
-	c.warn(warnings)
+	number, warnings = c.history.add(time.Now(), author, comment, config.Format(now))
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ran, c.asked = now, nil
-	return number
+	return number, warnings
 }

@@ -192,3 +192,24 @@ func TestWriteWithoutSpace(t *testing.T) {
 	}
 	wantUntouched(t, path)
 }
+
+// Whoever has his comments lost is told so, and why.
+func TestWriteTellsThatCommentsAreLost(t *testing.T) {
+	const pool = "pool create pool_name=p addresses=10.0.0.0/24\n"
+	s := newStage(t, "# by hand\n"+pool+"pool create pool_name=q addresses=10.1.0.0/24\n"+
+		"user create user_name=u user_password=x ip_pool_name=p\n"+
+		"user modify user_name=u ip_pool_name=q\npool delete pool_name=p\n")
+	s.command(pool + "user modify user_name=u ip_pool_name=p")
+	res, err := s.Write(t.Context(), "alice", &api.WriteConfigRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := s.options.File + " was written anew, without its comments: " +
+		"its statements depend on each other"
+	if got := res.Warnings; len(got) != 1 || got[0] != want {
+		t.Errorf("warnings %q, want %q", got, want)
+	}
+	if strings.Contains(s.onDisk(), "by hand") {
+		t.Error("the comment is there")
+	}
+}

@@ -289,5 +289,6 @@ func (s *Shell) writeMemory(c *call) error {
 	if err != nil {
 		return explain(s.Server, err)
 	}
+	s.warn(r.Msg.GetWarnings())
 	return s.say("saved to %s as revision %d", r.Msg.GetFile(), r.Msg.GetRevision())
 }
