@@ -99,6 +99,32 @@ func admitted(t *testing.T, h http.Handler, m protoreflect.MethodDescriptor, bod
 	return !strings.Contains(answer, "permission_denied")
 }
 
+// unread is the body of a request that must not be looked at.
+type unread struct{ t *testing.T }
+
+func (u unread) Read([]byte) (int, error) {
+	u.t.Error("the body of a request was read")
+	return 0, io.EOF
+}
+
+// TestRefusedBeforeItIsRead: what strangers send takes no memory, in whichever protocol.
+func TestRefusedBeforeItIsRead(t *testing.T) {
+	s := &Server{Store: config.NewStore("machine")}
+	for method, role := range map[string]Role{"Show": NoRole, "LoadConfig": Reader, "Watch": NoRole} {
+		for _, contentType := range []string{"application/json", "application/connect+json",
+			"application/grpc", "application/grpc-web+proto", "text/plain"} {
+			r := httptest.NewRequest("POST", "/culvert.v1.Management/"+method, unread{t})
+			r.Header.Set("Content-Type", contentType)
+			w := httptest.NewRecorder()
+			as(s, somebody(role)).ServeHTTP(w, r)
+			answer := fmt.Sprint(w.Result().Trailer, w.Header(), w.Body)
+			if !strings.Contains(answer, "you are nobody") && !strings.Contains(answer, "may only look") {
+				t.Errorf("%s as %s by %v: %s", method, contentType, role, answer)
+			}
+		}
+	}
+}
+
 func TestErrorsInJSON(t *testing.T) {
 	s := &Server{Store: config.NewStore("machine")}
 	h := as(s, somebody(Admin))

@@ -32,7 +32,8 @@ func (s *Server) handler() http.Handler {
 	)
 	methods := api.File_culvert_v1_management_proto.Services().ByName("Management").Methods()
 	for i := range methods.Len() {
-		mux.Handle(prefix+string(methods.Get(i).Name()), rpc)
+		procedure := prefix + string(methods.Get(i).Name())
+		mux.Handle(procedure, s.threshold(procedure, rpc))
 	}
 	mux.HandleFunc("GET /metrics", s.serveMetrics)
 	mux.HandleFunc("GET /events", s.serveEvents)
@@ -42,6 +43,25 @@ func (s *Server) handler() http.Handler {
 			apiconnect.ManagementName)))
 	})
 	return mux
+}
+
+// threshold refuses who may not make a request before it is read: the gate sees it
+// only when all of it is in memory, and strangers are not to fill that.
+func (s *Server) threshold(procedure string, rpc http.Handler) http.Handler {
+	refusals := connect.NewErrorWriter()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, err := s.admit(r.Context(), procedure, nil)
+		if err == nil {
+			rpc.ServeHTTP(w, r)
+			return
+		}
+		s.logRequest(r.Context(), procedure, nil, err)
+		if !refusals.IsSupported(r) {
+			writeError(w, err)
+		} else if err := refusals.Write(w, r, err); err != nil {
+			s.log().Debug("refusing a request", "err", err)
+		}
+	})
 }
 
 // recovered answers a request that struck a fault of ours.
