@@ -18,7 +18,7 @@ import (
 // are used.
 type keyring struct {
 	mu      sync.Mutex
-	from    [3]fileState // what was read last, good or not
+	from    [3]fileState // what was read last and good
 	cert    *tls.Certificate
 	clients *x509.CertPool
 }
@@ -39,8 +39,9 @@ func stateOf(path string) fileState {
 	return fileState{path: path, size: info.Size(), changed: info.ModTime()}
 }
 
-// refresh reads the files if they are others than those read last. It reports
-// whether it read them, and what is wrong with them.
+// refresh reads the files if they are others than those read last, or those could
+// not be used: what is wrong may be a right that no time of the file tells of. It
+// reports whether it read them, and what is wrong with them.
 func (k *keyring) refresh(c config.APIListener) (read bool, err error) {
 	from := [3]fileState{stateOf(c.Certificate), stateOf(c.Key), stateOf(c.ClientCA)}
 	k.mu.Lock()
@@ -48,12 +49,12 @@ func (k *keyring) refresh(c config.APIListener) (read bool, err error) {
 	if from == k.from {
 		return false, nil
 	}
-	k.from = from
 	cert, clients, err := readKeys(c)
 	if err != nil {
+		k.from = [3]fileState{}
 		return true, err
 	}
-	k.cert, k.clients = cert, clients
+	k.from, k.cert, k.clients = from, cert, clients
 	return true, nil
 }
 

@@ -295,6 +295,39 @@ func TestWrongFiles(t *testing.T) {
 	}
 }
 
+// TestKeysThatBecomeReadable: files are tried again though they look as before, for
+// somebody may have let the daemon read them.
+func TestKeysThatBecomeReadable(t *testing.T) {
+	a := newSite(t)
+	c := a.s.Store.Snapshot().System().API
+	var k keyring
+	content, err := os.ReadFile(c.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(c.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.write("server.key", make([]byte, len(content)))
+	if err := os.Chtimes(c.Key, info.ModTime(), info.ModTime()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.refresh(c); err == nil || k.usable() {
+		t.Fatal("a key of zeros is of use")
+	}
+	a.write("server.key", content)
+	if err := os.Chtimes(c.Key, info.ModTime(), info.ModTime()); err != nil {
+		t.Fatal(err)
+	}
+	if read, err := k.refresh(c); !read || err != nil || !k.usable() {
+		t.Errorf("the files were read: %v, %v", read, err)
+	}
+	if read, err := k.refresh(c); read || err != nil {
+		t.Errorf("files that did not change were read: %v, %v", read, err)
+	}
+}
+
 // TestAddressThatCannotBeHad: the listener that is open stays, and the status says why.
 func TestAddressThatCannotBeHad(t *testing.T) {
 	a := newSite(t)
