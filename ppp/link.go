@@ -114,6 +114,9 @@ func (l *Link) Deadline() time.Time {
 // Phase returns the phase that the link is in.
 func (l *Link) Phase() Phase { return l.state.Phase }
 
+// End returns why the link is ending or has ended; the zero End while it is not.
+func (l *Link) End() End { return l.state.End }
+
 // PeerName returns the name that the peer proved to have, or "".
 func (l *Link) PeerName() string {
 	if !l.state.PeerAuth.Done {

@@ -217,5 +217,9 @@ func (s *session) causeText() string {
 	if s.end != nil && s.cause == "" {
 		return causeOf(*s.end, s.end.Result.CDNString())
 	}
-	return cmp.Or(s.cause, "PPP began anew")
+	detail := ""
+	if s.link != nil {
+		detail = s.link.End().Detail
+	}
+	return cmp.Or(s.cause, detail, "PPP began anew")
 }

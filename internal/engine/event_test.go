@@ -135,6 +135,20 @@ func TestEventsOfASession(t *testing.T) {
 	})
 }
 
+// What ends a session is what ends its PPP link first.
+func TestCauseOfPPPDown(t *testing.T) {
+	inBubble(t, lnsConfig, lacConfig, func(_ *dataplane.Wire, lns, lac *host) {
+		pass(time.Second)
+		name := &api.Session{TunnelName: new("office"), SessionName: new("s1")}
+		if _, err := lac.DeleteSession(context.Background(), name, ""); err != nil {
+			t.Fatal(err)
+		}
+		pass(10 * time.Second)
+		wantCauses(t, lac.events(), map[string]string{"ppp-down": "closed here"})
+		wantCauses(t, lns.events(), map[string]string{"ppp-down": "the peer terminated the link"})
+	})
+}
+
 // text is an event in one line, without its numbers.
 func text(e *api.Event) string {
 	var s strings.Builder
