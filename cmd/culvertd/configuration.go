@@ -10,6 +10,7 @@ import (
 	"culvert/api"
 	"culvert/internal/commit"
 	"culvert/internal/config"
+	"culvert/internal/resolver"
 )
 
 // file is the daemon's own configuration file, which may not be there.
@@ -26,7 +27,7 @@ func (f *flags) load(stderr io.Writer) (*config.Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("asking for the host's name: %w", err)
 	}
-	store := config.NewStore(host)
+	store := config.NewStoreWithLookup(host, resolver.Lookup)
 	text, err := os.ReadFile(f.file())
 	if f.config == "" && errors.Is(err, fs.ErrNotExist) {
 		return store, nil

@@ -52,7 +52,7 @@ var mayImport = map[string][]string{
 	"internal/dataplane":        {"l2tp", "kernel"},
 	"internal/trace":            {"l2tp", "ppp", "internal/logging", "internal/schema"},
 	"internal/management":       {"api", "api/apiconnect", "kernel", "l2tp", "internal/config", "internal/event", "internal/schema", "internal/trace"},
-	"internal/shell":            {"api", "api/apiconnect", "internal/importer", "internal/schema"},
+	"internal/shell":            {"api", "api/apiconnect", "internal/importer", "internal/resolver", "internal/schema"},
 	"internal/engine":           {"api", "l2tp", "ppp", "internal/config", "internal/dataplane", "internal/event", "internal/management", "internal/pool", "internal/schema", "internal/trace"},
 	"cmd/culvertd":              {"api", "kernel", "internal/commit", "internal/config", "internal/dataplane", "internal/engine", "internal/event", "internal/management", "internal/metrics", "internal/pool", "internal/resolver", "internal/trace", "internal/logging", "internal/schema", "internal/service"},
 	"internal/metrics":          {"api", "internal/config", "internal/engine", "internal/event"},

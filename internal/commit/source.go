@@ -23,7 +23,7 @@ type document struct {
 // Read reads the text of a configuration and resolves it from the built-in one,
 // without any effect. If there are faults there is no snapshot.
 func Read(store *config.Store, name string, text []byte) (*config.Snapshot, []*api.Fault) {
-	cmds, err := config.Parse(text)
+	cmds, err := store.Parse(text)
 	if err != nil {
 		return nil, config.Faults(name, err)
 	}
@@ -95,7 +95,7 @@ func (c *Configurator) resolve(d document, old *config.Snapshot, merge bool) (
 	if !merge {
 		return Read(c.store, d.name, d.text)
 	}
-	cmds, err := config.Parse(d.text)
+	cmds, err := c.store.Parse(d.text)
 	if err != nil {
 		return nil, config.Faults(d.name, err)
 	}

@@ -27,11 +27,11 @@ func (e *objectError) Is(target error) bool { return target == ErrInvalid }
 
 // newSnapshot resolves and validates the objects in tables. It returns all faults
 // that do not follow from others.
-func newSnapshot(hostName string, tables map[*schema.Kind]*table) (*Snapshot, []*objectError) {
-	s := &Snapshot{hostName: hostName, tables: tables}
+func newSnapshot(h host, tables map[*schema.Kind]*table) (*Snapshot, []*objectError) {
+	s := &Snapshot{host: h, tables: tables}
 	broken := s.checkAllReferences()
 	system, _ := find[*api.System](s, "")
-	s.system = systemOf(s.Effective(system).(*api.System), hostName)
+	s.system = systemOf(s.Effective(system).(*api.System), h.name)
 	s.users = make(map[string]User)
 	for _, m := range objects[*api.User](s) {
 		s.users[m.GetUserName()] = userOf(m)

@@ -62,7 +62,7 @@ func TestFaults(t *testing.T) {
 
 // What is not of a file has no place, and what knows no file gets one.
 func TestFaultsElsewhere(t *testing.T) {
-	_, err := config.Parse([]byte("\nx"))
+	_, err := config.Parse([]byte("\nx"), nil)
 	if fs := config.Faults("g", err); len(fs) != 1 || fs[0].GetFile() != "g" || fs[0].GetLine() != 2 {
 		t.Errorf("faults = %v", fs)
 	}

@@ -8,7 +8,7 @@ import (
 // Fresh returns the configuration that commands make of the built-in one. Nothing
 // changes by that.
 func (s *Store) Fresh(cmds ...schema.Command) (*Snapshot, error) {
-	return NewStore(s.Snapshot().hostName).next(cmds)
+	return newStore(s.Snapshot().host).next(cmds)
 }
 
 // With returns the configuration that commands make of s, which stays as it is.

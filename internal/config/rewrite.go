@@ -22,7 +22,7 @@ type Report struct {
 // of their kind, and those that are gone go with their own comments. A text that does not
 // load is replaced by Format's.
 func Rewrite(old []byte, s *Snapshot) ([]byte, Report) {
-	was, statements, err := read(old, s.hostName)
+	was, statements, err := read(old, s.host)
 	if err != nil {
 		return Format(s), Report{Anew: err.Error()}
 	}
@@ -31,7 +31,7 @@ func Rewrite(old []byte, s *Snapshot) ([]byte, Report) {
 		r.kind(k)
 	}
 	text := r.page.render()
-	again, _, err := read(text, s.hostName)
+	again, _, err := read(text, s.host)
 	if err != nil || !same(again, s) {
 		return Format(s), Report{Anew: "its statements depend on each other"}
 	}
@@ -50,13 +50,13 @@ type statement struct {
 type object struct{ name string }
 
 // read loads a text by itself.
-func read(text []byte, hostName string) (*Snapshot, []*statement, error) {
-	cmds, err := Parse(text)
+func read(text []byte, h host) (*Snapshot, []*statement, error) {
+	cmds, err := Parse(text, h.lookup)
 	if err != nil {
 		return nil, nil, err
 	}
 	lines, _, _ := schema.LexFile(string(text))
-	e := newEdit(NewStore(hostName).Snapshot())
+	e := newEdit(newStore(h).Snapshot())
 	objects := make(map[*schema.Kind]map[string]*object)
 	for _, k := range schema.Kinds() {
 		objects[k] = make(map[string]*object)
@@ -75,7 +75,7 @@ func read(text []byte, hostName string) (*Snapshot, []*statement, error) {
 		}
 		statements[i] = &statement{c, lines[i], of[n]}
 	}
-	s, broken := newSnapshot(hostName, e.tables)
+	s, broken := newSnapshot(h, e.tables)
 	if len(broken) > 0 {
 		return nil, nil, broken[0]
 	}

@@ -16,7 +16,7 @@ const Default = "default"
 // A Snapshot is the whole configuration at one moment. It never changes and
 // may be used by many goroutines.
 type Snapshot struct {
-	hostName string
+	host     host
 	tables   map[*schema.Kind]*table
 	system   System
 	users    map[string]User
@@ -25,6 +25,12 @@ type Snapshot struct {
 	lengths  []prefixLength                         // the longest first
 	warnings []string                               // of the whole
 	notes    []note                                 // of how files were read
+}
+
+// A host is what a configuration depends on of the machine that it is for.
+type host struct {
+	name   string
+	lookup schema.Lookup // nil: names of other hosts are not looked up
 }
 
 type prefixLength struct {

@@ -24,7 +24,15 @@ type Store struct {
 
 // NewStore returns a store in which nothing is set. The host name is what
 // tunnels announce when nothing else is configured.
-func NewStore(hostName string) *Store {
+func NewStore(hostName string) *Store { return newStore(host{name: hostName}) }
+
+// NewStoreWithLookup is NewStore with a way to find the addresses of hosts that a file
+// names where addresses stand. It may block: only those wait who load a text.
+func NewStoreWithLookup(hostName string, lookup schema.Lookup) *Store {
+	return newStore(host{hostName, lookup})
+}
+
+func newStore(h host) *Store {
 	tables := make(map[*schema.Kind]*table)
 	for _, k := range schema.Kinds() {
 		tables[k] = newTable()
@@ -36,7 +44,7 @@ func NewStore(hostName string) *Store {
 			tables[k].put(name(m), m)
 		}
 	}
-	snapshot, broken := newSnapshot(hostName, tables)
+	snapshot, broken := newSnapshot(h, tables)
 	if len(broken) > 0 {
 		panic("config: built-in configuration: " + broken[0].Error())
 	}
@@ -74,7 +82,7 @@ func (s *Store) LoadFile(path string) error {
 
 // Load applies the commands in text, as LoadFile does.
 func (s *Store) Load(name string, text []byte) error {
-	cmds, err := Parse(text)
+	cmds, err := s.Parse(text)
 	if err == nil {
 		err = s.Apply(cmds...)
 	}
@@ -82,6 +90,11 @@ func (s *Store) Load(name string, text []byte) error {
 		return InFile(name, err)
 	}
 	return nil
+}
+
+// Parse is Parse with what the store looks names of hosts up by.
+func (s *Store) Parse(text []byte) ([]schema.Command, error) {
+	return Parse(text, s.Snapshot().host.lookup)
 }
 
 // Apply carries out commands, all of them or, if one fails, none. The commands
@@ -118,7 +131,7 @@ func (s *Store) next(cmds []schema.Command) (*Snapshot, error) {
 	if len(fs) > 0 {
 		return nil, fs
 	}
-	next, broken := newSnapshot(old.hostName, e.tables)
+	next, broken := newSnapshot(old.host, e.tables)
 	next.notes = noted(e.notes, e.tables)
 	for _, err := range append(broken, next.strictly(cmds)...) {
 		fs = append(fs, &fault{at: blame(cmds, err), err: err})

@@ -12,12 +12,14 @@ import (
 
 // Parse reads the text of a configuration file: commands that create, modify,
 // unset or delete, in full words. It does not look whether what they name exists.
-// The error has all faults of the language that are in the text, for Faults.
-func Parse(text []byte) ([]schema.Command, error) {
+// Names of hosts that stand where addresses are expected are looked up, or refused if
+// lookup is nil. The error has all faults of the language that are in the text, for Faults.
+func Parse(text []byte, lookup schema.Lookup) ([]schema.Command, error) {
 	lines, broken, warnings := schema.LexFile(string(text))
+	syntax := schema.Syntax{Lenient: true, Lookup: lookUpOnce(lookup)}
 	cmds := make([]schema.Command, 0, len(lines))
 	for _, words := range lines {
-		c, found := schema.Syntax{Lenient: true}.ParseAll(words)
+		c, found := syntax.ParseAll(words)
 		if len(found) == 0 && (c.Op == schema.Show || c.Op == schema.List) {
 			found = append(found, &schema.SyntaxError{Position: c.At,
 				Msg: c.Kind.Words + " " + string(c.Op) +

@@ -57,7 +57,7 @@ func TestOnlyFilesAreLenient(t *testing.T) {
 		"ppp profile modify profile_name=p mtu=1300 ip_pool_name=missing":   false,
 		"user create user_name=u user_password=p ip_pool_name=also_missing": false,
 	} {
-		cmds, err := config.Parse([]byte(text))
+		cmds, err := config.Parse([]byte(text), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -19,6 +19,8 @@ type draft struct {
 	order   []string
 	notes   []Note
 
+	lookup schema.Lookup
+
 	carried, left int
 }
 
@@ -141,6 +143,11 @@ func (d *draft) note(s statement, format string, args ...any) {
 	if s.key != "" {
 		text = s.label() + ": " + text
 	}
+	d.remark(s, text)
+}
+
+// remark says something of a statement that is carried over.
+func (d *draft) remark(s statement, text string) {
 	d.notes = append(d.notes, Note{s.file, s.line, text})
 }
 

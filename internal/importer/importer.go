@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"culvert/internal/config"
+	"culvert/internal/schema"
 )
 
 // A File is one file of a configuration.
@@ -58,10 +59,11 @@ func Daemons() []string {
 	return names
 }
 
-// Import turns the files of the named daemon's configuration into ours. An
+// Import turns the files of the named daemon's configuration into ours. Lookup, if it is
+// not nil, is asked for hosts that openl2tp's files name where addresses stand. An
 // error means that there is nothing to use: an unknown daemon, a file that is not
 // of this daemon, or parts that contradict each other.
-func Import(daemon string, files []File) (Result, error) {
+func Import(daemon string, files []File, lookup schema.Lookup) (Result, error) {
 	read := readers[daemon]
 	if read == nil {
 		return Result{}, fmt.Errorf("config import %s: expected %s", daemon,
@@ -71,6 +73,7 @@ func Import(daemon string, files []File) (Result, error) {
 		return Result{}, fmt.Errorf("config import %s: expected files", daemon)
 	}
 	d := newDraft()
+	d.lookup = lookup
 	if err := read(d, files); err != nil {
 		return Result{}, err
 	}

@@ -1,7 +1,9 @@
 package importer
 
 import (
+	"errors"
 	"flag"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -60,10 +62,18 @@ func daemonOf(path string) string {
 	return base
 }
 
+// lookUp knows one host.
+func lookUp(host string) ([]netip.Addr, error) {
+	if host != "lns.example.net" {
+		return nil, errors.New("no such host")
+	}
+	return []netip.Addr{netip.MustParseAddr("192.0.2.77")}, nil
+}
+
 // imported imports files, and makes sure that the result loads.
 func imported(t *testing.T, daemon string, files []File) map[string]string {
 	t.Helper()
-	r, err := Import(daemon, files)
+	r, err := Import(daemon, files, lookUp)
 	if err != nil {
 		return map[string]string{"want.conf": "", "want.notes": err.Error() + "\n"}
 	}
@@ -111,7 +121,7 @@ func TestSecretsStayOutOfNotes(t *testing.T) {
 		},
 		"openl2tp": {{"openl2tpd.conf", "tunnel profile modify profile_name=default secret=" + secret + "\n"}},
 	} {
-		r, err := Import(daemon, files)
+		r, err := Import(daemon, files, lookUp)
 		if err != nil {
 			if strings.Contains(err.Error(), secret) {
 				t.Errorf("%s: the error has the secret: %v", daemon, err)
@@ -140,7 +150,7 @@ func FuzzImport(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, daemon, name, text string) {
-		r, err := Import(daemon, []File{{name, text}})
+		r, err := Import(daemon, []File{{name, text}}, lookUp)
 		if err != nil {
 			return
 		}

@@ -17,7 +17,7 @@ import (
 func readOpenl2tp(d *draft, files []File) error {
 	copied := make(map[proto.Message]proto.Message)
 	for _, f := range files {
-		cmds, err := config.Parse([]byte(f.Text))
+		cmds, err := config.Parse([]byte(f.Text), d.lookup)
 		if err != nil {
 			return config.InFile(f.Name, err)
 		}
@@ -50,8 +50,11 @@ func (d *draft) carry(f File, c schema.Command, copied map[proto.Message]proto.M
 			copied[old] = d.snapshot(c.Kind)
 		}
 	}
-	schema.Update(old, c.Object, nil)
+	schema.Update(old, c.Object, c.Unset)
 	d.carried++
+	for _, w := range c.Warnings {
+		d.remark(statement{file: f.Name, line: w.Line}, w.Msg)
+	}
 }
 
 // snapshot is what a profile that is created now has from the profile default.

@@ -34,6 +34,9 @@ type Syntax struct {
 	// Lenient takes values that openl2tp takes although they are out of range for
 	// what they are in range, and warns.
 	Lenient bool
+	// Lookup, if there is one, is asked for names of hosts that stand where addresses are
+	// expected.
+	Lookup Lookup
 }
 
 // Parse makes a command of words. The error is a *SyntaxError.
@@ -242,6 +245,14 @@ func (s Syntax) set(c *Command, p *Param, w Word) error {
 		if text, taken, warning = p.nearest(w.Value); warning != "" {
 			c.Warnings = append(c.Warnings, &SyntaxError{w.ValueAt, warning})
 		}
+	}
+	if s.Lookup != nil && p.takesAddress() && isDomainName(text) {
+		addr, warning, err := p.addressOf(text, s.Lookup)
+		if err != nil {
+			return err
+		}
+		text = addr
+		c.Warnings = append(c.Warnings, &SyntaxError{w.ValueAt, warning})
 	}
 	if !taken || text == "" && p.emptyUnsets() {
 		if c.Op == Modify {

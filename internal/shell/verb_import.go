@@ -9,6 +9,7 @@ import (
 
 	"culvert/api"
 	"culvert/internal/importer"
+	"culvert/internal/resolver"
 	"culvert/internal/schema"
 )
 
@@ -22,7 +23,7 @@ func (s *Shell) configImport(c *call) error {
 	if err != nil {
 		return err
 	}
-	r, err := importer.Import(c.rest[0].Name, files)
+	r, err := importer.Import(c.rest[0].Name, files, resolver.Lookup)
 	if err != nil {
 		return err
 	}

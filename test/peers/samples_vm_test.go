@@ -59,7 +59,7 @@ func readSamples(t *testing.T, paths []string, comment *regexp.Regexp) []importe
 // importSample imports files, and makes sure that the result loads.
 func importSample(t *testing.T, daemon string, files []importer.File) string {
 	t.Helper()
-	r, err := importer.Import(daemon, files)
+	r, err := importer.Import(daemon, files, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
