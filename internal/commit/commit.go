@@ -120,7 +120,7 @@ func (c *Configurator) load(ctx context.Context, author string, r *api.LoadConfi
 	if err != nil {
 		return nil, err
 	}
-	if err := c.mayLoad(d); err != nil {
+	if err := c.mayLoad(d, r.GetMerge()); err != nil {
 		return nil, err
 	}
 	p, faults, err := c.replace(ctx, d, r.GetMerge())

@@ -21,12 +21,12 @@ type waiting struct {
 }
 
 // mayLoad refuses a document while a revision waits, unless it is what ran before:
-// to load that is to go back at once.
-func (c *Configurator) mayLoad(d document) error {
+// to load that is to go back at once, to merge it is not.
+func (c *Configurator) mayLoad(d document, merge bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	w := c.wait
-	if w == nil || d.number != 0 && d.number == w.number {
+	if w == nil || d.number != 0 && d.number == w.number && !merge {
 		return nil
 	}
 	return management.Errorf(management.ErrRefused, "revision %d waits to be confirmed until %s: "+
@@ -35,15 +35,15 @@ func (c *Configurator) mayLoad(d document) error {
 
 func clock(t time.Time) string { return t.Format("15:04:05") }
 
-// await begins to wait for a confirmation of what a plan has brought. A wait that
-// was there has come to its end: mayLoad lets nothing else pass than going back.
+// await begins to wait for a confirmation of what a plan has brought, if there is to
+// be one. A wait that was there has come to its end: mayLoad lets nothing else pass
+// than going back.
 func (c *Configurator) await(p *plan, before uint32, within uint32) (warnings []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.wait != nil {
 		c.wait.timer.Stop()
 		c.wait = nil
-		return nil
 	}
 	if within == 0 {
 		return nil

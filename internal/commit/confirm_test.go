@@ -78,6 +78,10 @@ func TestOneWaitAtATime(t *testing.T) {
 				t.Errorf("a second load: %v", err)
 			}
 		}
+		merge := &api.LoadConfigRequest{Source: fromRevision(1), Merge: true}
+		if _, err := s.Load(t.Context(), "bob", merge); !errors.Is(err, management.ErrRefused) {
+			t.Errorf("what was before is merged with what waits: %v", err)
+		}
 		if _, err := s.Write(t.Context(), "bob", &api.WriteConfigRequest{}); !errors.Is(err, management.ErrRefused) {
 			t.Errorf("written while it waits: %v", err)
 		}
@@ -88,6 +92,23 @@ func TestOneWaitAtATime(t *testing.T) {
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		s.wantCarol(true)
+	})
+}
+
+// Who goes back at once may have that confirmed too.
+func TestGoingBackIsConfirmed(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *stage) {
+		s.load(&api.LoadConfigRequest{Source: fromRevision(1), ConfirmWithin: 60})
+		s.wantCarol(false)
+		if r := s.revisions()[0]; r.Number != 3 || r.RevertsAt == nil {
+			t.Errorf("newest revision: %v", r)
+		}
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		s.wantCarol(true)
+		if r := s.revisions()[0]; r.Comment != "revision 3 was not confirmed: revision 2 again" {
+			t.Errorf("newest revision: %v", r)
+		}
 	})
 }
 
