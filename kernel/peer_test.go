@@ -10,6 +10,8 @@ import (
 	"slices"
 	"syscall"
 	"testing"
+
+	"culvert/test/lab"
 )
 
 // dialAndWait is the process that connects: it stays until the other end closes.
@@ -66,9 +68,7 @@ func TestPeerCredentialsOfAnother(t *testing.T) {
 		dialAndWait(path)
 		return
 	}
-	if os.Getuid() != 0 {
-		t.Skip("becoming another user needs root")
-	}
+	lab.RequireRoot(t)
 	l, path := listenUnix(t)
 	for _, p := range []string{path, filepath.Dir(path), filepath.Dir(filepath.Dir(path))} {
 		if err := os.Chmod(p, 0o777); err != nil {

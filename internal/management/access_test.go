@@ -20,6 +20,7 @@ import (
 
 	"culvert/api"
 	"culvert/internal/config"
+	"culvert/test/lab"
 )
 
 // somebody is a caller with a fixed role.
@@ -187,9 +188,7 @@ func TestUsersOfTheSocket(t *testing.T) {
 		askBySocket(path)
 		return
 	}
-	if os.Getuid() != 0 {
-		t.Skip("becoming another user needs root")
-	}
+	lab.RequireRoot(t)
 	s, path := serveSocket(t, groupsConfig)
 	for _, c := range []struct {
 		name          string

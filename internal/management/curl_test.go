@@ -2,7 +2,6 @@ package management_test
 
 import (
 	"encoding/json"
-	"errors"
 	"os"
 	"os/exec"
 	"strings"
@@ -10,14 +9,13 @@ import (
 
 	"culvert/api"
 	"culvert/internal/event"
+	"culvert/test/lab"
 )
 
 // TestExamplesOfTheManual runs the examples of docs/api.md that use the socket, as
 // they stand there, with the real curl.
 func TestExamplesOfTheManual(t *testing.T) {
-	if _, err := exec.LookPath("curl"); errors.Is(err, exec.ErrNotFound) {
-		t.Skip("there is no curl: test/setup.sh installs it")
-	}
+	lab.RequireProgram(t, "curl")
 	text, err := os.ReadFile("../../docs/api.md")
 	if err != nil {
 		t.Fatal(err)
