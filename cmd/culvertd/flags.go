@@ -133,16 +133,20 @@ func (f *flags) verify(p *pflag.FlagSet, stderr io.Writer) error {
 }
 
 func (f *flags) verifyTrace() error {
-	if f.debug {
-		f.traceFlags = schema.TraceAll
-	}
 	if f.trace == "" {
 		return nil
 	}
-	flags, err := schema.ParseTraceFlags(f.trace)
-	if err != nil {
+	var err error
+	if f.traceFlags, err = schema.ParseTraceFlags(f.trace); err != nil {
 		return fmt.Errorf("--trace %w", err)
 	}
-	f.traceFlags |= flags
 	return nil
+}
+
+// forced are the trace flags that are on whatever is configured.
+func (f *flags) forced(debug bool) schema.TraceFlags {
+	if debug {
+		return schema.TraceAll
+	}
+	return f.traceFlags
 }

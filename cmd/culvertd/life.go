@@ -9,7 +9,6 @@ import (
 	"culvert/internal/commit"
 	"culvert/internal/engine"
 	"culvert/internal/logging"
-	"culvert/internal/schema"
 	"culvert/internal/service"
 	"culvert/internal/trace"
 )
@@ -68,17 +67,10 @@ func (l *life) reload(ctx context.Context) {
 	l.configurator.Reload(ctx)
 }
 
-// toggleDebug logs and traces everything, or what is configured again.
+// toggleDebug logs and traces everything, or what is configured and --trace says again.
 func (l *life) toggleDebug() {
 	on := l.log.ToggleDebug()
-	flags := l.flags.traceFlags
-	switch {
-	case on:
-		flags = schema.TraceAll
-	case l.flags.debug:
-		flags = 0
-	}
-	l.recorder.Force(flags)
+	l.recorder.Force(l.flags.forced(on))
 	l.log.Logger().Warn("debugging by SIGUSR1", "on", on)
 }
 

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"culvert/internal/schema"
 )
 
 // culvertd runs the program with args until it ends by itself.
@@ -101,6 +103,20 @@ func TestBadInput(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestForcedTraceFlags: what --trace says is left when debugging is switched off again.
+func TestForcedTraceFlags(t *testing.T) {
+	f := flags{debug: true, trace: "fsm"}
+	if err := f.verifyTrace(); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.forced(true); got != schema.TraceAll {
+		t.Errorf("with debugging %v are forced", got)
+	}
+	if got := f.forced(false); got != schema.TraceFSM {
+		t.Errorf("without debugging %v are forced", got)
 	}
 }
 

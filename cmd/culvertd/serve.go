@@ -81,7 +81,7 @@ func (f *flags) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	events := event.NewLog(event.DefaultCapacity)
 	management.TellObjects(store, events)
 	recorder := trace.New(trace.Options{Log: log})
-	recorder.Force(f.traceFlags)
+	recorder.Force(f.forced(f.debug))
 	e, err := engine.New(engine.Options{
 		Store:    store,
 		Pools:    pools,
