@@ -109,7 +109,7 @@ func (f *flags) serve(ctx context.Context, stdout, stderr io.Writer) error {
 		return management.Serve(ctx, socket, &management.Server{
 			Store: store, Backend: e, Version: version(), Events: events,
 			Trace: recorder, Config: configurator, Log: log,
-			Metrics: metrics.NewHandler(e, store, events)})
+			Metrics: metrics.NewHandler(e, store, events, logs)})
 	}, l.lead, l.tell)
 }
 

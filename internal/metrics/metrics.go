@@ -26,18 +26,30 @@ type Source interface {
 	SetUpTimes() (upTo map[float64]uint64, count uint64, sum float64)
 }
 
+// Lines is the log, which drops lines that its targets do not take.
+type Lines interface{ Lost() uint64 }
+
 // scrapeLimit is how long a scrape may take.
 const scrapeLimit = 5 * time.Second
 
+// maxScrapes is how many scrapes run at once: each is work for the engine, and
+// whoever asks may be anybody.
+const maxScrapes = 4
+
 // NewHandler returns what answers requests for /metrics.
-func NewHandler(source Source, store *config.Store, events *event.Log) http.Handler {
+func NewHandler(
+	source Source, store *config.Store, events *event.Log, lines Lines,
+) http.Handler {
 	r := prometheus.NewPedanticRegistry()
 	r.MustRegister(
-		&collector{source: source, store: store, events: events},
+		&collector{source: source, store: store, events: events, lines: lines},
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
-	return promhttp.HandlerFor(r, promhttp.HandlerOpts{EnableOpenMetrics: true})
+	return promhttp.HandlerFor(r, promhttp.HandlerOpts{
+		EnableOpenMetrics:   true,
+		MaxRequestsInFlight: maxScrapes,
+	})
 }
 
 // A collector reads everything anew for each scrape.
@@ -45,6 +57,7 @@ type collector struct {
 	source Source
 	store  *config.Store
 	events *event.Log
+	lines  Lines
 }
 
 // Describe tells the registry which metrics there are.
@@ -85,6 +98,7 @@ func (c *collector) collect(ctx context.Context, out chan<- prometheus.Metric) e
 	oldest, newest := c.events.Range()
 	out <- eventsPublished.of(float64(newest))
 	out <- eventsKept.of(float64(newest + 1 - oldest))
+	out <- linesLost.of(float64(c.lines.Lost()))
 	return c.collectPools(ctx, out)
 }
 

@@ -67,6 +67,11 @@ func (f *fixed) SetUpTimes() (map[float64]uint64, uint64, float64) {
 	return map[float64]uint64{0.5: 3, 1: 5}, 6, 4.5
 }
 
+// lost is a log that has lost so many lines.
+type lost uint64
+
+func (l lost) Lost() uint64 { return uint64(l) }
+
 func newStore(t *testing.T) *config.Store {
 	t.Helper()
 	store := config.NewStore("machine")
@@ -84,7 +89,7 @@ func scrape(t *testing.T, source Source) map[string]*dto.MetricFamily {
 		events.Publish(&api.Event{})
 	}
 	w := httptest.NewRecorder()
-	NewHandler(source, newStore(t), events).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	NewHandler(source, newStore(t), events, lost(17)).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 	if w.Code != 200 {
 		t.Fatalf("status %d: %s", w.Code, w.Body)
 	}
@@ -154,6 +159,7 @@ func TestValues(t *testing.T) {
 		{"culvert_sessions_ended_total", []string{"by=lost", "result=loss of carrier"}, 6},
 		{"culvert_events_total", nil, 5},
 		{"culvert_events_kept", nil, 2},
+		{"culvert_log_lines_lost_total", nil, 17},
 		{"culvert_pool_addresses", []string{"pool=home", "state=allocated"}, 4},
 		{"culvert_pool_addresses", []string{"pool=home", "state=free"}, 6},
 		{"culvert_pool_allocations_total", []string{"pool=home"}, 44},
@@ -213,7 +219,7 @@ func TestFailureIsSaid(t *testing.T) {
 	source := newFixed()
 	source.err = errors.New("out of order")
 	w := httptest.NewRecorder()
-	NewHandler(source, newStore(t), nil).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	NewHandler(source, newStore(t), nil, lost(0)).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 	if w.Code != 500 || !strings.Contains(w.Body.String(), "out of order") {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}

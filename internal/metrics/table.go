@@ -68,6 +68,9 @@ var (
 	eventsPublished = counter("culvert_events_total", "Events that have happened")
 	eventsKept      = gauge("culvert_events_kept", "Events in memory")
 
+	linesLost = counter("culvert_log_lines_lost_total",
+		"Log lines that a target was too slow for, or refused")
+
 	poolAddresses   = gauge("culvert_pool_addresses", "Addresses of a pool, by state", "pool", "state")
 	poolAllocations = counter("culvert_pool_allocations_total",
 		"Addresses given out of a pool", "pool")
@@ -109,7 +112,7 @@ func nameOf(field string) string {
 func All() []*Metric {
 	all := append(slices.Clone(counters), buildInfo, startTime, tunnels, sessions, tunnelsEnded,
 		sessionsEnded, setUpTimes, messagesReceived, messagesSent, messagesBad, eventsPublished,
-		eventsKept, poolAddresses, poolAllocations, poolReleases, poolFailures)
+		eventsKept, linesLost, poolAddresses, poolAllocations, poolReleases, poolFailures)
 	slices.SortFunc(all, func(a, b *Metric) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }
