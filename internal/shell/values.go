@@ -1,6 +1,7 @@
 package shell
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"path/filepath"
@@ -215,7 +216,7 @@ func usersUp(s *Shell, _ *completion) []candidate {
 	var all []candidate
 	for _, m := range s.lookup(schema.KindNamed("session")) {
 		session := m.(*api.Session)
-		if user := session.GetStatus().GetUser(); user != "" {
+		if user := cmp.Or(session.GetStatus().GetUser(), session.GetUserName()); user != "" {
 			all = append(all, candidate{text: user, help: sessionName(session)})
 		}
 	}

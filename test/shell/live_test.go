@@ -145,6 +145,7 @@ func TestCompletionOfLiveObjects(t *testing.T) {
 		{"show session t/s\t", "show session t/s"},
 		{"show session t/s0\t", "show session t/s0"},
 		{"drop tunnel t\t", "drop tunnel t"},
+		{"drop user al\t", "drop user alice"},
 		{"session trace t/s1\t", "session trace t/s1"},
 	} {
 		term.press(test.typed)
