@@ -10,7 +10,6 @@ import (
 	"connectrpc.com/connect"
 
 	"culvert/api"
-	"culvert/internal/schema"
 )
 
 // configVerbs are the commands about the configuration as a whole.
@@ -25,7 +24,7 @@ func configVerbs() []*verb {
 		{words: "config save", run: (*Shell).configSave, args: []arg{fileArg},
 			help: "Write the configuration, secrets included, to file=PATH or to the output"},
 		{words: "config restore", run: (*Shell).configRestore, args: []arg{needed},
-			help: "Carry out the commands in a file, up to the first that fails"},
+			help: "Add what config save wrote to what runs; carry out other commands one by one"},
 		{words: "config check", run: (*Shell).configCheck, args: []arg{fileArg},
 			help: "Look for faults in a file, or in the daemon's own"},
 		{words: "config diff", run: (*Shell).configDiff, rest: "[REVISION]", values: revisions,
@@ -92,21 +91,6 @@ func writePrivate(path, text string) error {
 		return fmt.Errorf("saving the configuration: %w", err)
 	}
 	return nil
-}
-
-// configRestore carries out the commands of a file.
-func (s *Shell) configRestore(c *call) error {
-	path := c.given["file"]
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return fmt.Errorf("restoring the configuration: %w", err)
-	}
-	p := s.progress("commands")
-	defer p.end()
-	where := func(at schema.Position) string {
-		return fmt.Sprintf("%s:%d:%d", path, at.Line, at.Column)
-	}
-	return s.script(c.ctx, string(text), where, p.at)
 }
 
 // source is what a command about a configuration is to take: the file or

@@ -5,9 +5,6 @@ import (
 	"io"
 	"os"
 
-	"connectrpc.com/connect"
-
-	"culvert/api"
 	"culvert/internal/importer"
 	"culvert/internal/resolver"
 	"culvert/internal/schema"
@@ -35,7 +32,7 @@ func (s *Shell) configImport(c *call) error {
 	}
 	switch {
 	case c.has("merge"):
-		return s.merge(c, r.Text)
+		return s.merge(c, c.rest[1].Name, r.Text, "imported from "+c.rest[1].Name)
 	case c.has("file"):
 		return writePrivate(c.given["file"], r.Text)
 	}
@@ -53,21 +50,4 @@ func importFiles(words []schema.Word) ([]importer.File, error) {
 		files = append(files, importer.File{Name: w.Name, Text: string(text)})
 	}
 	return files, nil
-}
-
-// merge adds commands to what runs, all of them or none.
-func (s *Shell) merge(c *call, text string) error {
-	client, err := s.daemon()
-	if err != nil {
-		return err
-	}
-	r, err := client.LoadConfig(c.ctx, connect.NewRequest(&api.LoadConfigRequest{
-		Source: &api.Source{From: &api.Source_Text{Text: text}, Name: c.rest[1].Name},
-		Merge:  true, Comment: "imported from " + c.rest[1].Name,
-	}))
-	if err != nil {
-		return explain(s.Server, err)
-	}
-	s.values.forget()
-	return s.loaded(r.Msg, 0)
 }
