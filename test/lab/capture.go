@@ -27,8 +27,10 @@ func (n *NetNS) Capture(t testing.TB, dev, filter string) *Capture {
 	t.Helper()
 	RequireProgram(t, "tcpdump")
 	file := filepath.Join(t.ArtifactDir(), fmt.Sprintf("%s-%s.pcap", n.Name, dev))
-	args := []string{"-i", dev, "-n", "-U", "-s", "0", "-Z", "root",
-		"--immediate-mode", "-B", "16384", "-w", file}
+	// A slot of the buffer is as large as the longest packet taken: with no limit
+	// to that there would be few.
+	args := []string{"-i", dev, "-n", "-U", "-s", "9216", "-Z", "root",
+		"--immediate-mode", "-B", "32768", "-w", file}
 	if filter != "" {
 		args = append(args, filter)
 	}
