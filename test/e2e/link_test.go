@@ -16,7 +16,8 @@ func (p plane) testLink(t *testing.T) {
 	lnsNS, lacNS := newHosts(t)
 	third := lab.NewNetNS(t, "lan")
 	lab.Veth(t, lnsNS, "lan0", []string{"10.77.0.1/24"}, third, "eth0", []string{"10.77.0.3/24"})
-	lnsNS.Run("sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
+	lnsNS.Run("sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward; "+
+		"echo 0 > /proc/sys/net/ipv4/neigh/lan0/proxy_delay")
 	lnsClean, lacClean := lnsNS.State(), lacNS.State()
 	lns := newSite(t, lnsNS, p.name, join(
 		"pool create pool_name=lan addresses=10.77.0.100-10.77.0.110",
@@ -25,9 +26,12 @@ func (p plane) testLink(t *testing.T) {
 			" proxy_arp=yes idle_timeout=15 ipv6=no mtu=1300"))
 	lac := newSite(t, lacNS, p.name, join(
 		"ppp profile modify profile_name=default default_route=yes ipv6=no mru=1250 mtu=1400",
-		"tunnel create tunnel_name=office dest_ipaddr=192.0.2.1",
-		"session create tunnel_name=office session_name=s1"+clientOptions))
-	lac.before, lac.sockets, lac.ppp = lacClean, lns.sockets, lns.ppp // it may have called already
+		"tunnel create tunnel_name=office dest_ipaddr=192.0.2.1"))
+	lac.before = lacClean
+	// Only now, when a slow machine has done all that takes long: the session is idle
+	// until the first ping.
+	lac.Config("session", "create", "tunnel_name=office", "session_name=s1", "user_name=alice",
+		"user_password=open sesame")
 	near, far := lac.WaitUp(1, upLimit)[0], lns.WaitUp(1, upLimit)[0]
 
 	wantMTU(t, lnsNS, far.GetStatus().GetInterface(), 1250) // the client's MRU
