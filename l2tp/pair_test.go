@@ -85,6 +85,7 @@ type pair struct {
 	// react is called with each action of an end that is not a Send.
 	react func(p *pair, end int, a Action)
 	log   [2][]Action
+	sent  [2][]Send
 	snap  bool // snapshot and restore each end before each step
 	cfgs  [2]*Config
 }
@@ -123,6 +124,7 @@ func (p *pair) step(end int, ev Event) {
 	}
 	for _, a := range acts {
 		if s, ok := a.(Send); ok {
+			p.sent[end] = append(p.sent[end], s)
 			p.wire.send(p.now, end, s.Data)
 			continue
 		}

@@ -58,6 +58,7 @@ type OutgoingSnapshot struct {
 	Type        MessageType
 	PeerSession SessionID
 	Session     SessionID // zero if the message does not end with its session
+	About       SessionID // whom it is about, zero if none
 	SentAgo     time.Duration
 	Lost        bool
 }
@@ -173,7 +174,7 @@ func (d *delivery) snapshot(now time.Time) DeliverySnapshot {
 func snapshotQueue(now time.Time, q []outgoing) (s []OutgoingSnapshot) {
 	for _, o := range q {
 		x := OutgoingSnapshot{AVPs: bytes.Clone(o.avps), Type: o.mt, PeerSession: o.peer,
-			Lost: o.lost}
+			About: o.id, Lost: o.lost}
 		if o.session != nil {
 			if o.session.gone {
 				continue // would never leave
@@ -279,8 +280,8 @@ func (d *delivery) restore(now time.Time, s *DeliverySnapshot, of map[SessionID]
 
 func restoreQueue(now time.Time, s []OutgoingSnapshot, of map[SessionID]*session) (q []outgoing) {
 	for _, x := range s {
-		q = append(q, outgoing{avps: bytes.Clone(x.AVPs), mt: x.Type, id: x.Session, peer: x.PeerSession,
-			session: of[x.Session], sentAt: now.Add(-x.SentAgo), lost: x.Lost})
+		q = append(q, outgoing{avps: bytes.Clone(x.AVPs), mt: x.Type, id: x.About,
+			peer: x.PeerSession, session: of[x.Session], sentAt: now.Add(-x.SentAgo), lost: x.Lost})
 	}
 	return q
 }

@@ -2,7 +2,9 @@ package l2tp
 
 import (
 	"encoding/json"
+	"maps"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 )
@@ -43,6 +45,7 @@ func snapshotJSON(tb testing.TB, s Snapshot) string {
 func TestRestoreAtEveryStep(t *testing.T) {
 	for seed := range uint64(6) {
 		var logs [2][2][]Action
+		var sent [2][2][]Send
 		for i := range 2 {
 			a, b := testConfigs(seed)
 			p := newPair(t, a, b, badWire(seed))
@@ -51,13 +54,20 @@ func TestRestoreAtEveryStep(t *testing.T) {
 			p.run(20 * time.Second)
 			p.placeCalls(10)
 			p.run(30 * time.Second)
+			for _, id := range slices.Sorted(maps.Keys(p.ends[0].sessions))[:5] {
+				p.step(0, HangUp{Session: id, Result: Result{Code: CDNAdministrative}})
+			}
+			p.run(10 * time.Second)
 			p.step(1, Stop{Result{Code: StopShutdown}})
 			p.run(5 * time.Minute)
 			p.checkGone(10)
-			logs[i] = p.log
+			logs[i], sent[i] = p.log, p.sent
 		}
 		if !reflect.DeepEqual(logs[0], logs[1]) {
 			t.Errorf("seed %d: restoring changes what happens:\n%v\nwant\n%v", seed, logs[1], logs[0])
+		}
+		if !reflect.DeepEqual(sent[0], sent[1]) {
+			t.Errorf("seed %d: restoring changes what is sent:\n%v\nwant\n%v", seed, sent[1], sent[0])
 		}
 	}
 }
