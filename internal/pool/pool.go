@@ -52,6 +52,9 @@ type pool struct {
 	// rivals are the other pools that have some of the same addresses. What is in
 	// use of one of them is not given out here.
 	rivals []*pool
+	// strays are the addresses that were in use, but in no block any more, when the
+	// rivals were found.
+	strays []netip.Addr
 
 	reserved []block
 	total    int // addresses that are not reserved
@@ -275,25 +278,29 @@ func (p *pool) isRivals(a netip.Addr) bool {
 	return false
 }
 
-// overlaps tells whether two pools have addresses in common, those included that
-// are in use and in no block any more.
+// findStrays finds the addresses that are in use and in no block any more.
+func (p *pool) findStrays() {
+	p.strays = nil
+	for a := range p.allocated {
+		if p.index(a) < 0 {
+			p.strays = append(p.strays, a)
+		}
+	}
+}
+
+// overlaps tells whether two pools have addresses in common, strays included.
 func (p *pool) overlaps(q *pool) bool {
 	for _, b := range p.blocks {
 		if slices.ContainsFunc(q.blocks, b.overlaps) {
 			return true
 		}
 	}
-	return p.holdsOf(q) || q.holdsOf(p)
+	return p.strayInto(q) || q.strayInto(p)
 }
 
-// holdsOf tells whether an address that p has given out is one of q's.
-func (p *pool) holdsOf(q *pool) bool {
-	for a := range p.allocated {
-		if q.index(a) >= 0 {
-			return true
-		}
-	}
-	return false
+// strayInto tells whether one of p's strays is one of q's addresses.
+func (p *pool) strayInto(q *pool) bool {
+	return slices.ContainsFunc(p.strays, func(a netip.Addr) bool { return q.index(a) >= 0 })
 }
 
 // release gives an address back, and tells who had it. It is the user's to have

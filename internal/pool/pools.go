@@ -72,6 +72,7 @@ func (s *Pools) pair() {
 	all := slices.Collect(maps.Values(s.all()))
 	for _, p := range all {
 		p.rivals = nil
+		p.findStrays()
 	}
 	for i, p := range all {
 		for _, q := range all[i+1:] {
