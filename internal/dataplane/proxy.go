@@ -12,7 +12,7 @@ import (
 )
 
 // ErrNoProxyARP is a Configure that did everything but LinkSpec.ProxyARP: the peer
-// is not found by ARP.
+// is not found by ARP, whatever the reason.
 var ErrNoProxyARP = errors.New("answer ARP for the peer")
 
 // proxies answer ARP for peers on the networks that their addresses belong to.
@@ -42,6 +42,9 @@ func (p *proxies) set(ctx context.Context, id SessionKey, addr netip.Addr) error
 	err := p.release(ctx, id)
 	if addr.IsValid() {
 		err = errors.Join(err, p.acquire(ctx, id, addr))
+	}
+	if err != nil && !errors.Is(err, ErrNoProxyARP) {
+		err = fmt.Errorf("%w: %w", ErrNoProxyARP, err)
 	}
 	return err
 }

@@ -22,6 +22,7 @@ type userSession struct {
 
 	link   atomic.Pointer[LinkSpec] // nil before Configure and after Close
 	closed atomic.Bool
+	raw    bool
 
 	// delivering is held while messages that were put in order are handed on, by
 	// the poller or when the time of one is up, so that they stay so. It is taken
@@ -45,6 +46,7 @@ func newUserSession(t *userTunnel, spec SessionSpec) *userSession {
 		key:    SessionKey{t.spec.ID, spec.Session},
 		peer:   dataHeader{Tunnel: t.peer, Session: spec.PeerSession},
 		order:  newSequencer(spec),
+		raw:    spec.Raw,
 	}
 	s.setOrder(spec)
 	return s
@@ -80,6 +82,9 @@ func (s *userSession) appendHeader(b []byte) []byte {
 func (s *userSession) Send(frame []byte) error {
 	if s.closed.Load() {
 		return fmt.Errorf("send on session %s: %w", s.key, fs.ErrClosed)
+	}
+	if s.raw {
+		return fmt.Errorf("send on session %s: %w", s.key, errRaw)
 	}
 	b := s.appendHeader(make([]byte, 0, maxDataHeader+len(frame)))
 	return s.socket.Socket.Send(appendFrame(b, frame))
@@ -176,8 +181,11 @@ func (s *userSession) Configure(ctx context.Context, spec LinkSpec) error {
 	defer s.configuring.Unlock()
 	old := s.link.Load()
 	err := spec.check(old)
-	if s.closed.Load() {
+	switch {
+	case s.closed.Load():
 		err = fs.ErrClosed
+	case s.raw:
+		err = errRaw
 	}
 	if err != nil {
 		return fmt.Errorf("configure session %s: %w", s.key, err)

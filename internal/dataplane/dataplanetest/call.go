@@ -217,3 +217,30 @@ func dataMessage(tunnel l2tp.TunnelID, session l2tp.SessionID, payload string) [
 	b = binary.BigEndian.AppendUint16(b, uint16(session))
 	return append(b, payload...)
 }
+
+// testRaw wants a session whose frames are another program's to be made and closed,
+// and to take nothing from us.
+func testRaw(t *testing.T, p *Pair) {
+	tp := connected(t, p)
+	spec := dataplane.SessionSpec{Session: 300, PeerSession: 400, LNS: true, Raw: true}
+	raw, err := tp.a.AddSession(t.Context(), spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := raw.Send([]byte(lcp("from A"))); err == nil {
+		t.Error("it sends a frame")
+	}
+	link, _ := (&call{tp: tp, n: 1}).link(1400)
+	if err := raw.Configure(t.Context(), link); err == nil {
+		t.Error("it gets an interface")
+	}
+	if err := raw.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if raw, err = tp.a.AddSession(t.Context(), spec); err != nil {
+		t.Fatalf("again: %v", err)
+	}
+	if err := raw.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

@@ -105,6 +105,7 @@ var contract = []contractCase{
 	{"Frames6", testFrames6, OneHost6},
 	{"FrameForms", testFrameForms, 0},
 	{"EarlyData", testEarlyData, 0},
+	{"Raw", testRaw, 0},
 	{"Sequence", testSequence, 0},
 	{"Packets", testPackets, 0},
 	{"Counters", testCounters, NoPackets},

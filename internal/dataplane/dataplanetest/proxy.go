@@ -85,6 +85,7 @@ func testProxyEnds(t *testing.T, tp *tunnelPair, a *lab.NetNS) {
 	linkA.ProxyARP = true
 	wantNoProxyARP(t, c.a, linkA, "no network here has 10.9.4.2")
 	configure(t, c.b, linkB)
+	testBlackhole(t, tp, a)
 	ab, ba := c.flows(t, false)
 	pass(t, ab, 1, 100)
 	pass(t, ba, 1, 100)
@@ -110,6 +111,21 @@ func testForwardingOff(t *testing.T, tp *tunnelPair, a *lab.NetNS) {
 		t.Error(err)
 	}
 	wantProxies(t, a)
+}
+
+// testBlackhole wants a route for what nobody has, as hosts keep for the whole of
+// their pools, to cost the peer no more than ARP.
+func testBlackhole(t *testing.T, tp *tunnelPair, a *lab.NetNS) {
+	a.Run("ip", "route", "add", "blackhole", "10.88.0.0/24")
+	defer a.Run("ip", "route", "del", "blackhole", "10.88.0.0/24")
+	c := tp.call(t, 6)
+	link, _ := c.link(1400)
+	link.IPv6, link.IPv4 = dataplane.PointToPoint{}, addresses("10.77.0.1", "10.88.0.5")
+	link.ProxyARP = true
+	wantNoProxyARP(t, c.a, link, "look up the route to 10.88.0.5")
+	if err := errors.Join(c.a.Close(t.Context()), c.b.Close(t.Context())); err != nil {
+		t.Error(err)
+	}
 }
 
 func wantNoProxyARP(t *testing.T, s dataplane.Session, link dataplane.LinkSpec, why string) {
