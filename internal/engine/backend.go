@@ -151,6 +151,7 @@ func onTunnel[T any](
 	return ask(ctx, s, func() (T, error) {
 		var found subject
 		switch {
+		case named != nil && named.isForgotten(): // since it was found
 		case named != nil:
 			found = subject{named, named.tunnel}
 		case name == "":

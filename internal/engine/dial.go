@@ -332,6 +332,9 @@ func (d *dialer) forget() {
 	d.shard.engine.names.remove(d)
 }
 
+// isForgotten reports whether nothing is left of the tunnel.
+func (d *dialer) isForgotten() bool { return d.deleted && d.tunnel == nil }
+
 // delete ends the tunnel for good.
 func (d *dialer) delete(now time.Time, reason string) {
 	if d.tunnel == nil {

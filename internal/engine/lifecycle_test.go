@@ -76,6 +76,26 @@ func TestFaultInATunnelsTimer(t *testing.T) {
 	})
 }
 
+// A faultyPath strikes a fault whenever it is asked what the path takes.
+type faultyPath struct{ dataplane.Tunnel }
+
+func (faultyPath) PathMTU() int { panic("a fault of ours") }
+
+// TestFaultBeforeADeadlineIsForgotten: what was due does not stay due for ever.
+func TestFaultBeforeADeadlineIsForgotten(t *testing.T) {
+	inBubble(t, lnsConfig, lacConfig, func(_ *dataplane.Wire, lns, lac *host) {
+		pass(time.Second)
+		lns.onShard(func(tun *tunnel) {
+			tun.path, tun.pmtu = faultyPath{tun.path}, &pathMTU{at: time.Now()}
+			tun.shard.deadlines.update(tun)
+		})
+		pass(5 * time.Minute)
+		lns.wantLog("INTERNAL FAULT")
+		lns.wantEmpty()
+		lac.wantSessions(api.SessionState_SESSION_STATE_UP, 0)
+	})
+}
+
 // TestFaultInAJob: what panics on a worker fails, and ends one session.
 func TestFaultInAJob(t *testing.T) {
 	inBubble(t, lnsConfig, "", func(_ *dataplane.Wire, lns, lac *host) {

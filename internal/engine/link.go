@@ -67,13 +67,13 @@ func (s *session) stepLink(now time.Time, ev ppp.Event) {
 	s.traceStep(before, ev)
 	for _, a := range actions {
 		s.traceAction(a)
-		s.perform(now, a)
+		s.perform(a)
 	}
 	s.tellNetwork(had)
 	s.shard().deadlines.update(s)
 }
 
-func (s *session) perform(now time.Time, a ppp.Action) {
+func (s *session) perform(a ppp.Action) {
 	switch a := a.(type) {
 	case ppp.SendFrame:
 		s.send(a.Frame)
@@ -86,7 +86,7 @@ func (s *session) perform(now time.Time, a ppp.Action) {
 	case ppp.GrantAddresses:
 		s.grant(a)
 	case ppp.NetworkUp:
-		s.networkUp(now, a)
+		s.networkUp(a)
 	case ppp.NetworkDown:
 		s.networkDown(a.Network)
 	case ppp.LinkDown:

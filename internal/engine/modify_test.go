@@ -2,12 +2,15 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"culvert/api"
 	"culvert/internal/dataplane"
+	"culvert/internal/management"
 	"culvert/internal/schema"
 	"culvert/l2tp"
 )
@@ -217,6 +220,32 @@ func TestShownHolds(t *testing.T) {
 			if got := tunnel.Origins["hello_timeout"]; got != "default" {
 				t.Errorf("hello_timeout comes from %q, want default", got)
 			}
+		}
+	})
+}
+
+// TestForgottenMeanwhile: a tunnel that is forgotten between the look for its name and its
+// shard's turn is not found.
+func TestForgottenMeanwhile(t *testing.T) {
+	const nobody = "tunnel create tunnel_name=office dest_ipaddr=192.0.2.99 persist=yes persist_delay=60\n"
+	inBubble(t, lnsConfig, nobody, func(_ *dataplane.Wire, _, lac *host) {
+		d := lac.names.find("office")
+		for d.tunnel != nil || d.attempts == 0 {
+			pass(time.Second)
+		}
+		refused := make(chan error, 1)
+		ask(context.Background(), d.shard, func() (bool, error) {
+			go func() {
+				_, err := lac.CreateSession(context.Background(),
+					&api.Session{TunnelName: new("office"), SessionName: new("s1")})
+				refused <- err
+			}()
+			synctest.Wait()
+			d.delete(time.Now(), "")
+			return true, nil
+		})
+		if err := <-refused; !errors.Is(err, management.ErrNotFound) {
+			t.Errorf("CreateSession = %v, want that there is no such tunnel", err)
 		}
 	})
 }

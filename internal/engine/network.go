@@ -153,7 +153,7 @@ func (s *session) grant(a ppp.GrantAddresses) {
 }
 
 // networkUp opens a network protocol on the interface.
-func (s *session) networkUp(now time.Time, a ppp.NetworkUp) {
+func (s *session) networkUp(a ppp.NetworkUp) {
 	n := &s.network
 	switch a.Network {
 	case ppp.IPv4:
@@ -174,17 +174,18 @@ func (s *session) networkUp(now time.Time, a ppp.NetworkUp) {
 			s.networkFailed(err)
 			return
 		}
-		s.reachUp(now)
+		s.reachUp()
 		s.tellNetworkUp(a.Network)
 		s.useNameServers()
 	})
 }
 
 // reachUp marks the session as up: a network protocol and its interface are there.
-func (s *session) reachUp(now time.Time) {
+func (s *session) reachUp() {
 	if s.phase != linking {
 		return
 	}
+	now := time.Now()
 	s.phase = up
 	s.wasUp = true
 	s.engine().count.sessionsUp.Add(1)

@@ -27,7 +27,7 @@ const (
 
 // watchPath is called when a session has come up: something can be sent now.
 func (t *tunnel) watchPath(now time.Time, s *session) {
-	if !t.settings.DoPMTUDiscovery || t.pmtu != nil && s.mtu() <= t.pmtu.tried {
+	if !t.settings.DoPMTUDiscovery || t.pmtu != nil && (!s.canProbe() || s.mtu() <= t.pmtu.tried) {
 		return
 	}
 	if t.pmtu == nil {
@@ -54,13 +54,17 @@ func (t *tunnel) lookAtPath(now time.Time) {
 	t.shard.deadlines.update(t)
 }
 
-// widest returns the session with the largest MTU of those that a probe does not
-// harm, or nil: one that numbers its data would be upset by what has no number.
+// canProbe reports whether the session can send probes: one that numbers its data would
+// be upset by what has no number.
+func (s *session) canProbe() bool {
+	return s.phase == up && s.link != nil && !s.spec().SendSequence
+}
+
+// widest returns the session with the largest MTU of those that can send probes, or nil.
 func (t *tunnel) widest() *session {
 	var widest *session
 	for _, s := range t.sessions {
-		if s.phase == up && s.link != nil && !s.spec().SendSequence &&
-			(widest == nil || s.mtu() > widest.mtu()) {
+		if s.canProbe() && (widest == nil || s.mtu() > widest.mtu()) {
 			widest = s
 		}
 	}

@@ -213,7 +213,7 @@ func (s *session) begin(now time.Time, wait bool) {
 	switch {
 	case s.settings.Parameters.NoPPP:
 		s.early = nil
-		s.reachUp(now)
+		s.reachUp()
 	case wait && len(s.early) == 0:
 		s.linkBy = now.Add(firstFrameWait)
 		s.shard().deadlines.update(s)

@@ -109,11 +109,23 @@ func (s *shard) expire() {
 	}
 }
 
-// tick ticks a machine. A fault in it ends nothing; what the machine waits for
-// may not come.
+// tick ticks a machine. A fault in it ends the machine, whose deadline would be due
+// for ever.
 func (s *shard) tick(m machine, now time.Time) {
-	defer s.contain(turn{})
+	defer s.contain(turnOf(m))
 	m.tick(now)
+}
+
+// turnOf names the tunnel or session that a machine is. The others forget their
+// deadline before they do anything else.
+func turnOf(m machine) turn {
+	switch m := m.(type) {
+	case *tunnel:
+		return turn{tunnel: m}
+	case *session:
+		return turn{session: m}
+	}
+	return turn{}
 }
 
 // step queues an event for a tunnel.

@@ -32,6 +32,24 @@ func messagesOf(st *api.Statistics, name string) *api.MessageCount {
 	return st.Messages[i]
 }
 
+// TestSetUpTimesOfASlowHost: what the data plane takes to make the interface, and then to
+// open it, counts.
+func TestSetUpTimesOfASlowHost(t *testing.T) {
+	inBubble(t, lnsConfig, "", func(_ *dataplane.Wire, lns, lac *host) {
+		lns.fake.SetHook(func(_ context.Context, op dataplane.Op, _ dataplane.SessionKey) error {
+			if op == dataplane.OpConfigure {
+				time.Sleep(2 * time.Second)
+			}
+			return nil
+		})
+		lac.declare(sessionsConfig(1))
+		pass(20 * time.Second)
+		if _, count, sum := lns.SetUpTimes(); count != 1 || sum < 4 {
+			t.Errorf("set-up times: %d of %.1f s, want one of 4 s and more", count, sum)
+		}
+	})
+}
+
 func TestStatisticsOfASession(t *testing.T) {
 	inBubble(t, lnsConfig, lacConfig, func(_ *dataplane.Wire, lns, lac *host) {
 		pass(time.Second)
