@@ -98,27 +98,39 @@ func (c *change) withoutSecrets() *change {
 func has(p *schema.Param, m proto.Message) bool { return m != nil && p.Has(m) }
 
 // objects finds those of one configuration that have no counterpart yet in another.
+// Thousands without a name may be alike: no list is looked through more than once.
 type objects struct {
-	by   map[string][]proto.Message // by identity
 	left map[proto.Message]bool
+	by   map[string][]proto.Message // by identity; those in front may be gone
+	same map[string][]proto.Message // by all that is said of them; likewise
 }
 
 func index(k *schema.Kind, list []proto.Message) objects {
-	o := objects{make(map[string][]proto.Message, len(list)), make(map[proto.Message]bool, len(list))}
+	o := objects{
+		left: make(map[proto.Message]bool, len(list)),
+		by:   make(map[string][]proto.Message, len(list)),
+		same: make(map[string][]proto.Message),
+	}
 	for _, m := range list {
+		o.left[m] = true
 		key := identity(k, m)
 		o.by[key] = append(o.by[key], m)
-		o.left[m] = true
+		if !isNamed(m) {
+			key = schema.Format(schema.Create, m)
+			o.same[key] = append(o.same[key], m)
+		}
 	}
 	return o
 }
 
 // takeEqual removes an object that is the same as m in everything and returns it, or nil.
 func (o objects) takeEqual(k *schema.Kind, m proto.Message) proto.Message {
-	for _, was := range o.by[identity(k, m)] {
-		if o.left[was] && (was == m || proto.Equal(was, m)) {
-			delete(o.left, was)
-			return was
+	if !isNamed(m) {
+		return o.first(o.same, schema.Format(schema.Create, m))
+	}
+	for _, was := range o.by[k.Name(m)] { // there is one
+		if was == m || proto.Equal(was, m) {
+			return o.take(k, m)
 		}
 	}
 	return nil
@@ -126,7 +138,15 @@ func (o objects) takeEqual(k *schema.Kind, m proto.Message) proto.Message {
 
 // take removes a counterpart of m and returns it, or nil.
 func (o objects) take(k *schema.Kind, m proto.Message) proto.Message {
-	for _, was := range o.by[identity(k, m)] {
+	return o.first(o.by, identity(k, m))
+}
+
+// first removes the first object of a list that is left and returns it, or nil.
+func (o objects) first(lists map[string][]proto.Message, key string) proto.Message {
+	for list := lists[key]; len(list) > 0; {
+		was := list[0]
+		list = list[1:]
+		lists[key] = list
 		if o.left[was] {
 			delete(o.left, was)
 			return was

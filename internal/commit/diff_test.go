@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"culvert/internal/config"
 )
@@ -68,6 +69,29 @@ func manySessions(n int, more string) string {
 		fmt.Fprintf(&text, "session create tunnel_name=t session_name=s%d user_name=u\n", i)
 	}
 	return text.String() + more
+}
+
+// Sessions without a name that are alike are compared about as fast as others, and
+// not each with each other.
+func TestDiffOfManyAlike(t *testing.T) {
+	const n = 20000
+	alike := func(password string) *config.Snapshot {
+		return snapshot(t, "tunnel create tunnel_name=t dest_ipaddr=::1\n"+strings.Repeat(
+			"session create tunnel_name=t user_name=u user_password="+password+"\n", n))
+	}
+	took := func(old, now *config.Snapshot, want int) time.Duration {
+		began := time.Now()
+		if got := len(diff(old, now)); got != want {
+			t.Errorf("%d changes, want %d", got, want)
+		}
+		return time.Since(began)
+	}
+	named := took(snapshot(t, manySessions(n, "")), snapshot(t, manySessions(n, "")), 0)
+	a, again, b := alike("a"), alike("a"), alike("b")
+	same, other := took(a, again, 0), took(a, b, n)
+	if limit := 20*named + 500*time.Millisecond; same > limit || other > limit {
+		t.Errorf("the same took %v, with another password %v; those with names %v", same, other, named)
+	}
 }
 
 // BenchmarkPlan compares two configurations of 50,000 sessions that were read apart and
