@@ -590,6 +590,13 @@ type Statistics struct {
 	Faults                   uint64                 `protobuf:"varint,25,opt,name=faults,proto3" json:"faults,omitempty"`
 	EventsDropped            uint64                 `protobuf:"varint,26,opt,name=events_dropped,json=eventsDropped,proto3" json:"events_dropped,omitempty"`
 	Messages                 []*MessageCount        `protobuf:"bytes,30,rep,name=messages,proto3" json:"messages,omitempty"`
+	RxShortPackets           uint64                 `protobuf:"varint,31,opt,name=rx_short_packets,json=rxShortPackets,proto3" json:"rx_short_packets,omitempty"`
+	RxWrongVersion           uint64                 `protobuf:"varint,32,opt,name=rx_wrong_version,json=rxWrongVersion,proto3" json:"rx_wrong_version,omitempty"`
+	RxUnknownTunnel          uint64                 `protobuf:"varint,33,opt,name=rx_unknown_tunnel,json=rxUnknownTunnel,proto3" json:"rx_unknown_tunnel,omitempty"`
+	RxUnknownSession         uint64                 `protobuf:"varint,34,opt,name=rx_unknown_session,json=rxUnknownSession,proto3" json:"rx_unknown_session,omitempty"`
+	SendFailures             uint64                 `protobuf:"varint,35,opt,name=send_failures,json=sendFailures,proto3" json:"send_failures,omitempty"`
+	TooManyTunnels           uint64                 `protobuf:"varint,36,opt,name=too_many_tunnels,json=tooManyTunnels,proto3" json:"too_many_tunnels,omitempty"`
+	TooManySessions          uint64                 `protobuf:"varint,37,opt,name=too_many_sessions,json=tooManySessions,proto3" json:"too_many_sessions,omitempty"`
 	unknownFields            protoimpl.UnknownFields
 	sizeCache                protoimpl.SizeCache
 }
@@ -811,6 +818,55 @@ func (x *Statistics) GetMessages() []*MessageCount {
 		return x.Messages
 	}
 	return nil
+}
+
+func (x *Statistics) GetRxShortPackets() uint64 {
+	if x != nil {
+		return x.RxShortPackets
+	}
+	return 0
+}
+
+func (x *Statistics) GetRxWrongVersion() uint64 {
+	if x != nil {
+		return x.RxWrongVersion
+	}
+	return 0
+}
+
+func (x *Statistics) GetRxUnknownTunnel() uint64 {
+	if x != nil {
+		return x.RxUnknownTunnel
+	}
+	return 0
+}
+
+func (x *Statistics) GetRxUnknownSession() uint64 {
+	if x != nil {
+		return x.RxUnknownSession
+	}
+	return 0
+}
+
+func (x *Statistics) GetSendFailures() uint64 {
+	if x != nil {
+		return x.SendFailures
+	}
+	return 0
+}
+
+func (x *Statistics) GetTooManyTunnels() uint64 {
+	if x != nil {
+		return x.TooManyTunnels
+	}
+	return 0
+}
+
+func (x *Statistics) GetTooManySessions() uint64 {
+	if x != nil {
+		return x.TooManySessions
+	}
+	return 0
 }
 
 // MessageCount counts the control messages of one type.
@@ -1589,7 +1645,7 @@ const file_culvert_v1_config_proto_rawDesc = "" +
 	"\brevision\x18\x14 \x01(\tBM\xca\xd7\x19I\n" +
 	"GThe revision of the configuration, and whether it waits to be confirmedR\brevision\x12W\n" +
 	"\bwarnings\x18\x15 \x03(\tB;\xca\xd7\x197\n" +
-	"5What of the configuration has no effect here, and whyR\bwarnings\"\xca\x12\n" +
+	"5What of the configuration has no effect here, and whyR\bwarnings\"\xf2\x17\n" +
 	"\n" +
 	"Statistics\x12?\n" +
 	"\x0ftunnels_created\x18\x01 \x01(\x04B\x16\xca\xd7\x19\x12\n" +
@@ -1648,7 +1704,21 @@ const file_culvert_v1_config_proto_rawDesc = "" +
 	"\x0eevents_dropped\x18\x1a \x01(\x04B-\xca\xd7\x19)\n" +
 	"$Events that slow readers have missedj\x010R\reventsDropped\x12T\n" +
 	"\bmessages\x18\x1e \x03(\v2\x18.culvert.v1.MessageCountB\x1e\xca\xd7\x19\x1a\n" +
-	"\x18Control messages by typeR\bmessages\"\xf8\x01\n" +
+	"\x18Control messages by typeR\bmessages\x12f\n" +
+	"\x10rx_short_packets\x18\x1f \x01(\x04B<\xca\xd7\x198\n" +
+	"3Packets whose header is short or contradicts itselfj\x010R\x0erxShortPackets\x12Y\n" +
+	"\x10rx_wrong_version\x18  \x01(\x04B/\xca\xd7\x19+\n" +
+	"&Packets of another version than L2TPv2j\x010R\x0erxWrongVersion\x12b\n" +
+	"\x11rx_unknown_tunnel\x18! \x01(\x04B6\xca\xd7\x192\n" +
+	"-Control messages to no tunnel of their senderj\x010R\x0frxUnknownTunnel\x12b\n" +
+	"\x12rx_unknown_session\x18\" \x01(\x04B4\xca\xd7\x190\n" +
+	"+Data messages to no session of their senderj\x010R\x10rxUnknownSession\x12U\n" +
+	"\rsend_failures\x18# \x01(\x04B0\xca\xd7\x19,\n" +
+	"'Control messages that could not be sentj\x010R\fsendFailures\x12_\n" +
+	"\x10too_many_tunnels\x18$ \x01(\x04B5\xca\xd7\x191\n" +
+	",Tunnels refused since max_tunnels were therej\x010R\x0etooManyTunnels\x12c\n" +
+	"\x11too_many_sessions\x18% \x01(\x04B7\xca\xd7\x193\n" +
+	".Sessions refused since max_sessions were therej\x010R\x0ftooManySessions\"\xf8\x01\n" +
 	"\fMessageCount\x12T\n" +
 	"\x04type\x18\x01 \x01(\tB@\xca\xd7\x19<\n" +
 	":SCCRQ, ICRQ, ..., or bad for what no type could be read ofR\x04type\x12!\n" +

@@ -24,7 +24,7 @@ const maxRefused = 1024
 func (s *shard) receiveFirst(d dataplane.Datagram) {
 	sccrq, err := l2tp.PeekSCCRQ(d.Data)
 	if err != nil {
-		s.engine.count.badPackets.Add(1)
+		s.engine.total.noTunnel.Add(1)
 		s.engine.stray(d)
 		return
 	}
@@ -130,7 +130,7 @@ func localOf(d dataplane.Datagram, p config.TunnelParameters) netip.AddrPort {
 	return netip.AddrPortFrom(d.Local.Addr(), p.OurUDPPort)
 }
 
-// refuses says why a peer gets no tunnel, or nil.
+// refuses says why a peer gets no tunnel, or nil, and counts those over a limit.
 func (e *Engine) refuses(sys config.System, peer config.Peer) *l2tp.Result {
 	switch {
 	case e.stopping.Load():
@@ -138,6 +138,7 @@ func (e *Engine) refuses(sys config.System, peer config.Peer) *l2tp.Result {
 	case sys.DenyRemoteTunnelCreates, sys.DrainTunnels:
 		return stopError(l2tp.ErrorTryAnother, "administratively disabled")
 	case sys.MaxTunnels > 0 && e.count.tunnels.Load() >= int64(sys.MaxTunnels):
+		e.total.tooManyTunnels.Add(1)
 		return stopError(l2tp.ErrorResources, "too many tunnels")
 	case peer.Port != 0:
 		return &l2tp.Result{Code: l2tp.StopNotAuthorized, Message: "unexpected port"}
@@ -214,7 +215,7 @@ func mayBe(kind l2tp.CallKind, role api.Role) bool {
 	return true
 }
 
-// refuses says why a call is refused, or nil. What is up is never touched.
+// refuses says why a call is refused, or nil, and counts those over a limit. What is up is never touched.
 func (t *tunnel) refuses(a l2tp.IncomingCall) *l2tp.Result {
 	e := t.shard.engine
 	sys := e.store.Snapshot().System()
@@ -228,6 +229,7 @@ func (t *tunnel) refuses(a l2tp.IncomingCall) *l2tp.Result {
 	case e.count.settingUp.Load() >= e.credit:
 		return &l2tp.Result{Code: l2tp.CDNNoFacilitiesForNow, Message: "too many calls at once"}
 	case sys.MaxSessions > 0 && e.count.sessions.Load() >= int64(sys.MaxSessions):
+		e.total.tooManySessions.Add(1)
 		return &l2tp.Result{Code: l2tp.CDNNoFacilitiesForNow, Message: "too many sessions"}
 	}
 	return nil

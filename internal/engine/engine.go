@@ -99,7 +99,6 @@ type counts struct {
 
 	tunnelsCreated, sessionsCreated atomic.Uint64
 	tunnelsRefused, sessionsRefused atomic.Uint64
-	badPackets                      atomic.Uint64
 }
 
 // New opens the data plane, listens, starts the shards and creates the

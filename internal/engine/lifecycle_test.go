@@ -128,6 +128,9 @@ func TestMaxTunnels(t *testing.T) {
 		if err != nil || len(list) != 2 {
 			t.Fatalf("ListTunnels = %v, %v", list, err)
 		}
+		if n := lns.total.tooManyTunnels.Load(); n != 1 {
+			t.Errorf("%d tunnels were too many, want 1", n)
+		}
 		// One that ended makes room, though it and the refused one linger.
 		if _, err := lac.DeleteTunnel(context.Background(), list[0], ""); err != nil {
 			t.Fatal(err)

@@ -19,7 +19,7 @@ type packet struct {
 func (e *Engine) DatagramReceived(d dataplane.Datagram) {
 	h, _, err := l2tp.ParseHeader(d.Data)
 	if err != nil {
-		e.count.badPackets.Add(1)
+		e.countMalformed(err)
 		return
 	}
 	<-e.ready
@@ -66,7 +66,7 @@ func (s *shard) receive(p packet) {
 func (s *shard) receiveControl(p packet) {
 	t := s.tunnels[p.header.TunnelID]
 	if t == nil || !t.isFrom(p.datagram) {
-		s.engine.count.badPackets.Add(1)
+		s.engine.total.noTunnel.Add(1)
 		s.engine.stray(p.datagram)
 		return
 	}
@@ -80,7 +80,7 @@ func (s *shard) receiveControl(p packet) {
 func (s *shard) receiveData(p packet) {
 	found := s.session(dataplane.SessionKey{Tunnel: p.header.TunnelID, Session: p.header.SessionID})
 	if found == nil || !found.tunnel.isFrom(p.datagram) {
-		s.engine.count.badPackets.Add(1)
+		s.engine.total.noSession.Add(1)
 		return
 	}
 	if _, frame, err := l2tp.ParseHeader(p.datagram.Data); err == nil {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,8 +22,24 @@ type totals struct {
 	setUpTimeouts                                   atomic.Uint64
 	authSuccesses, authFailures, noAddress          atomic.Uint64
 	earlyFrames, kernelErrors, faults               atomic.Uint64
+	shortPackets, wrongVersion, noTunnel, noSession atomic.Uint64
+	sendFailures, tooManyTunnels, tooManySessions   atomic.Uint64
 	tunnelEnds, sessionEnds                         ends
 	setUpTimes                                      histogram
+}
+
+// badPackets is how many packets were for nobody, whatever the reason.
+func (t *totals) badPackets() uint64 {
+	return t.shortPackets.Load() + t.wrongVersion.Load() + t.noTunnel.Load() + t.noSession.Load()
+}
+
+// countMalformed counts a packet that has no header of L2TPv2.
+func (e *Engine) countMalformed(err error) {
+	if p, ok := errors.AsType[*l2tp.ParseError](err); ok && p.Reason == l2tp.BadVersion {
+		e.total.wrongVersion.Add(1)
+		return
+	}
+	e.total.shortPackets.Add(1)
 }
 
 // A reset remembers the counters as they were when they were set to zero.
@@ -152,7 +169,14 @@ func (e *Engine) statistics(ctx context.Context) (*api.Statistics, error) {
 		PppAuthSuccesses:         total.authSuccesses.Load(),
 		PppAuthFailures:          total.authFailures.Load(),
 		NoAddress:                total.noAddress.Load(),
-		RxBadPackets:             c.badPackets.Load(),
+		RxBadPackets:             total.badPackets(),
+		RxShortPackets:           total.shortPackets.Load(),
+		RxWrongVersion:           total.wrongVersion.Load(),
+		RxUnknownTunnel:          total.noTunnel.Load(),
+		RxUnknownSession:         total.noSession.Load(),
+		SendFailures:             total.sendFailures.Load(),
+		TooManyTunnels:           total.tooManyTunnels.Load(),
+		TooManySessions:          total.tooManySessions.Load(),
 		DataFramesToControl:      total.earlyFrames.Load(),
 		KernelErrors:             total.kernelErrors.Load(),
 		Faults:                   total.faults.Load(),

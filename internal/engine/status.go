@@ -363,7 +363,7 @@ func (e *Engine) systemStatus(now time.Time) *api.SystemStatus {
 		SessionsCreated:     e.count.sessionsCreated.Load(),
 		TunnelsRefused:      e.count.tunnelsRefused.Load(),
 		SessionsRefused:     e.count.sessionsRefused.Load(),
-		RxBadPackets:        e.count.badPackets.Load(),
+		RxBadPackets:        e.total.badPackets(),
 	}
 	for _, s := range e.shards {
 		st.RxDroppedPackets += s.mail.droppedPackets()

@@ -166,6 +166,7 @@ func (t *tunnel) send(b []byte) {
 	switch {
 	case t.path != nil:
 		if err := t.path.Send(b); err != nil {
+			t.shard.engine.total.sendFailures.Add(1)
 			t.log().Debug("sending control message", "err", err)
 		}
 		t.captured(trace.Sent, t.path.Local(), t.peer, b)
