@@ -87,7 +87,7 @@ type droppedFlag struct {
 
 var droppedFlags = []droppedFlag{
 	{"plugin", "p", true, true, "there are no plugins: what they did is built in (users, pools, " +
-		"events); see \"user create\", \"pool create\" and \"l2tpconfig watch events\""},
+		"events); see \"user create\", \"pool create\" and \"l2tpconfig events\""},
 	{"remote-rpc", "R", false, true, "there is no Sun RPC: set api_listen, api_certificate, " +
 		"api_key and api_client_ca in \"system modify\" for an API over TLS"},
 	{"status-files", "S", false, false, "there are no status files: use \"l2tpconfig --output json " +
