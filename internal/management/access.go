@@ -71,7 +71,8 @@ func (nobody) admins(config.System) string     { return "nobody on such a connec
 
 // admit returns the context of a request with who makes it, or an error if they
 // may not.
-func (s *Server) admit(ctx context.Context, procedure string, message any) (context.Context, error) {
+func (s *Server) admit(ctx context.Context, procedure string, message any) (
+	context.Context, error) {
 	sys, c := s.Store.Snapshot().System(), callerOf(ctx)
 	id := c.identity(sys)
 	need := roleFor(procedure, message)

@@ -60,9 +60,11 @@ type Backend interface {
 // the answer, not errors.
 type Configurator interface {
 	Check(ctx context.Context, r *api.CheckConfigRequest) (*api.CheckConfigResponse, error)
-	Load(ctx context.Context, author string, r *api.LoadConfigRequest) (*api.LoadConfigResponse, error)
+	Load(ctx context.Context, author string, r *api.LoadConfigRequest) (
+		*api.LoadConfigResponse, error)
 	Confirm(ctx context.Context, author string) (*api.ConfirmConfigResponse, error)
-	Write(ctx context.Context, author string, r *api.WriteConfigRequest) (*api.WriteConfigResponse, error)
+	Write(ctx context.Context, author string, r *api.WriteConfigRequest) (
+		*api.WriteConfigResponse, error)
 	Revisions(ctx context.Context) (*api.ListRevisionsResponse, error)
 	Revision(ctx context.Context, r *api.GetRevisionRequest) (*api.GetRevisionResponse, error)
 }

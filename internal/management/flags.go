@@ -27,7 +27,8 @@ func (h handler) ResetStatistics(ctx context.Context,
 }
 
 // setTrace reads the flags of an object, changes those of the mask, and modifies the object.
-func (s *Server) setTrace(ctx context.Context, r *api.SetTraceRequest) (*api.SetTraceResponse, error) {
+func (s *Server) setTrace(ctx context.Context, r *api.SetTraceRequest) (
+	*api.SetTraceResponse, error) {
 	key := schema.Unwrap(r.GetObject())
 	if key == nil {
 		return nil, Errorf(ErrInvalid, "set trace: expected an object")

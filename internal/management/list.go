@@ -24,6 +24,7 @@ func (s *Server) list(ctx context.Context, r *api.ListRequest) (*api.ListRespons
 	if filter == nil {
 		return nil, Errorf(ErrInvalid, "list: expected a kind of object")
 	}
+	filter = proto.Clone(filter) // the request is still to be logged
 	size := int(r.GetPageSize())
 	if size == 0 {
 		size = defaultPage

@@ -174,25 +174,34 @@ func parsePeer(text string) (netip.Prefix, error) {
 }
 
 // traceRequest tells of a request where the trace flag api is on for everything.
-func (s *Server) traceRequest(sys config.System, id Identity, procedure string, message any, err error) {
+func (s *Server) traceRequest(
+	sys config.System, id Identity, procedure string, message any, err error,
+) {
 	flags := sys.Trace | s.Trace.System()
 	if flags&schema.TraceAPI == 0 {
 		return
 	}
-	text := fmt.Sprintf("%s by %s: %s", path.Base(procedure), id.Name, describe(message))
+	text := fmt.Sprintf("%s by %s", path.Base(procedure), id.Name)
+	if what := describe(message); what != "" {
+		text += ": " + what
+	}
 	if err != nil {
 		text += ": " + err.Error()
 	}
-	s.Trace.Tell(trace.Subject{Flags: flags}, schema.TraceAPI, strings.TrimSuffix(text, ": "))
+	s.Trace.Tell(trace.Subject{Flags: flags}, schema.TraceAPI, text)
 }
 
-// describe is what a request says of an object, in one line without its secrets.
+// describe is what a request says of an object, or of those that it asks for, in one
+// line without secrets.
 func describe(message any) string {
-	m, ok := message.(interface{ GetObject() *api.Object })
-	if !ok {
-		return ""
+	var object *api.Object
+	switch m := message.(type) {
+	case interface{ GetObject() *api.Object }:
+		object = m.GetObject()
+	case interface{ GetFilter() *api.Object }:
+		object = m.GetFilter()
 	}
-	o := schema.Unwrap(m.GetObject())
+	o := schema.Unwrap(object)
 	if o == nil {
 		return ""
 	}

@@ -96,7 +96,13 @@ func TestRequestsAreTraced(t *testing.T) {
 	}
 	add("alice")
 	c.Show(t.Context(), connect.NewRequest(&api.ShowRequest{Object: tunnel(&api.Tunnel{TunnelId: new(uint32(9))})}))
-	for _, want := range []string{"msg=\"Create by ", "user user_name=alice user_password=********", "trace=api",
+	c.List(t.Context(), connect.NewRequest(&api.ListRequest{Filter: &api.Object{Kind: &api.Object_Session{
+		Session: &api.Session{TunnelName: new("office"), UserPassword: new("open sesame")}}}}))
+	c.Version(t.Context(), connect.NewRequest(&api.VersionRequest{}))
+	if strings.Contains(log.String(), ": :") || strings.Contains(log.String(), ":\"") {
+		t.Errorf("the log has colons with nothing behind:\n%s", log)
+	}
+	for _, want := range []string{": session tunnel_name=office", "msg=\"Create by ", "user user_name=alice user_password=********", "trace=api",
 		"msg=\"Show by ", "tunnel tunnel_id=9: "} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("the log lacks %q:\n%s", want, log)

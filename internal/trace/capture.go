@@ -119,7 +119,8 @@ func (c *Capture) Next(ctx context.Context) (Packet, error) {
 func (c *Capture) Close() {
 	c.r.mu.Lock()
 	defer c.r.mu.Unlock()
-	all := slices.DeleteFunc(slices.Clone(*c.r.captures.Load()), func(o *Capture) bool { return o == c })
+	all := slices.Clone(*c.r.captures.Load())
+	all = slices.DeleteFunc(all, func(o *Capture) bool { return o == c })
 	if len(all) == 0 {
 		c.r.captures.Store(nil)
 		return
