@@ -94,6 +94,7 @@ func TestParseRefuses(t *testing.T) {
 		"system modify reset_statistics=what":   `reset_statistics=what: expected yes or no`,
 		"tunnel list local_only remote_only":    `local_only and remote_only cannot be together: expected one of them`,
 		"tunnel list names names":               `parameter "names" is given twice`,
+		"tunnel modify tunnel_name=x helo=3":    `unknown parameter of tunnel "helo"; did you mean "hello_timeout"?`,
 		"tunnel list names=yes":                 `names: expected no value`,
 		"tunnel list config":                    `parameter "config_id": expected "=" and a number from 1 to 65535`,
 		"tunnel show tunnel_id=1 mtu=7":         `parameter "mtu": tunnel show takes only tunnel_name or tunnel_id`,

@@ -22,7 +22,9 @@ func DidYouMean(word string, candidates []string) string {
 	}
 	if best == "" && len(word) > 3 {
 		i := slices.IndexFunc(candidates, func(c string) bool {
-			return strings.HasSuffix(c, "_"+strings.ToLower(word))
+			first, _, _ := strings.Cut(c, "_")
+			return strings.HasSuffix(c, "_"+strings.ToLower(word)) ||
+				distance(strings.ToLower(word), first) < 2
 		})
 		if i >= 0 {
 			best = candidates[i]

@@ -128,7 +128,9 @@ func (s *Shell) complain(line string, err error) {
 		}
 	}
 	red := style(s.Terminal.colour)
-	fmt.Fprintln(s.Terminal, red.red(printable(err.Error())))
+	for _, line := range wrap(printable(err.Error()), max(s.Terminal.Width()-1, 20)) {
+		fmt.Fprintln(s.Terminal, red.red(line))
+	}
 }
 
 // An editor reads lines at the terminal.

@@ -12,7 +12,9 @@ func (s *Shell) helpAt(before string) string {
 	c := s.completing(before)
 	var b strings.Builder
 	if c.note != "" {
-		b.WriteString("  <" + c.note + ">\n")
+		for _, line := range wrap("<"+c.note+">", max(s.Terminal.Width()-3, 20)) {
+			b.WriteString("  " + line + "\n")
+		}
 	}
 	_ = writeRows(&b, candidateRows(&c), s.Terminal.Width())
 	if isComplete(before) {

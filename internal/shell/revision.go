@@ -133,12 +133,26 @@ func (s *Shell) showChanges(changes []*api.Change) error {
 		}
 		b.WriteString("\n")
 		for _, p := range c.GetParams() {
-			fmt.Fprintf(&b, "    %s: %s -> %s\n", p.GetName(), shownOr(p.GetOld(), "not set"),
-				shownOr(p.GetNew(), "not set"))
+			if text := paramChange(c.GetAction(), p); text != "" {
+				fmt.Fprintf(&b, "    %s\n", text)
+			}
 		}
 	}
 	_, err := io.WriteString(s.out, printableLines(b.String()))
 	return err
+}
+
+// paramChange says what becomes of a parameter. Of an object that goes nothing need be
+// said; of a new one, what it has.
+func paramChange(action api.ChangeAction, p *api.ParamChange) string {
+	switch action {
+	case api.ChangeAction_CHANGE_ACTION_CREATE:
+		return p.GetName() + ": " + p.GetNew()
+	case api.ChangeAction_CHANGE_ACTION_DELETE:
+		return ""
+	}
+	return fmt.Sprintf("%s: %s -> %s", p.GetName(), shownOr(p.GetOld(), "not set"),
+		shownOr(p.GetNew(), "not set"))
 }
 
 func shownOr(text, otherwise string) string {

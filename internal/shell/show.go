@@ -84,6 +84,10 @@ func (s *Shell) showTable(
 ) error {
 	var rows [][]string
 	for _, f := range fields {
+		if f.Name == "status" && len(rows) > 0 {
+			// What is the case may be called as what was asked for.
+			rows = append(rows, []string{s.style().bold("its state")})
+		}
 		rows = s.appendRows(rows, "", f, s.style().dim(origin(f, m, origins)))
 	}
 	if _, err := fmt.Fprintln(s.out, s.style().bold(printable(title))); err != nil {
