@@ -597,6 +597,10 @@ type Statistics struct {
 	SendFailures             uint64                 `protobuf:"varint,35,opt,name=send_failures,json=sendFailures,proto3" json:"send_failures,omitempty"`
 	TooManyTunnels           uint64                 `protobuf:"varint,36,opt,name=too_many_tunnels,json=tooManyTunnels,proto3" json:"too_many_tunnels,omitempty"`
 	TooManySessions          uint64                 `protobuf:"varint,37,opt,name=too_many_sessions,json=tooManySessions,proto3" json:"too_many_sessions,omitempty"`
+	RxMalformedMessages      uint64                 `protobuf:"varint,38,opt,name=rx_malformed_messages,json=rxMalformedMessages,proto3" json:"rx_malformed_messages,omitempty"`
+	RxBeyondWindow           uint64                 `protobuf:"varint,39,opt,name=rx_beyond_window,json=rxBeyondWindow,proto3" json:"rx_beyond_window,omitempty"`
+	RxIgnoredMessages        uint64                 `protobuf:"varint,40,opt,name=rx_ignored_messages,json=rxIgnoredMessages,proto3" json:"rx_ignored_messages,omitempty"`
+	RxIgnoredAvps            uint64                 `protobuf:"varint,41,opt,name=rx_ignored_avps,json=rxIgnoredAvps,proto3" json:"rx_ignored_avps,omitempty"`
 	unknownFields            protoimpl.UnknownFields
 	sizeCache                protoimpl.SizeCache
 }
@@ -865,6 +869,34 @@ func (x *Statistics) GetTooManyTunnels() uint64 {
 func (x *Statistics) GetTooManySessions() uint64 {
 	if x != nil {
 		return x.TooManySessions
+	}
+	return 0
+}
+
+func (x *Statistics) GetRxMalformedMessages() uint64 {
+	if x != nil {
+		return x.RxMalformedMessages
+	}
+	return 0
+}
+
+func (x *Statistics) GetRxBeyondWindow() uint64 {
+	if x != nil {
+		return x.RxBeyondWindow
+	}
+	return 0
+}
+
+func (x *Statistics) GetRxIgnoredMessages() uint64 {
+	if x != nil {
+		return x.RxIgnoredMessages
+	}
+	return 0
+}
+
+func (x *Statistics) GetRxIgnoredAvps() uint64 {
+	if x != nil {
+		return x.RxIgnoredAvps
 	}
 	return 0
 }
@@ -1645,7 +1677,7 @@ const file_culvert_v1_config_proto_rawDesc = "" +
 	"\brevision\x18\x14 \x01(\tBM\xca\xd7\x19I\n" +
 	"GThe revision of the configuration, and whether it waits to be confirmedR\brevision\x12W\n" +
 	"\bwarnings\x18\x15 \x03(\tB;\xca\xd7\x197\n" +
-	"5What of the configuration has no effect here, and whyR\bwarnings\"\xf2\x17\n" +
+	"5What of the configuration has no effect here, and whyR\bwarnings\"\xe5\x1b\n" +
 	"\n" +
 	"Statistics\x12?\n" +
 	"\x0ftunnels_created\x18\x01 \x01(\x04B\x16\xca\xd7\x19\x12\n" +
@@ -1718,7 +1750,15 @@ const file_culvert_v1_config_proto_rawDesc = "" +
 	"\x10too_many_tunnels\x18$ \x01(\x04B5\xca\xd7\x191\n" +
 	",Tunnels refused since max_tunnels were therej\x010R\x0etooManyTunnels\x12c\n" +
 	"\x11too_many_sessions\x18% \x01(\x04B7\xca\xd7\x193\n" +
-	".Sessions refused since max_sessions were therej\x010R\x0ftooManySessions\"\xf8\x01\n" +
+	".Sessions refused since max_sessions were therej\x010R\x0ftooManySessions\x12{\n" +
+	"\x15rx_malformed_messages\x18& \x01(\x04BG\xca\xd7\x19C\n" +
+	">Control messages of tunnels with something wrong that matteredj\x010R\x13rxMalformedMessages\x12k\n" +
+	"\x10rx_beyond_window\x18' \x01(\x04BA\xca\xd7\x19=\n" +
+	"8Control messages received after the window that we offerj\x010R\x0erxBeyondWindow\x12\x8e\x01\n" +
+	"\x13rx_ignored_messages\x18( \x01(\x04B^\xca\xd7\x19Z\n" +
+	"UControl messages of unknown type, or for a session that is gone, which may be ignoredj\x010R\x11rxIgnoredMessages\x12v\n" +
+	"\x0frx_ignored_avps\x18) \x01(\x04BN\xca\xd7\x19J\n" +
+	"EAVPs that were unknown, out of place or malformed, and may be ignoredj\x010R\rrxIgnoredAvps\"\xf8\x01\n" +
 	"\fMessageCount\x12T\n" +
 	"\x04type\x18\x01 \x01(\tB@\xca\xd7\x19<\n" +
 	":SCCRQ, ICRQ, ..., or bad for what no type could be read ofR\x04type\x12!\n" +

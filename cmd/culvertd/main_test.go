@@ -69,7 +69,7 @@ func TestBadInput(t *testing.T) {
 	}{
 		"unknown flag":       {[]string{"--lisen", "::1"}, []string{"--lisen"}},
 		"argument":           {[]string{"start"}, []string{"start"}},
-		"data plane":         {[]string{"--dataplane", "fast"}, []string{`"fast"`, "auto, kernel, tun or null"}},
+		"data plane":         {[]string{"--dataplane", "fast", "--socket", socket}, []string{`"fast"`, "auto, kernel, tun or null"}},
 		"listen":             {[]string{"--listen", "here"}, []string{`"here"`, "expected an address"}},
 		"no such file":       {[]string{"--config", "/no/such.conf"}, []string{"/no/such.conf"}},
 		"unknown command":    {[]string{"--check", "--config", writeConfig(t, "\ntunel create")}, []string{":2:", `"tunel"`}},

@@ -55,6 +55,8 @@ type messageTotals struct {
 	types                               [len(l2tp.MessageCounts{})]typeTotals // 0: of no known type
 	retransmits, duplicates, outOfOrder uint64
 	zlbSent, zlbReceived                uint64
+	malformed, beyondWindow             uint64
+	ignoredMessages, ignoredAVPs        uint64
 }
 
 type typeTotals struct{ sent, received, bad uint64 }
@@ -86,6 +88,10 @@ func (m *messageTotals) add(s l2tp.Stats) {
 	m.outOfOrder += uint64(s.OutOfOrder)
 	m.zlbSent += uint64(s.ZLBSent)
 	m.zlbReceived += uint64(s.ZLBReceived)
+	m.malformed += uint64(s.Malformed)
+	m.beyondWindow += uint64(s.BeyondWindow)
+	m.ignoredMessages += uint64(s.IgnoredMessages)
+	m.ignoredAVPs += uint64(s.IgnoredAVPs)
 }
 
 // messages are the numbers of all control connections of the shard, those that are
@@ -206,6 +212,10 @@ func (m *messageTotals) merge(o messageTotals) {
 	m.outOfOrder += o.outOfOrder
 	m.zlbSent += o.zlbSent
 	m.zlbReceived += o.zlbReceived
+	m.malformed += o.malformed
+	m.beyondWindow += o.beyondWindow
+	m.ignoredMessages += o.ignoredMessages
+	m.ignoredAVPs += o.ignoredAVPs
 }
 
 func (m *messageTotals) describe(st *api.Statistics) {
@@ -213,6 +223,8 @@ func (m *messageTotals) describe(st *api.Statistics) {
 	st.RxDuplicates = m.duplicates
 	st.RxOutOfOrder = m.outOfOrder
 	st.TxZlb, st.RxZlb = m.zlbSent, m.zlbReceived
+	st.RxMalformedMessages, st.RxBeyondWindow = m.malformed, m.beyondWindow
+	st.RxIgnoredMessages, st.RxIgnoredAvps = m.ignoredMessages, m.ignoredAVPs
 	for i, n := range m.types {
 		if t := l2tp.MessageType(i); t.Known() {
 			st.Messages = append(st.Messages, n.describe(t.String()))
