@@ -25,7 +25,9 @@ func (c *Config) echoFailures() int           { return orDefault(c.EchoFailures,
 
 // limits returns those of a control protocol.
 func (c *Config) limits(i int) Limits {
-	l := c.LCP.or(Limits{RestartInterval: 3 * time.Second, MaxConfigure: 10, MaxTerminate: 2, MaxFailure: 5})
+	l := c.LCP.or(Limits{
+		RestartInterval: 3 * time.Second, MaxConfigure: 10, MaxTerminate: 2, MaxFailure: 5,
+	})
 	if i == lcpIndex {
 		return l
 	}

@@ -168,7 +168,8 @@ type LinkSpec struct {
 
 	// IPv4 opens IP between the two addresses. Invalid addresses: closed.
 	IPv4 PointToPoint
-	// IPv6 opens IPv6 between two link-local addresses. Invalid ones: closed.
+	// IPv6 opens IPv6 between two link-local addresses. Invalid ones: closed. The
+	// kernel does no IPv6 on an interface with an MTU below 1280: it waits for more.
 	IPv6 PointToPoint
 	// Routes lead to the peer besides its own address.
 	Routes []netip.Prefix

@@ -91,7 +91,7 @@ func (s *kernelSession) wanted(spec LinkSpec) linkState {
 	if spec.IPv4.isOpen() {
 		want.ipv4 = spec.IPv4
 	}
-	if spec.IPv6.isOpen() {
+	if spec.IPv6.isOpen() && spec.MTU >= minIPv6MTU {
 		want.ipv6 = spec.IPv6
 	}
 	prefixes := spec.Routes

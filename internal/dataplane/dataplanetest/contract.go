@@ -111,6 +111,7 @@ var contract = []contractCase{
 	{"Counters", testCounters, NoPackets},
 	{"Idle", testIdle, 0},
 	{"MTU", testMTU, NoPackets},
+	{"SmallMTU", testSmallMTU, NoPackets},
 	{"Reconfigure", testReconfigure, NoPackets},
 	{"TwoSessions", testTwoSessions, NoPackets},
 	{"ConfigureErrors", testConfigureErrors, 0},

@@ -198,6 +198,24 @@ func testMTU(t *testing.T, p *Pair) {
 	}
 }
 
+// testSmallMTU wants an MTU that is too small for IPv6 to leave IPv4 as it is, and
+// IPv6 to come back with a larger one.
+func testSmallMTU(t *testing.T, p *Pair) {
+	c := connected(t, p).call(t, 1)
+	for _, mtu := range []int{1000, 1400, 1000, 1400} {
+		c.up(t, mtu)
+		ab, ba := c.flows(t, false)
+		pass(t, ab, 1, mtu)
+		pass(t, ba, 1, mtu)
+		if mtu < 1280 {
+			continue
+		}
+		ab6, ba6 := c.flows(t, true)
+		pass(t, ab6, 1, mtu)
+		pass(t, ba6, 1, mtu)
+	}
+}
+
 // testReconfigure closes IPv4 at one end and opens it again; IPv6 goes on.
 func testReconfigure(t *testing.T, p *Pair) {
 	c := connected(t, p).call(t, 1)
