@@ -272,7 +272,9 @@ func (p *kernelPlane) Close() error {
 		return nil
 	}
 	errs := make([]error, len(tunnels))
-	make(slots, parallel).each(len(tunnels), func(i int) { errs[i] = tunnels[i].Close(context.Background()) })
+	make(slots, parallel).each(len(tunnels), func(i int) {
+		errs[i] = tunnels[i].Close(context.Background())
+	})
 	for _, l := range listeners {
 		errs = append(errs, l.Close())
 	}
