@@ -27,7 +27,7 @@ func complete(s *shell.Shell, line string, stdout io.Writer) int {
 			completeFlag(flags, word, stdout)
 			return 0
 		}
-		name, value, given := strings.Cut(word, "=")
+		_, value, given := strings.Cut(word, "=")
 		switch {
 		case f == nil:
 			return 0
@@ -39,7 +39,6 @@ func complete(s *shell.Shell, line string, stdout io.Writer) int {
 				return 0
 			}
 		}
-		_ = name
 		_ = flags.Set(f.Name, value)
 		rest = after
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"os"
 	"regexp"
 	"strings"
 
@@ -173,7 +172,7 @@ func save(path string, text []byte, err error) error {
 	if err != nil {
 		return nil
 	}
-	if err := os.WriteFile(path, text, 0o600); err != nil {
+	if err := writePrivate(path, text); err != nil {
 		return fmt.Errorf("saving the output: %w", err)
 	}
 	return nil

@@ -78,16 +78,7 @@ func (s *Shell) configSave(c *call) error {
 		_, err = io.WriteString(s.out, r.Msg.GetText())
 		return err
 	}
-	return writePrivate(path, r.Msg.GetText())
-}
-
-// writePrivate replaces a file at once, readable by its owner alone.
-func writePrivate(path, text string) error {
-	next := path + ".new"
-	if err := os.WriteFile(next, []byte(text), 0o600); err != nil {
-		return fmt.Errorf("saving the configuration: %w", err)
-	}
-	if err := os.Rename(next, path); err != nil {
+	if err := writePrivate(path, []byte(r.Msg.GetText())); err != nil {
 		return fmt.Errorf("saving the configuration: %w", err)
 	}
 	return nil

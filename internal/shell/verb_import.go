@@ -34,7 +34,10 @@ func (s *Shell) configImport(c *call) error {
 	case c.has("merge"):
 		return s.merge(c, c.rest[1].Name, r.Text, "imported from "+c.rest[1].Name)
 	case c.has("file"):
-		return writePrivate(c.given["file"], r.Text)
+		if err := writePrivate(c.given["file"], []byte(r.Text)); err != nil {
+			return fmt.Errorf("saving what was imported: %w", err)
+		}
+		return nil
 	}
 	_, err = io.WriteString(s.out, r.Text)
 	return err
