@@ -387,3 +387,50 @@ func (s *stage) revisions() []*api.Revision {
 	}
 	return res.Revisions
 }
+
+// A paged backend is never asked for more than a page.
+type paged struct {
+	*managementtest.Fake
+	t *testing.T
+}
+
+func (p paged) ListSessions(ctx context.Context, tunnel *api.Tunnel, page management.Page) (
+	[]*api.Session, error) {
+	if page.Limit > pageSize {
+		p.t.Errorf("%d sessions are asked for at once", page.Limit)
+	}
+	return p.Fake.ListSessions(ctx, tunnel, page)
+}
+
+func (p paged) ListTunnels(ctx context.Context, page management.Page) ([]*api.Tunnel, error) {
+	if page.Limit > pageSize {
+		p.t.Errorf("%d tunnels are asked for at once", page.Limit)
+	}
+	return p.Fake.ListTunnels(ctx, page)
+}
+
+// All sessions of a tunnel are counted, and a tunnel without a name is found behind
+// many others, page by page: the loop that has them is not held up.
+func TestManyArePaged(t *testing.T) {
+	var text strings.Builder
+	for i := range pageSize + 10 {
+		fmt.Fprintf(&text, "tunnel create tunnel_name=t%d dest_ipaddr=192.0.2.1\n", i)
+	}
+	text.WriteString("tunnel create dest_ipaddr=192.0.2.99\n")
+	for i := range 2*pageSize + 10 {
+		fmt.Fprintf(&text, "session create tunnel_name=t0 session_name=s%d\n", i)
+	}
+	s := newStageIn(t, text.String(), "")
+	s.Configurator.backend = paged{s.backend, t}
+	res := s.loadText("")
+	dropped := uint32(0)
+	for _, c := range res.Changes {
+		dropped += c.SessionsDropped
+	}
+	if want := uint32(2*pageSize + 10); dropped != want {
+		t.Errorf("%d sessions are dropped, want %d", dropped, want)
+	}
+	if left := s.live(); left != "" {
+		t.Errorf("left is %s", left)
+	}
+}

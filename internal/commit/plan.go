@@ -146,10 +146,15 @@ func (p *plan) countDropped(ctx context.Context, b management.Backend) error {
 // sessionsOf lists the sessions of a tunnel that is to exist; it may have ended.
 func sessionsOf(ctx context.Context, b management.Backend, t *api.Tunnel) ([]*api.Session, error) {
 	key, err := tunnelKey(ctx, b, t)
-	if err == nil {
-		var all []*api.Session
-		if all, err = b.ListSessions(ctx, key, management.Page{Limit: allSessions}); err == nil {
+	var all []*api.Session
+	for page := (management.Page{Limit: pageSize}); err == nil; {
+		var some []*api.Session
+		some, err = b.ListSessions(ctx, key, page)
+		if all = append(all, some...); err == nil && len(some) < pageSize {
 			return all, nil
+		}
+		if err == nil {
+			page = page.AfterSessions(some)
 		}
 	}
 	if errors.Is(err, management.ErrNotFound) {
@@ -158,11 +163,9 @@ func sessionsOf(ctx context.Context, b management.Backend, t *api.Tunnel) ([]*ap
 	return nil, err
 }
 
-// allSessions and allTunnels are more than there can be: of a tunnel, and of all.
-const (
-	allSessions = 1 << 18
-	allTunnels  = 1 << 16
-)
+// pageSize is how many tunnels or sessions are asked for at once: what has them does
+// nothing else meanwhile.
+const pageSize = 1000
 
 // takeLive counts the sessions whose call is established, all of them or the one that
 // is s, which is left out of what it returns besides: another one in the same words may
@@ -209,18 +212,24 @@ func tunnelKey(ctx context.Context, b management.Backend, t *api.Tunnel) (*api.T
 	case t.TunnelId != nil:
 		return &api.Tunnel{TunnelId: t.TunnelId}, nil
 	}
-	all, err := b.ListTunnels(ctx, management.Page{Limit: allTunnels})
-	if err != nil {
-		return nil, err
-	}
-	for _, m := range all {
-		asked := proto.CloneOf(m)
-		asked.Status, asked.TunnelId = nil, nil
-		if !m.GetStatus().GetCreatedByPeer() && proto.Equal(asked, t) {
-			return &api.Tunnel{TunnelId: m.TunnelId}, nil
+	for page := (management.Page{Limit: pageSize}); ; {
+		some, err := b.ListTunnels(ctx, page)
+		if err != nil {
+			return nil, err
 		}
+		for _, m := range some {
+			asked := proto.CloneOf(m)
+			asked.Status, asked.TunnelId = nil, nil
+			if !m.GetStatus().GetCreatedByPeer() && proto.Equal(asked, t) {
+				return &api.Tunnel{TunnelId: m.TunnelId}, nil
+			}
+		}
+		if len(some) < pageSize {
+			return nil, management.Errorf(management.ErrNotFound,
+				"tunnel: there is none as it was declared")
+		}
+		page.AfterTunnel = uint16(some[len(some)-1].GetTunnelId())
 	}
-	return nil, management.Errorf(management.ErrNotFound, "tunnel: there is none as it was declared")
 }
 
 // sessionKey says by which name or identifier the backend knows a session.
