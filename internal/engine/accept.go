@@ -215,7 +215,8 @@ func mayBe(kind l2tp.CallKind, role api.Role) bool {
 	return true
 }
 
-// refuses says why a call is refused, or nil, and counts those over a limit. What is up is never touched.
+// refuses says why a call is refused, or nil, and counts those over a limit. What
+// is up is never touched.
 func (t *tunnel) refuses(a l2tp.IncomingCall) *l2tp.Result {
 	e := t.shard.engine
 	sys := e.store.Snapshot().System()

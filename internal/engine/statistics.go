@@ -269,7 +269,8 @@ func (e *Engine) addStatistics(ctx context.Context, st *api.SystemStatus) error 
 	return nil
 }
 
-// subtract takes the numbers of base from those of m.
+// subtract takes the numbers of base from those of m. Where they were set to zero after m
+// was counted nothing is left.
 func subtract(m, base protoreflect.Message) {
 	fields := m.Descriptor().Fields()
 	for i := range fields.Len() {
@@ -279,7 +280,8 @@ func subtract(m, base protoreflect.Message) {
 				subtract(m.Get(fd).List().Get(at).Message(), base.Get(fd).List().Get(at).Message())
 			}
 		case fd.Kind() == protoreflect.Uint64Kind:
-			m.Set(fd, protoreflect.ValueOfUint64(m.Get(fd).Uint()-base.Get(fd).Uint()))
+			n := m.Get(fd).Uint()
+			m.Set(fd, protoreflect.ValueOfUint64(n-min(n, base.Get(fd).Uint())))
 		}
 	}
 }

@@ -205,3 +205,21 @@ func TestMessagesAreCounted(t *testing.T) {
 		}
 	})
 }
+
+// TestSubtract: counters that were set to zero while they were read are zero, and not
+// what comes below it.
+func TestSubtract(t *testing.T) {
+	counted := func(created, sent uint64) *api.Statistics {
+		return &api.Statistics{TunnelsCreated: created,
+			Messages: []*api.MessageCount{{Type: "HELLO", Tx: sent}}}
+	}
+	for _, test := range []struct{ got, base, want *api.Statistics }{
+		{counted(9, 5), counted(4, 5), counted(5, 0)},
+		{counted(4, 4), counted(9, 5), counted(0, 0)},
+	} {
+		subtract(test.got.ProtoReflect(), test.base.ProtoReflect())
+		if !proto.Equal(test.got, test.want) {
+			t.Errorf("%v is left, want %v", test.got, test.want)
+		}
+	}
+}
