@@ -152,6 +152,16 @@ func TestRulePeerInheritsFromDefault(t *testing.T) {
 	}
 }
 
+// Only a profile may be called default without saying anything: a pool of that name is used.
+func TestPoolCalledDefault(t *testing.T) {
+	s := load(t, "pool create pool_name=default addresses=10.0.0.0/24\n"+
+		"ppp profile modify profile_name=default ip_pool_name=default").Snapshot()
+	call := s.IncomingSession(tunnelFrom(t, s, "", "anybody"), api.SessionType_SESSION_TYPE_LNIC, nil)
+	if call.PPP.PoolName != "default" {
+		t.Errorf("the pool is %q", call.PPP.PoolName)
+	}
+}
+
 // What runs keeps what it was resolved to when it began.
 func TestRuleRunningKeeps(t *testing.T) {
 	s := load(t, "tunnel create tunnel_name=t dest_ipaddr=::1")

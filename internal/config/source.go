@@ -29,7 +29,7 @@ func inherit(eff proto.Message, sources []source, origins map[string]string) {
 			continue
 		}
 		for _, src := range sources {
-			if !p.Has(src.m) || p.RefersTo != "" && src.origin != given && p.Text(src.m) == Default {
+			if !p.Has(src.m) || src.origin != given && saysNothing(p, src.m) {
 				continue
 			}
 			p.Copy(eff, src.m)
@@ -39,6 +39,12 @@ func inherit(eff proto.Message, sources []source, origins map[string]string) {
 			break
 		}
 	}
+}
+
+// saysNothing reports whether the parameter names the profile default. A pool of that
+// name is one like any other.
+func saysNothing(p *schema.Param, m proto.Message) bool {
+	return p.RefersTo != "" && schema.KindNamed(p.RefersTo).Builtin == Default && p.Text(m) == Default
 }
 
 func profileOrigin(kind, name string) string { return kind + " " + name }
