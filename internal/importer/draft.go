@@ -19,7 +19,8 @@ type draft struct {
 	order   []string
 	notes   []Note
 
-	lookup schema.Lookup
+	lookup  schema.Lookup
+	lenient bool // names of what does not exist may stay, as openl2tp lets them
 
 	carried, left int
 }
@@ -129,7 +130,7 @@ func (d *draft) commands() []schema.Command {
 				op = schema.Modify
 			}
 			if op == schema.Create || !schema.IsEmpty(m) {
-				cmds = append(cmds, schema.Command{Op: op, Kind: k, Object: m})
+				cmds = append(cmds, schema.Command{Op: op, Kind: k, Object: m, Lenient: d.lenient})
 			}
 		}
 	}

@@ -77,7 +77,7 @@ func Import(daemon string, files []File, lookup schema.Lookup) (Result, error) {
 	if err := read(d, files); err != nil {
 		return Result{}, err
 	}
-	text, err := d.text()
+	text, err := d.text(files)
 	if err != nil {
 		return Result{}, fmt.Errorf("config import %s: the parts do not go together: %w", daemon, err)
 	}
@@ -86,10 +86,15 @@ func Import(daemon string, files []File, lookup schema.Lookup) (Result, error) {
 }
 
 // text writes the draft's objects, after making sure that they load.
-func (d *draft) text() (string, error) {
+func (d *draft) text(files []File) (string, error) {
 	store := config.NewStore("localhost")
 	if err := store.Apply(d.commands()...); err != nil {
 		return "", err
+	}
+	if d.lenient {
+		for _, w := range store.Snapshot().Warnings() {
+			d.remark(statement{file: files[0].Name}, w)
+		}
 	}
 	return string(config.Format(store.Snapshot())), nil
 }

@@ -15,6 +15,7 @@ import (
 // what the profile default says at that moment, texts excepted, and never looks
 // there again: that is written out.
 func readOpenl2tp(d *draft, files []File) error {
+	d.lenient = true
 	copied := make(map[proto.Message]proto.Message)
 	for _, f := range files {
 		cmds, err := config.Parse([]byte(f.Text), d.lookup)

@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"go4.org/netipx"
+
+	"culvert/internal/config"
 )
 
 // An xl2tpd is what its files come to, on the way to a draft.
@@ -16,6 +19,7 @@ type xl2tpd struct {
 	options map[string]File // pppd's options by their base name
 	given   vault
 	secrets []File          // of pppd
+	known   []string        // peers with a secret of their own
 	used    map[string]bool // names that we authenticate with
 	access  bool            // only peers in a "lac" statement may come
 	lns     []*xl2tpdSection
@@ -185,6 +189,7 @@ func (x *xl2tpd) tunnelSecret(l secretLine) error {
 			return err
 		}
 	}
+	x.known = append(x.known, safeName(them))
 	return x.draft.set(target{"peer profile", safeName(them)}, "tunnel_profile_name", profile.name)
 }
 
@@ -222,11 +227,19 @@ func (x *xl2tpd) finish() error {
 	return nil
 }
 
+// callsToo reports whether profiles called default must not have what [lns default]
+// says, since profiles of our own calls inherit from them, as nothing does in xl2tpd.
+// Other LNS sections need them as they are.
+func (x *xl2tpd) callsToo() bool {
+	named := func(s *xl2tpdSection) bool { return s.name != config.Default }
+	return slices.ContainsFunc(x.lacs, named) && !slices.ContainsFunc(x.lns, named)
+}
+
 // section carries the statements of a section over into profiles of its name.
 func (x *xl2tpd) section(s *xl2tpdSection, kind string) {
 	name := safeName(s.name)
-	if kind == "lac" && name == "default" {
-		name = "lac"
+	if name == config.Default && (kind == "lac" || x.callsToo()) {
+		name = kind
 	}
 	s.tunnel = target{"tunnel profile", name}
 	s.session = target{"session profile", name}

@@ -5,6 +5,7 @@ import (
 	"net"
 
 	"culvert/internal/config"
+	"culvert/internal/schema"
 )
 
 // finishLNS ties the profiles of an LNS section together: for everybody, or for
@@ -45,7 +46,12 @@ func (x *xl2tpd) finishPool(s *xl2tpdSection) error {
 // peerProfiles lets the section's LACs find its profiles.
 func (x *xl2tpd) peerProfiles(s *xl2tpdSection) error {
 	d := x.draft
-	if len(s.peers) == 0 {
+	if s.name == config.Default && s.tunnel.name != config.Default {
+		if err := x.everybody(s); err != nil {
+			return err
+		}
+	}
+	if len(s.peers) == 0 && s.name != config.Default {
 		d.note(s.head, `names no "lac": its profiles are used by nobody until a peer profile names them`)
 	}
 	for i, prefix := range s.peers {
@@ -53,20 +59,56 @@ func (x *xl2tpd) peerProfiles(s *xl2tpdSection) error {
 		if i > 0 || name == config.Default {
 			name = safeName(fmt.Sprintf("%s-%d", s.name, i+1))
 		}
-		peer := target{"peer profile", name}
-		for _, setting := range [][2]string{
-			{"peer_ipaddr", prefix.String()},
-			{"tunnel_profile_name", s.tunnel.name},
-			{"session_profile_name", s.session.name},
-			{"ppp_profile_name", s.ppp.name},
-		} {
-			if err := d.set(peer, setting[0], setting[1]); err != nil {
-				return err
-			}
+		if err := d.set(target{"peer profile", name}, "peer_ipaddr", prefix.String()); err != nil {
+			return err
+		}
+		if err := x.peerProfile(name, s); err != nil {
+			return err
 		}
 	}
 	for _, t := range []target{s.tunnel, s.session, s.ppp} {
 		d.object(t)
+	}
+	return nil
+}
+
+// everybody lets peers of no section find the profiles of [lns default], where these
+// are not called default.
+func (x *xl2tpd) everybody(s *xl2tpdSection) error {
+	d := x.draft
+	if !x.access || len(s.peers) == 0 {
+		if err := x.peerProfile(config.Default, s); err != nil {
+			return err
+		}
+	}
+	for _, name := range x.known {
+		theirs := d.object(target{"tunnel profile", name})
+		for _, p := range schema.KindOf(theirs).Params {
+			if ours := d.object(s.tunnel); !p.Key && p.Has(ours) && !p.Has(theirs) {
+				p.Copy(theirs, ours)
+			}
+		}
+		peer := target{"peer profile", name}
+		if err := d.set(peer, "session_profile_name", s.session.name); err != nil {
+			return err
+		}
+		if err := d.set(peer, "ppp_profile_name", s.ppp.name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// peerProfile has the named peer profile lead to the section's profiles.
+func (x *xl2tpd) peerProfile(name string, s *xl2tpdSection) error {
+	for _, setting := range [][2]string{
+		{"tunnel_profile_name", s.tunnel.name},
+		{"session_profile_name", s.session.name},
+		{"ppp_profile_name", s.ppp.name},
+	} {
+		if err := x.draft.set(target{"peer profile", name}, setting[0], setting[1]); err != nil {
+			return err
+		}
 	}
 	return nil
 }
