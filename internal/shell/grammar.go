@@ -220,6 +220,11 @@ func (n *node) resolve(words []schema.Word) (*node, int, error) {
 // incomplete says what can follow the words, which are no command yet.
 func incomplete(r route, words []schema.Word, used int) error {
 	offers := r.tail().offers()
+	if len(offers) == 0 {
+		for _, c := range r.tail().next { // what was typed is hidden itself
+			offers = append(offers, c.word)
+		}
+	}
 	if used == len(words) {
 		return wrong(words[used-1], "expected %s after %s", orList(offers), quoted(r.words()))
 	}

@@ -41,6 +41,10 @@ else
 fi
 `
 
+// Fish puts a space behind a candidate itself, and a backslash before ours.
 const fishCompletion = `# fish completion for l2tpconfig
-complete -c l2tpconfig -f -a '(l2tpconfig __complete (commandline -cp | string collect) 2>/dev/null)'
+function __l2tpconfig_candidates
+	l2tpconfig __complete (commandline -cp | string collect) 2>/dev/null | string replace -r ' (?=\t|$)' ''
+end
+complete -c l2tpconfig -f -a '(__l2tpconfig_candidates)'
 `

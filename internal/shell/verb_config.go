@@ -226,7 +226,7 @@ func (s *Shell) loaded(r *api.LoadConfigResponse, within uint32) error {
 			r.GetRevision()); err != nil {
 			return err
 		}
-		if within > 0 {
+		if within > 0 && len(r.GetChanges()) > 0 { // else there is nothing to confirm
 			if err := s.say("it goes back in %s unless config confirm comes before",
 				spell(uint64(within))); err != nil {
 				return err

@@ -46,6 +46,22 @@ func TestCompletionInBash(t *testing.T) {
 	term.sees(`user "alice"`)
 }
 
+// Fish escapes a space at the end of a candidate, which then is part of the word.
+func TestCompletionInFish(t *testing.T) {
+	fish, err := exec.LookPath("fish")
+	if err != nil {
+		t.Skip("there is no fish")
+	}
+	d := serve(t, office)
+	cmd := exec.Command(fish, "--no-config", "-c",
+		"l2tpconfig completion fish | source; complete -C 'l2tpconfig --socket "+d.socket+" tunnel prof'")
+	cmd.Env = []string{"PATH=" + programs + ":/usr/bin:/bin", "HOME=" + t.TempDir(), "LANG=C.UTF-8"}
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.HasPrefix(string(out), "profile\t") {
+		t.Errorf("%q, %v", out, err)
+	}
+}
+
 // The scripts for the other shells ask the same completer, whose answers these
 // are: candidates with what follows them, and their help after a TAB.
 func TestCompleter(t *testing.T) {

@@ -148,6 +148,7 @@ func TestPrefixes(t *testing.T) {
 	want(t, term.asks(prompt, "tun prof sh prof=office"), `tunnel profile "office"`)
 	want(t, term.asks(prompt, "show tunnel profile office"), `tunnel profile "office"`)
 	want(t, term.asks(prompt, "ser"), `expected modify or show after "server"`)
+	want(t, term.asks(prompt, "show ip"), `expected pool or pools after "show ip"`)
 	// An ambiguous word says what it can be; a later word tells which is meant.
 	want(t, term.asks(prompt, "s"), `command "s" is ambiguous: it can be system, `)
 	want(t, term.asks(prompt, "conf"), `command "conf" is ambiguous: it can be config or configure`)
