@@ -12,21 +12,8 @@ import (
 	"culvert/api"
 	"culvert/internal/config"
 	"culvert/internal/schema"
+	"culvert/internal/schema/schematest"
 )
-
-// companions are what a parameter cannot be without, or not be against.
-var companions = map[string]string{
-	"netmask":           "peer_ipaddr=10.0.0.0",
-	"hide_avps":         "secret=x",
-	"auth_mode":         "secret=x",
-	"persist_delay":     "persist_max_delay=86400",
-	"persist_max_delay": "persist_delay=1",
-}
-
-// notHere are values that a parameter has, but not when a command creates the object.
-var notHere = map[string][]string{
-	"session session_type": {"laoc", "lnic"},
-}
 
 // surroundings has something for each name that an object may refer to.
 const surroundings = `
@@ -53,14 +40,14 @@ func TestEveryParameter(t *testing.T) {
 		for _, p := range k.Params {
 			t.Run(strings.ReplaceAll(k.Words, " ", "_")+"/"+p.Name, func(t *testing.T) {
 				c := &parameterCase{T: t, kind: k, param: p}
-				values := valuesOf(p)
+				values := schematest.Values(p)
 				for i, v := range values {
-					if slices.Contains(notHere[k.Words+" "+p.Name], v) {
+					if slices.Contains(schematest.NotCreated[k.Words+" "+p.Name], v) {
 						continue
 					}
 					c.life(v, values[(i+1)%len(values)])
 				}
-				for _, v := range wrongOf(p) {
+				for _, v := range schematest.Wrong(p) {
 					c.wrong(v)
 				}
 			})
@@ -110,7 +97,7 @@ func (c *parameterCase) begin(words string) error {
 	if c.kind.Singleton {
 		return c.command(schema.Modify, words)
 	}
-	m := needed(c.kind.New())
+	m := schematest.Needed(c.kind.New())
 	for _, p := range c.kind.Params {
 		if p.Has(m) && p != c.param {
 			words += " " + p.Name + "=" + schema.Quote(p.Text(m))
@@ -121,7 +108,7 @@ func (c *parameterCase) begin(words string) error {
 
 // said is the parameter with a value, and with what that needs.
 func (c *parameterCase) said(v string) string {
-	return c.param.Name + "=" + schema.Quote(v) + " " + companions[c.param.Name]
+	return c.param.Name + "=" + schema.Quote(v) + " " + schematest.Companions[c.param.Name]
 }
 
 // life leads the object through all that can become of it.
@@ -266,7 +253,7 @@ func (c *parameterCase) wrong(v string) {
 	if c.param.Key && c.kind == schema.KindOf(&api.Session{}) {
 		return
 	}
-	isNeeded := c.param.Has(needed(c.kind.New()))
+	isNeeded := c.param.Has(schematest.Needed(c.kind.New()))
 	if err := c.begin(""); err != nil && !isNeeded && !c.kind.Singleton && !c.param.Key {
 		c.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"culvert/internal/config"
 	"culvert/internal/schema"
+	"culvert/internal/schema/schematest"
 )
 
 func TestRewrite(t *testing.T) {
@@ -94,14 +95,14 @@ func changes(t *rapid.T, s *config.Store, n int) {
 			groups[len(groups)-1][0].Clear(c.Object)
 		}
 		if c.Op == schema.Create {
-			needed(c.Object)
+			schematest.Needed(c.Object)
 		}
 		for range rapid.IntRange(1, 4).Draw(t, "params") {
 			p := k.Params[rapid.IntRange(0, len(k.Params)-1).Draw(t, "param")]
 			switch {
 			case p.Key:
 			case c.Op == schema.Create || c.Op == schema.Modify:
-				_ = p.Set(c.Object, rapid.SampledFrom(valuesOf(p)).Draw(t, "value"))
+				_ = p.Set(c.Object, rapid.SampledFrom(schematest.Values(p)).Draw(t, "value"))
 			case c.Op == schema.Unset:
 				c.Unset = append(c.Unset, p.Name)
 			}

@@ -1,4 +1,5 @@
-package config_test
+// Package schematest makes values for tests of every parameter that the schema has.
+package schematest
 
 import (
 	"strconv"
@@ -10,6 +11,20 @@ import (
 	"culvert/api"
 	"culvert/internal/schema"
 )
+
+// Companions are what a parameter cannot be without, or not be against.
+var Companions = map[string]string{
+	"netmask":           "peer_ipaddr=10.0.0.0",
+	"hide_avps":         "secret=x",
+	"auth_mode":         "secret=x",
+	"persist_delay":     "persist_max_delay=86400",
+	"persist_max_delay": "persist_delay=1",
+}
+
+// NotCreated are values that a parameter has, but not when a command creates the object.
+var NotCreated = map[string][]string{
+	"session session_type": {"laoc", "lnic"},
+}
 
 // formValues are values of each format; the first two differ.
 var formValues = map[api.Format][]string{
@@ -40,9 +55,9 @@ var wrongValues = map[api.Format]string{
 // awkward are texts that are hard to write.
 var awkward = []string{"plain", `a "b" 'c'`, "# ; \\ =", "\nlines\r\nof text\n", "жук ☂", "yes"}
 
-// valuesOf returns values that a parameter can have, made from what the schema
+// Values returns values that a parameter can have, made from what the schema
 // says: the ends of its range, its words, its format.
-func valuesOf(p *schema.Param) (all []string) {
+func Values(p *schema.Param) (all []string) {
 	kind := p.Type()
 	switch {
 	case p.RefersTo != "":
@@ -71,8 +86,8 @@ func valuesOf(p *schema.Param) (all []string) {
 	return all
 }
 
-// wrongOf returns values that a parameter cannot have.
-func wrongOf(p *schema.Param) (all []string) {
+// Wrong returns values that a parameter cannot have.
+func Wrong(p *schema.Param) (all []string) {
 	kind := p.Type()
 	switch {
 	case p.RefersTo != "":
@@ -100,8 +115,8 @@ func wrongOf(p *schema.Param) (all []string) {
 	return append(all, "a\x00b")
 }
 
-// needed gives an object what it cannot be without, besides its own name.
-func needed(m proto.Message) proto.Message {
+// Needed gives an object what it cannot be without, besides its own name.
+func Needed(m proto.Message) proto.Message {
 	switch m := m.(type) {
 	case *api.User:
 		m.UserPassword = new("password")
