@@ -19,7 +19,7 @@ if [ -z "$targets" ]; then
 fi
 echo "fuzz: $(echo "$targets" | wc -l) targets, $FUZZTIME each"
 echo "$targets" | xargs -P "${FUZZJOBS:-2}" -L 1 sh -c '
-	if out=$(go test -run "^$" -fuzz "^$2\$" -fuzztime "$FUZZTIME" -parallel 1 "$1" 2>&1); then
+	if out=$(go test -run "^$" -fuzz "^$2\$" -fuzztime "$FUZZTIME" -fuzzminimizetime 10x -parallel 1 "$1" 2>&1); then
 		echo "ok   $1 $2 $(echo "$out" | grep execs: | tail -1 | sed "s/.*execs:/execs:/")"
 	else
 		printf "FAIL %s %s\n%s\n" "$1" "$2" "$out"
