@@ -186,8 +186,10 @@ func (e *edit) note(c schema.Command, n string) {
 			}
 		}
 		if p := c.Kind.Param(param); p != nil {
-			e.notes = append(e.notes,
-				note{c.Kind, n, param, p.Text(m), warning(m, "%s", w.Msg)})
+			said := note{c.Kind, n, param, p.Text(m), warning(m, "%s", w.Msg)}
+			if !slices.Contains(e.notes, said) {
+				e.notes = append(e.notes, said)
+			}
 		}
 	}
 }

@@ -109,3 +109,16 @@ session create tunnel_name=b \
 		t.Errorf("sessions without a tunnel: %v", s.Sessions())
 	}
 }
+
+// What is said of a file is said once, however often that is loaded.
+func TestWarningsAreToldOnce(t *testing.T) {
+	s := load(t, "")
+	for range 3 {
+		if err := s.Load("x", []byte("system modify max_tunnels=100000")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := s.Snapshot().Warnings(); len(got) != 1 {
+		t.Errorf("warnings %q", got)
+	}
+}
