@@ -20,10 +20,15 @@ type call struct {
 // newCall reads what follows the words of a verb.
 func newCall(ctx context.Context, v *verb, words []schema.Word) (*call, error) {
 	c := &call{ctx: ctx, verb: v, given: map[string]string{}}
-	for i, w := range words {
+	for i := 0; i < len(words); i++ {
+		w := words[i]
 		if v.nested && (i > 0 || !w.HasValue) {
 			c.rest = words[i:]
 			break
+		}
+		if i+1 < len(words) && v.isSpaced(w) && !words[i+1].HasValue {
+			i++
+			w.Value, w.HasValue = words[i].Name, true
 		}
 		if err := c.take(w); err != nil {
 			return nil, err
@@ -35,6 +40,12 @@ func newCall(ctx context.Context, v *verb, words []schema.Word) (*call, error) {
 		}
 	}
 	return c, nil
+}
+
+// isSpaced reports whether the value of an argument may follow the word.
+func (v *verb) isSpaced(w schema.Word) bool {
+	a, err := v.arg(w)
+	return err == nil && a != nil && a.spaced && !w.HasValue
 }
 
 func (c *call) take(w schema.Word) error {

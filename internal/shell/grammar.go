@@ -28,6 +28,7 @@ type arg struct {
 	expected string // of its value
 	flag     bool
 	required bool
+	spaced   bool // the value may stand behind a blank: confirm 5m
 	values   source
 }
 

@@ -18,7 +18,7 @@ func configVerbs() []*verb {
 	needed := fileArg
 	needed.required = true
 	comment := arg{name: "comment", help: "Kept in the history", expected: "text"}
-	within := arg{name: "confirm", expected: "a time such as 5m", values: words("1m", "5m", "10m"),
+	within := arg{name: "confirm", spaced: true, expected: "a time such as 5m", values: words("1m", "5m", "10m"),
 		help: "Go back after this time, unless config confirm comes before"}
 	return []*verb{
 		{words: "config save", run: (*Shell).configSave, args: []arg{fileArg},
@@ -36,8 +36,7 @@ func configVerbs() []*verb {
 			args: []arg{needed, {name: "merge", flag: true,
 				help: "Add it to what runs instead of replacing that"}, within, comment},
 			help: "Make a file the running configuration"},
-		{words: "config commit", run: (*Shell).configCommit, rest: "[confirm TIME]",
-			values: words("confirm"), args: []arg{fileArg, comment},
+		{words: "config commit", run: (*Shell).configCommit, args: []arg{fileArg, within, comment},
 			help: "Make what runs permanent; or, with confirm, try the file for a while"},
 		{words: "config confirm", run: (*Shell).configConfirm,
 			help: "Keep a configuration that would go back by itself"},
@@ -141,15 +140,9 @@ func (s *Shell) configRollback(c *call) error {
 // configCommit makes what runs permanent. With "confirm TIME", or with a file,
 // it loads the file as config load does.
 func (s *Shell) configCommit(c *call) error {
-	switch {
-	case len(c.rest) == 2 && c.rest[0].Name == "confirm":
-		c.given["confirm"] = c.rest[1].Name
-	case len(c.rest) > 0:
-		return wrong(c.rest[0], "config commit: expected nothing, or confirm and a time such as 5m")
-	case !c.has("file"):
+	if !c.has("confirm") && !c.has("file") {
 		return s.writeMemory(c)
 	}
-	c.rest = nil
 	return s.load(c, true)
 }
 
