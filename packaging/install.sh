@@ -56,6 +56,9 @@ for program in culvertd l2tpconfig; do
 	complete $program fish /usr/share/fish/vendor_completions.d/$program.fish
 done
 rm -f "$script"
-for example in examples/*.conf; do
-	put 644 "$example" "/usr/share/doc/culvert/examples/$(basename "$example")"
+for example in examples/*.conf examples/openl2tpd/*.conf; do
+	put 644 "$example" "/usr/share/doc/culvert/$example"
+done
+for page in operations shell openl2tp import api reference; do
+	put 644 "docs/$page.md" "/usr/share/doc/culvert/$page.md"
 done

@@ -58,7 +58,7 @@ func tunFinding() kernel.Finding {
 	}
 	file.Close()
 	return kernel.Finding{Name: "/dev/net/tun", OK: true,
-		Detail: "present: --dataplane tun can carry the packets instead, slower"}
+		Detail: "present: culvertd carries the packets through it where the kernel cannot: slower, but it works"}
 }
 
 // portFinding tries whether the usual port is free.

@@ -34,6 +34,9 @@ func (s *Shell) configImport(c *call) error {
 	case c.has("merge"):
 		return s.merge(c, c.rest[1].Name, r.Text, "imported from "+c.rest[1].Name)
 	case c.has("file"):
+		if _, err := os.Lstat(c.given["file"]); err == nil {
+			return fmt.Errorf("saving what was imported: %s exists already", c.given["file"])
+		}
 		if err := writePrivate(c.given["file"], []byte(r.Text)); err != nil {
 			return fmt.Errorf("saving what was imported: %w", err)
 		}
