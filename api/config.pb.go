@@ -1629,15 +1629,15 @@ const file_culvert_v1_config_proto_rawDesc = "" +
 	"\n" +
 	"\b_api_keyB\x10\n" +
 	"\x0e_api_client_caB\x11\n" +
-	"\x0f_metrics_listen\"\xe2\r\n" +
+	"\x0f_metrics_listen\"\xe5\r\n" +
 	"\fSystemStatus\x125\n" +
 	"\aversion\x18\x01 \x01(\tB\x1b\xca\xd7\x19\x17\n" +
 	"\x15Version of the daemonR\aversion\x12T\n" +
 	"\n" +
 	"started_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampB\x19\xca\xd7\x19\x15\n" +
-	"\x13When it was startedR\tstartedAt\x12:\n" +
-	"\x06uptime\x18\x03 \x01(\x04B\"\xca\xd7\x19\x1e\n" +
-	"\x19Time since it was started\x12\x01sR\x06uptime\x129\n" +
+	"\x13When it was startedR\tstartedAt\x12=\n" +
+	"\x06uptime\x18\x03 \x01(\x04B%\xca\xd7\x19!\n" +
+	"\x19Time since it was started\x12\x01sj\x010R\x06uptime\x129\n" +
 	"\tdataplane\x18\x04 \x01(\tB\x1b\xca\xd7\x19\x17\n" +
 	"\x15The data plane in useR\tdataplane\x12U\n" +
 	"\x0edataplane_note\x18\x05 \x01(\tB.\xca\xd7\x19*\n" +

@@ -1257,7 +1257,7 @@ const file_culvert_v1_session_proto_rawDesc = "" +
 	"ipcp_state\x18\x0f \x01(\tB\x13\xca\xd7\x19\x0f\n" +
 	"\rState of IPCPR\tipcpState\x128\n" +
 	"\fipv6cp_state\x18\x10 \x01(\tB\x15\xca\xd7\x19\x11\n" +
-	"\x0fState of IPV6CPR\vipv6cpState\"\xf6\x11\n" +
+	"\x0fState of IPV6CPR\vipv6cpState\"\xfc\x11\n" +
 	"\rSessionStatus\x12G\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x18.culvert.v1.SessionStateB\x17\xca\xd7\x19\x13\n" +
 	"\x11State of the callR\x05state\x12@\n" +
@@ -1269,9 +1269,9 @@ const file_culvert_v1_session_proto_rawDesc = "" +
 	"created_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampB\x17\xca\xd7\x19\x13\n" +
 	"\x11When it was begunR\tcreatedAt\x12f\n" +
 	"\x0eestablished_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampB#\xca\xd7\x19\x1f\n" +
-	"\x1dWhen the call was establishedR\restablishedAt\x12D\n" +
-	"\x06uptime\x18\x06 \x01(\x04B,\xca\xd7\x19(\n" +
-	"#Time since the call was established\x12\x01sR\x06uptime\x12C\n" +
+	"\x1dWhen the call was establishedR\restablishedAt\x12G\n" +
+	"\x06uptime\x18\x06 \x01(\x04B/\xca\xd7\x19+\n" +
+	"#Time since the call was established\x12\x01sj\x010R\x06uptime\x12C\n" +
 	"\x0fpeer_session_id\x18\a \x01(\rB\x1b\xca\xd7\x19\x17\n" +
 	"\x15The peer's Session IDR\rpeerSessionId\x12F\n" +
 	"\x12call_serial_number\x18\b \x01(\rB\x18\xca\xd7\x19\x14\n" +
@@ -1314,9 +1314,9 @@ const file_culvert_v1_session_proto_rawDesc = "" +
 	"\fprofile_name\x18\x18 \x01(\tB \xca\xd7\x19\x1c\n" +
 	"\x1aThe session profile in useR\vprofileName\x12F\n" +
 	"\x10ppp_profile_name\x18\x19 \x01(\tB\x1c\xca\xd7\x19\x18\n" +
-	"\x16The PPP profile in useR\x0epppProfileName\x12L\n" +
-	"\battempts\x18\x1a \x01(\x04B0\xca\xd7\x19,\n" +
-	"*Attempts to establish a persistent sessionR\battempts\x12V\n" +
+	"\x16The PPP profile in useR\x0epppProfileName\x12O\n" +
+	"\battempts\x18\x1a \x01(\x04B3\xca\xd7\x19/\n" +
+	"*Attempts to establish a persistent sessionj\x010R\battempts\x12V\n" +
 	"\fframing_type\x18\x1b \x01(\x0e2\x13.culvert.v1.FramingB\x1e\xca\xd7\x19\x1a\n" +
 	"\x18Framing Type of the callR\vframingType\x12R\n" +
 	"\vbearer_type\x18\x1c \x01(\x0e2\x12.culvert.v1.BearerB\x1d\xca\xd7\x19\x19\n" +

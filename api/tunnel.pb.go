@@ -1433,47 +1433,47 @@ const file_culvert_v1_tunnel_proto_rawDesc = "" +
 	"\n" +
 	"Bytes sentj\x010R\atxBytes\x12D\n" +
 	"\ttx_errors\x18\b \x01(\x04B'\xca\xd7\x19#\n" +
-	"\x1ePackets that could not be sentj\x010R\btxErrors\"\xf0\b\n" +
-	"\rControlStatus\x12,\n" +
-	"\x02ns\x18\x01 \x01(\rB\x1c\xca\xd7\x19\x18\n" +
-	"\x16Ns of our next messageR\x02ns\x124\n" +
-	"\x02nr\x18\x02 \x01(\rB$\xca\xd7\x19 \n" +
-	"\x1eNs expected next from the peerR\x02nr\x12O\n" +
-	"\apeer_nr\x18\x03 \x01(\rB6\xca\xd7\x192\n" +
-	"0Nr last received: what the peer has acknowledgedR\x06peerNr\x125\n" +
-	"\ttx_window\x18\x04 \x01(\rB\x18\xca\xd7\x19\x14\n" +
-	"\x12Send window in useR\btxWindow\x12S\n" +
-	"\x13peer_rx_window_size\x18\x05 \x01(\rB$\xca\xd7\x19 \n" +
-	"\x1eThe peer's Receive Window SizeR\x10peerRxWindowSize\x12+\n" +
-	"\x04cwnd\x18\x06 \x01(\rB\x17\xca\xd7\x19\x13\n" +
-	"\x11Congestion windowR\x04cwnd\x126\n" +
-	"\bssthresh\x18\a \x01(\rB\x1a\xca\xd7\x19\x16\n" +
-	"\x14Slow start thresholdR\bssthresh\x12I\n" +
-	"\x06queued\x18\b \x01(\rB1\xca\xd7\x19-\n" +
-	"+Messages waiting to be sent or acknowledgedR\x06queued\x12<\n" +
-	"\vtx_messages\x18\t \x01(\x04B\x1b\xca\xd7\x19\x17\n" +
-	"\x15Control messages sentR\n" +
-	"txMessages\x12@\n" +
+	"\x1ePackets that could not be sentj\x010R\btxErrors\"\xa6\t\n" +
+	"\rControlStatus\x12/\n" +
+	"\x02ns\x18\x01 \x01(\rB\x1f\xca\xd7\x19\x1b\n" +
+	"\x16Ns of our next messagej\x010R\x02ns\x127\n" +
+	"\x02nr\x18\x02 \x01(\rB'\xca\xd7\x19#\n" +
+	"\x1eNs expected next from the peerj\x010R\x02nr\x12R\n" +
+	"\apeer_nr\x18\x03 \x01(\rB9\xca\xd7\x195\n" +
+	"0Nr last received: what the peer has acknowledgedj\x010R\x06peerNr\x128\n" +
+	"\ttx_window\x18\x04 \x01(\rB\x1b\xca\xd7\x19\x17\n" +
+	"\x12Send window in usej\x010R\btxWindow\x12V\n" +
+	"\x13peer_rx_window_size\x18\x05 \x01(\rB'\xca\xd7\x19#\n" +
+	"\x1eThe peer's Receive Window Sizej\x010R\x10peerRxWindowSize\x12.\n" +
+	"\x04cwnd\x18\x06 \x01(\rB\x1a\xca\xd7\x19\x16\n" +
+	"\x11Congestion windowj\x010R\x04cwnd\x129\n" +
+	"\bssthresh\x18\a \x01(\rB\x1d\xca\xd7\x19\x19\n" +
+	"\x14Slow start thresholdj\x010R\bssthresh\x12L\n" +
+	"\x06queued\x18\b \x01(\rB4\xca\xd7\x190\n" +
+	"+Messages waiting to be sent or acknowledgedj\x010R\x06queued\x12?\n" +
+	"\vtx_messages\x18\t \x01(\x04B\x1e\xca\xd7\x19\x1a\n" +
+	"\x15Control messages sentj\x010R\n" +
+	"txMessages\x12C\n" +
 	"\vrx_messages\x18\n" +
-	" \x01(\x04B\x1f\xca\xd7\x19\x1b\n" +
-	"\x19Control messages receivedR\n" +
-	"rxMessages\x127\n" +
-	"\vretransmits\x18\v \x01(\x04B\x15\xca\xd7\x19\x11\n" +
-	"\x0fRetransmissionsR\vretransmits\x12>\n" +
-	"\rrx_duplicates\x18\f \x01(\x04B\x19\xca\xd7\x19\x15\n" +
-	"\x13Duplicates receivedR\frxDuplicates\x12K\n" +
-	"\x0frx_out_of_order\x18\r \x01(\x04B$\xca\xd7\x19 \n" +
-	"\x1eMessages received out of orderR\frxOutOfOrder\x128\n" +
-	"\x06rx_bad\x18\x0e \x01(\x04B!\xca\xd7\x19\x1d\n" +
-	"\x1bMalformed messages receivedR\x05rxBad\x12D\n" +
-	"\x06tx_zlb\x18\x0f \x01(\x04B-\xca\xd7\x19)\n" +
-	"'Acknowledgements sent without a messageR\x05txZlb\x12H\n" +
-	"\x06rx_zlb\x18\x10 \x01(\x04B1\xca\xd7\x19-\n" +
-	"+Acknowledgements received without a messageR\x05rxZlb\x12,\n" +
-	"\btx_hello\x18\x11 \x01(\x04B\x11\xca\xd7\x19\r\n" +
-	"\vHellos sentR\atxHello\x120\n" +
-	"\brx_hello\x18\x12 \x01(\x04B\x15\xca\xd7\x19\x11\n" +
-	"\x0fHellos receivedR\arxHello\"\xab\x0e\n" +
+	" \x01(\x04B\"\xca\xd7\x19\x1e\n" +
+	"\x19Control messages receivedj\x010R\n" +
+	"rxMessages\x12:\n" +
+	"\vretransmits\x18\v \x01(\x04B\x18\xca\xd7\x19\x14\n" +
+	"\x0fRetransmissionsj\x010R\vretransmits\x12A\n" +
+	"\rrx_duplicates\x18\f \x01(\x04B\x1c\xca\xd7\x19\x18\n" +
+	"\x13Duplicates receivedj\x010R\frxDuplicates\x12N\n" +
+	"\x0frx_out_of_order\x18\r \x01(\x04B'\xca\xd7\x19#\n" +
+	"\x1eMessages received out of orderj\x010R\frxOutOfOrder\x12;\n" +
+	"\x06rx_bad\x18\x0e \x01(\x04B$\xca\xd7\x19 \n" +
+	"\x1bMalformed messages receivedj\x010R\x05rxBad\x12G\n" +
+	"\x06tx_zlb\x18\x0f \x01(\x04B0\xca\xd7\x19,\n" +
+	"'Acknowledgements sent without a messagej\x010R\x05txZlb\x12K\n" +
+	"\x06rx_zlb\x18\x10 \x01(\x04B4\xca\xd7\x190\n" +
+	"+Acknowledgements received without a messagej\x010R\x05rxZlb\x12/\n" +
+	"\btx_hello\x18\x11 \x01(\x04B\x14\xca\xd7\x19\x10\n" +
+	"\vHellos sentj\x010R\atxHello\x123\n" +
+	"\brx_hello\x18\x12 \x01(\x04B\x18\xca\xd7\x19\x14\n" +
+	"\x0fHellos receivedj\x010R\arxHello\"\xb4\x0e\n" +
 	"\fTunnelStatus\x12T\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x17.culvert.v1.TunnelStateB%\xca\xd7\x19!\n" +
 	"\x1fState of the control connectionR\x05state\x12@\n" +
@@ -1483,9 +1483,9 @@ const file_culvert_v1_tunnel_proto_rawDesc = "" +
 	"created_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampB\x18\xca\xd7\x19\x14\n" +
 	"\x12When it was openedR\tcreatedAt\x12`\n" +
 	"\x0eestablished_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampB\x1d\xca\xd7\x19\x19\n" +
-	"\x17When it was establishedR\restablishedAt\x12>\n" +
-	"\x06uptime\x18\x05 \x01(\x04B&\xca\xd7\x19\"\n" +
-	"\x1dTime since it was established\x12\x01sR\x06uptime\x12@\n" +
+	"\x17When it was establishedR\restablishedAt\x12A\n" +
+	"\x06uptime\x18\x05 \x01(\x04B)\xca\xd7\x19%\n" +
+	"\x1dTime since it was established\x12\x01sj\x010R\x06uptime\x12@\n" +
 	"\x0epeer_tunnel_id\x18\x06 \x01(\rB\x1a\xca\xd7\x19\x16\n" +
 	"\x14The peer's Tunnel IDR\fpeerTunnelId\x12?\n" +
 	"\rlocal_address\x18\a \x01(\tB\x1a\xca\xd7\x19\x16\n" +
@@ -1506,9 +1506,9 @@ const file_culvert_v1_tunnel_proto_rawDesc = "" +
 	"\x10peer_bearer_caps\x18\x0e \x01(\x0e2\x12.culvert.v1.BearerB$\xca\xd7\x19 \n" +
 	"\x1eThe peer's Bearer CapabilitiesR\x0epeerBearerCaps\x12T\n" +
 	"\x12peer_authenticated\x18\x0f \x01(\bB%\xca\xd7\x19!\n" +
-	"\x1fThe peer answered our challengeR\x11peerAuthenticated\x12A\n" +
-	"\rsession_count\x18\x10 \x01(\rB\x1c\xca\xd7\x19\x18\n" +
-	"\x16Sessions in the tunnelR\fsessionCount\x12T\n" +
+	"\x1fThe peer answered our challengeR\x11peerAuthenticated\x12D\n" +
+	"\rsession_count\x18\x10 \x01(\rB\x1f\xca\xd7\x19\x1b\n" +
+	"\x16Sessions in the tunnelj\x010R\fsessionCount\x12T\n" +
 	"\flocal_result\x18\x11 \x01(\v2\x12.culvert.v1.ResultB\x1d\xca\xd7\x19\x19\n" +
 	"\x17The result that we sentR\vlocalResult\x12X\n" +
 	"\vpeer_result\x18\x12 \x01(\v2\x12.culvert.v1.ResultB#\xca\xd7\x19\x1f\n" +
@@ -1517,9 +1517,9 @@ const file_culvert_v1_tunnel_proto_rawDesc = "" +
 	"\acontrol\x18\x13 \x01(\v2\x19.culvert.v1.ControlStatusB\x17\xca\xd7\x19\x13\n" +
 	"\x11Reliable deliveryR\acontrol\x129\n" +
 	"\tdataplane\x18\x14 \x01(\tB\x1b\xca\xd7\x19\x17\n" +
-	"\x15The data plane in useR\tdataplane\x12K\n" +
-	"\battempts\x18\x15 \x01(\x04B/\xca\xd7\x19+\n" +
-	")Attempts to establish a persistent tunnelR\battempts\x12f\n" +
+	"\x15The data plane in useR\tdataplane\x12N\n" +
+	"\battempts\x18\x15 \x01(\x04B2\xca\xd7\x19.\n" +
+	")Attempts to establish a persistent tunnelj\x010R\battempts\x12f\n" +
 	"\x0fnext_attempt_at\x18\x16 \x01(\v2\x1a.google.protobuf.TimestampB\"\xca\xd7\x19\x1e\n" +
 	"\x1cWhen the next attempt is dueR\rnextAttemptAt\x125\n" +
 	"\x05cause\x18\x17 \x01(\tB\x1f\xca\xd7\x19\x1b\n" +

@@ -207,6 +207,42 @@ func TestZeroCountersAreShown(t *testing.T) {
 	}
 }
 
+// What scripts read of a tunnel is there from its first second on.
+func TestStableFields(t *testing.T) {
+	for m, names := range map[proto.Message]string{
+		&api.Tunnel{Status: &api.TunnelStatus{Control: &api.ControlStatus{}}}: "uptime session_count " +
+			"attempts control ns nr peer_nr queued retransmits rx_duplicates tx_hello rx_hello rx_bad",
+		&api.Session{Status: &api.SessionStatus{}}: "uptime attempts",
+		&api.System{Status: &api.SystemStatus{}}:   "uptime",
+	} {
+		fields := fmt.Sprint(schema.KindOf(m).Fields(m))
+		for name := range strings.FieldsSeq(names) {
+			if !strings.Contains(fields, "{"+name+" ") {
+				t.Errorf("%T: %s is left out while it is 0: %s", m, name, fields)
+			}
+		}
+	}
+}
+
+// Trace flags are shown as words, which can be given again.
+func TestTraceFlagsAreShownAsWords(t *testing.T) {
+	for text, want := range map[string]string{"136": "avp_info,transport", "2047": "all", "0": "none"} {
+		m := &api.System{}
+		p := schema.KindOf(m).Param("trace_flags")
+		if err := p.Set(m, text); err != nil {
+			t.Fatal(err)
+		}
+		flags := m.GetTraceFlags()
+		value := schema.KindOf(m).Fields(m)[0].Value
+		if err := p.Set(m, fmt.Sprint(value)); err != nil || m.GetTraceFlags() != flags {
+			t.Errorf("%v gives %d, %v, want %d", value, m.GetTraceFlags(), err, flags)
+		}
+		if value != want {
+			t.Errorf("%s is shown as %v, want %s", text, value, want)
+		}
+	}
+}
+
 // Requests of the API go through the same checks as words.
 func TestCheck(t *testing.T) {
 	bad := []schema.Command{
