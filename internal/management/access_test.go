@@ -127,7 +127,7 @@ func TestRefusedBeforeItIsRead(t *testing.T) {
 }
 
 func TestErrorsInJSON(t *testing.T) {
-	s := &Server{Store: config.NewStore("machine")}
+	s := &Server{Store: config.NewStore("machine"), Backend: stub{}}
 	h := as(s, somebody(Admin))
 	for _, c := range []struct{ method, body, code, part string }{
 		{"Show", `{"object":{"tunel":{}}}`, "invalid_argument", `unknown field "tunel"`},

@@ -27,3 +27,5 @@ func newServer(t *testing.T, text string) *Server {
 }
 
 func (stub) ResetStatistics(context.Context) error { return nil }
+
+func (stub) ListUsers(context.Context, Page) ([]*api.User, error) { return nil, nil }

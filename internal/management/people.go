@@ -52,6 +52,38 @@ func (s *Server) listPeers(ctx context.Context, filter *api.Peer, size int,
 	return res, nil
 }
 
+// user finds a user by the configuration, his sessions or both. The session told of is
+// the first.
+func (s *Server) user(ctx context.Context, key *api.User) (Shown, error) {
+	u, err := s.userOfSession(ctx, key.GetUserName())
+	if err != nil {
+		return Shown{}, err
+	}
+	snapshot := s.Store.Snapshot()
+	known, ok := snapshot.Object(key)
+	switch {
+	case ok:
+		m := proto.CloneOf(known.(*api.User))
+		m.Status = u.GetStatus()
+		e := snapshot.Explain(m)
+		return Shown{Object: m, Effective: e.Effective, Origins: e.Origins}, nil
+	case u != nil:
+		return Shown{Object: u}, nil
+	}
+	return Shown{}, Errorf(ErrNotFound, "there is no %s", schema.Label(key))
+}
+
+// userOfSession finds the first session of a user. It is nil if he has none.
+func (s *Server) userOfSession(ctx context.Context, name string) (found *api.User, err error) {
+	err = s.eachUser(ctx, func(u *api.User) bool {
+		if u.GetUserName() == name {
+			found = u
+		}
+		return found == nil
+	})
+	return found, err
+}
+
 // configuredUsers begins the tokens of the second part of a listing of users.
 const configuredUsers = "configured."
 
@@ -123,17 +155,28 @@ func (s *Server) listIdleUsers(ctx context.Context, filter *api.User, size int,
 // busyUsers are those who have a session.
 func (s *Server) busyUsers(ctx context.Context) (map[string]bool, error) {
 	busy := make(map[string]bool)
+	err := s.eachUser(ctx, func(u *api.User) bool {
+		busy[u.GetUserName()] = true
+		return true
+	})
+	return busy, err
+}
+
+// eachUser calls yield for each session that has a user, until it says false.
+func (s *Server) eachUser(ctx context.Context, yield func(*api.User) bool) error {
 	page := Page{Limit: maxPage}
 	for {
 		users, err := s.Backend.ListUsers(ctx, page)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, u := range users {
-			busy[u.GetUserName()] = true
+			if !yield(u) {
+				return nil
+			}
 		}
 		if len(users) < page.Limit {
-			return busy, nil
+			return nil
 		}
 		last := users[len(users)-1].GetStatus()
 		page.AfterTunnel = uint16(last.GetTunnelId())

@@ -262,6 +262,9 @@ func (s *Server) show(ctx context.Context, r *api.ShowRequest) (*api.ShowRespons
 	case *api.Session:
 		t, err := s.Backend.ShowSession(ctx, m)
 		return shown(t, err)
+	case *api.User:
+		u, err := s.user(ctx, m)
+		return shown(u, err)
 	}
 	snapshot := s.Store.Snapshot()
 	m, ok := snapshot.Object(c.Object)

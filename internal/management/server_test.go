@@ -185,6 +185,50 @@ func TestDeleteOfWhatHasEnded(t *testing.T) {
 	}
 }
 
+// A user is shown as he is configured, with his first session, or as whichever of the
+// two there is.
+func TestShowOfUsers(t *testing.T) {
+	c, _, _ := start(t)
+	for _, name := range []string{"alice", "carol"} {
+		create(t, c, &api.Object{Kind: &api.Object_Pool{Pool: &api.Pool{
+			PoolName: new("pool-of-" + name), Addresses: []string{"10.0.0.0/24"}}}})
+		create(t, c, &api.Object{Kind: &api.Object_User{User: &api.User{
+			UserName: new(name), UserPassword: new("p"), IpPoolName: new("pool-of-" + name)}}})
+	}
+	in := create(t, c, tunnel(&api.Tunnel{DestIpaddr: new("::1")})).GetTunnel().TunnelId
+	for _, name := range []string{"alice", "bob", "bob"} {
+		create(t, c, &api.Object{Kind: &api.Object_Session{Session: &api.Session{
+			TunnelId: in, UserName: new(name)}}})
+	}
+	for name, want := range map[string]struct {
+		pool    string
+		session bool
+	}{"alice": {"pool-of-alice", true}, "bob": {"", true}, "carol": {"pool-of-carol", false}} {
+		r, err := c.Show(t.Context(), connect.NewRequest(&api.ShowRequest{Object: &api.Object{
+			Kind: &api.Object_User{User: &api.User{UserName: new(name)}}}}))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		for _, u := range []*api.User{r.Msg.GetObject().GetUser(), r.Msg.GetEffective().GetUser()} {
+			if u == nil && want.pool == "" {
+				continue // there is no configuration to resolve
+			}
+			if u.GetIpPoolName() != want.pool || (u.GetStatus().GetSessionId() != 0) != want.session {
+				t.Errorf("%s: %v, want the pool %q and a session: %v", name, u, want.pool, want.session)
+			}
+		}
+		if p := r.Msg.GetObject().GetUser().GetUserPassword(); p == "p" {
+			t.Errorf("%s: the password is shown", name)
+		}
+	}
+	_, err := c.Show(t.Context(), connect.NewRequest(&api.ShowRequest{Object: &api.Object{
+		Kind: &api.Object_User{User: &api.User{UserName: new("dave")}}}}))
+	if connect.CodeOf(err) != connect.CodeNotFound {
+		t.Errorf("dave: %v, want that there is none", err)
+	}
+}
+
 func TestListComparesWhatHolds(t *testing.T) {
 	c, _, _ := start(t)
 	create(t, c, &api.Object{Kind: &api.Object_Pool{Pool: &api.Pool{
