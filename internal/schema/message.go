@@ -61,6 +61,9 @@ func (p *Param) plain(holder protoreflect.Message) any {
 }
 
 func (p *Param) plainOne(v protoreflect.Value) any {
+	if p.IsTrace() {
+		return p.text(v)
+	}
 	switch p.field().Kind() {
 	case protoreflect.BoolKind:
 		return v.Bool()

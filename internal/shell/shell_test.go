@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"culvert/api"
 	"culvert/internal/schema"
 )
 
@@ -89,6 +90,25 @@ func TestWithoutSecrets(t *testing.T) {
 		if got := withoutSecrets(line); got != want {
 			t.Errorf("withoutSecrets(%q) = %q, want %q", line, got, want)
 		}
+	}
+}
+
+// Texts that may hold commas are on rows of their own, lists of words on one.
+func TestWarningsAreOnRowsOfTheirOwn(t *testing.T) {
+	var out strings.Builder
+	s := &Shell{out: &out, format: "table"}
+	m := &api.System{Status: &api.SystemStatus{Listen: []string{"a:1", "b:1"},
+		Warnings: []string{"one, which is so", "two"}}}
+	if err := s.show(m, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []string{"a:1,b:1\n", " one, which is so\n", " two\n"} {
+		if !strings.Contains(out.String(), row) {
+			t.Errorf("no row ends with %q:\n%s", row, out.String())
+		}
+	}
+	if n := strings.Count(out.String(), "  warnings "); n != 2 {
+		t.Errorf("%d rows of warnings, want 2:\n%s", n, out.String())
 	}
 }
 

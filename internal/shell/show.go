@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"culvert/api"
 	"culvert/internal/schema"
@@ -118,6 +119,9 @@ func defaultText(p *schema.Param) string {
 	if p.Default == "0" && p.Zero != "" {
 		return p.Zero
 	}
+	if flags, err := schema.ParseTraceFlags(p.Default); err == nil && p.IsTrace() {
+		return flags.String()
+	}
 	return p.Default
 }
 
@@ -129,6 +133,12 @@ func (s *Shell) appendRows(rows [][]string, prefix string, f schema.Field, note 
 			name := "  " + prefix + f.Name + "." + plainText(group[0])
 			rest := plainText(schema.Field{Value: group[1:]})
 			rows = append(rows, []string{printable(name), printable(rest), note})
+		}
+		return rows
+	}
+	if lines := sentences(f); len(lines) > 1 {
+		for _, text := range lines {
+			rows = append(rows, []string{"  " + prefix + f.Name, printable(text), note})
 		}
 		return rows
 	}
@@ -146,6 +156,19 @@ func (s *Shell) appendRows(rows [][]string, prefix string, f schema.Field, note 
 		rows = s.appendRows(rows, prefix, g, "")
 	}
 	return rows
+}
+
+// sentences returns a list of texts that is no parameter, whose texts may hold commas
+// themselves: each is on a row of its own.
+func sentences(f schema.Field) (all []string) {
+	list, _ := f.Value.([]any)
+	if f.Param == nil || f.Param.Type() != protoreflect.StringKind || f.Name != "warnings" {
+		return nil
+	}
+	for _, x := range list {
+		all = append(all, fmt.Sprint(x))
+	}
+	return all
 }
 
 // groups returns a list of groups of fields, or nil if the value is another.

@@ -10,6 +10,7 @@ import (
 	"connectrpc.com/connect"
 
 	"culvert/api"
+	"culvert/internal/importer"
 )
 
 // configVerbs are the commands about the configuration as a whole.
@@ -51,7 +52,7 @@ func configVerbs() []*verb {
 			values: importable, args: []arg{
 				{name: "file", help: "Save the commands there", expected: "a path", values: files},
 				{name: "merge", flag: true, help: "Carry the commands out at once, all or none"}},
-			help: "Turn configurations of other programs into ours"},
+			help: "Turn the configuration of another daemon into ours: " + orList(importer.Daemons())},
 		{words: "write memory", run: (*Shell).writeMemory, args: []arg{comment},
 			also: []string{"write", "copy running-config startup-config"},
 			help: "Save what runs into the daemon's own file"},

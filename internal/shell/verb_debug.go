@@ -91,6 +91,10 @@ func debugObject(c *call) (proto.Message, error) {
 			return nil, usagef("%v", err)
 		}
 	}
+	if session, ok := m.(*api.Session); ok && session.TunnelId == nil && session.TunnelName == nil {
+		return nil, usagef("%s: a session is named together with its tunnel: "+
+			"tunnel_name or tunnel_id is missing", c.verb.words)
+	}
 	return m, nil
 }
 

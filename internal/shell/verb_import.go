@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"culvert/internal/importer"
 	"culvert/internal/resolver"
@@ -12,7 +13,7 @@ import (
 
 // configImport prints, saves or merges what an importer makes of files.
 func (s *Shell) configImport(c *call) error {
-	if len(c.rest) < 2 {
+	if len(c.rest) < 2 || !slices.Contains(importer.Daemons(), c.rest[0].Name) {
 		return usagef("config import: expected %s; a daemon is %s", c.verb.rest,
 			orList(importer.Daemons()))
 	}

@@ -46,7 +46,8 @@ func watchingVerbs() []*verb {
 		{words: "capture start", run: (*Shell).capture, args: append(slices.Clone(tunnel),
 			arg{name: "file", required: true, help: "Where the packets go, for Wireshark",
 				expected: "a path", values: files},
-			arg{name: "peer_ipaddr", help: "Only of this peer", expected: "an address or a prefix"},
+			arg{name: "peer_ipaddr", help: "Only of this peer, the set-up of its tunnels too, " +
+				"which a tunnel's name or ID come too late for", expected: "an address or a prefix"},
 			arg{name: "packets", help: "End after so many (default: at ^C)", expected: "a number"}),
 			help: "Write the control messages of tunnels, secrets excepted, to a file until ^C"},
 		{words: "watch", run: (*Shell).watch, nested: true, rest: "[INTERVAL] COMMAND...",
