@@ -101,7 +101,7 @@ func TestParseRefuses(t *testing.T) {
 		"tunnel show tunnel_id=1 host_name=a":   `parameter "host_name": tunnel show takes only tunnel_name or tunnel_id`,
 		"tunnel list secret=x":                  `parameter "secret": tunnel list does not take it`,
 		"peer create peer_ipaddr=192.0.2.1":     `unknown word "create" after "peer": expected profile, show or list`,
-		"user create user_name=u user_password": `parameter "user_password": expected "=" and 0 to 255 characters`,
+		"user create user_name=u user_password": `parameter "user_password": expected "=" and 1 to 255 characters`,
 		"system modify trace_flags=fms": `trace_flags=fms: expected a number up to 0x7ff, none, all, or words of ` +
 			`protocol, fsm, api, avp_info, avp_hide, avp_data, func, transport, data, system and ppp_control joined by commas; did you mean "fsm"?`,
 	} {
