@@ -68,8 +68,8 @@ test-runner: setup vmrun ## tests of the VM runner itself
 	CULVERT_TEST_VM=1 go test -count=1 -timeout 20m ./test/vm
 
 test-vm: setup build vmrun vmtests ## tests in a virtual machine; KERNEL=6.12 for the newer one
-	CULVERT_TEST_KERNEL=1 build/vmrun -kernel $(KERNEL) -timeout 25m -- \
-		build/test/runtests -timeout 20m $(VMTESTS)
+	CULVERT_TEST_KERNEL=1 build/vmrun -kernel $(KERNEL) -timeout 32m -- \
+		build/test/runtests -timeout 30m $(VMTESTS)
 
 test-deb: setup build vmrun ## the Debian package: lintian, and its life in a VM with systemd
 	go test -count=1 ./test/deb
