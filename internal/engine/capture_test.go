@@ -16,6 +16,7 @@ import (
 
 	"culvert/internal/dataplane"
 	"culvert/internal/trace"
+	"culvert/test/lab"
 )
 
 // capture returns a file of what a filter lets pass at a host while f runs.
@@ -45,19 +46,13 @@ func tshark(t *testing.T, file []byte, fields ...string) []string {
 	if err := os.WriteFile(path, file, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	program, err := exec.LookPath("tshark")
-	if err != nil {
-		if os.Getenv("CULVERT_TEST_KERNEL") != "" {
-			t.Fatal(err)
-		}
-		t.Skip("no tshark: test/setup.sh installs it")
-	}
+	lab.RequireProgram(t, "tshark")
 	args := []string{"-n", "-r", path, "-T", "fields", "-E", "separator=|",
 		"-o", "ip.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE"}
 	for _, f := range fields {
 		args = append(args, "-e", f)
 	}
-	out, err := exec.Command(program, args...).CombinedOutput()
+	out, err := exec.Command("tshark", args...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("tshark: %v\n%s", err, out)
 	}
@@ -144,11 +139,8 @@ func checkCapture(t *testing.T, file []byte, packets int, local string) {
 // tcpdump counts the packets that it takes for L2TP.
 func tcpdump(t *testing.T, file []byte) (n int) {
 	t.Helper()
-	program, err := exec.LookPath("tcpdump")
-	if err != nil {
-		t.Skip("no tcpdump: test/setup.sh installs it")
-	}
-	cmd := exec.Command(program, "-n", "-r", "-")
+	lab.RequireProgram(t, "tcpdump")
+	cmd := exec.Command("tcpdump", "-n", "-r", "-")
 	cmd.Stdin = bytes.NewReader(file)
 	out, err := cmd.Output()
 	if err != nil {

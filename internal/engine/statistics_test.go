@@ -103,6 +103,11 @@ func TestStatisticsOfFailures(t *testing.T) {
 			(*api.Statistics).GetNoAddress},
 		"drained": {lnsConfig + "system modify drain_tunnels=yes\n", lacConfig,
 			(*api.Statistics).GetTunnelsRefused},
+		"max_sessions of the system": {lnsConfig + "system modify max_sessions=1\n", sessionsConfig(2),
+			(*api.Statistics).GetTooManySessions},
+		"max_sessions of a tunnel": {lnsConfig +
+			"tunnel profile modify profile_name=default max_sessions=1\n", sessionsConfig(2),
+			(*api.Statistics).GetTooManySessions},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, c.lns, c.lac, func(_ *dataplane.Wire, lns, lac *host) {
@@ -113,6 +118,22 @@ func TestStatisticsOfFailures(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What the path takes no more is counted where it was to be sent.
+func TestStatisticsOfFailedSends(t *testing.T) {
+	lac := "tunnel profile modify profile_name=default do_pmtu_discovery=yes\n" + sessionsConfig(1)
+	inBubble(t, lnsConfig, lac, func(w *dataplane.Wire, _, lac *host) {
+		pass(time.Second)
+		if n := lac.statistics().SendFailures; n != 0 {
+			t.Errorf("%d messages could not be sent while all was well", n)
+		}
+		w.Narrow(30) // shorter than any control message
+		pass(5 * time.Minute)
+		if n := lac.statistics().SendFailures; n == 0 {
+			t.Error("no failed send is counted")
+		}
+	})
 }
 
 func TestStatisticsOfSilence(t *testing.T) {

@@ -141,6 +141,9 @@ func (t *tunnel) perform(now time.Time, a l2tp.Action) {
 	case l2tp.IncomingCall:
 		t.incomingCall(now, a)
 	case l2tp.CallTurnedDown:
+		if a.Result.Code == l2tp.CDNNoFacilitiesForNow { // max_sessions of the tunnel
+			t.shard.engine.total.tooManySessions.Add(1)
+		}
 		t.callRefused(a.Result)
 	case l2tp.CallAnswered:
 		t.callAnswered(now, a)

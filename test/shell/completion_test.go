@@ -5,14 +5,17 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"culvert/test/lab"
 )
 
 // bash opens a bash that completes l2tpconfig.
 func (d *daemon) bash(t *testing.T) *terminal {
 	t.Helper()
+	lab.RequireProgram(t, "bash")
 	path, err := exec.LookPath("bash")
 	if err != nil {
-		t.Skip("there is no bash")
+		t.Fatal(err)
 	}
 	term := open(t, start{program: path, args: []string{"--norc", "--noprofile"}, width: 200,
 		env: []string{"PS1=bash# ", "PATH=" + programs + ":/usr/bin:/bin", "SOCK=" + d.socket}})
