@@ -259,6 +259,7 @@ func (s *shard) from(first int) iter.Seq[subject] {
 // SystemStatus describes the daemon.
 func (e *Engine) SystemStatus(ctx context.Context) (*api.SystemStatus, error) {
 	st := e.systemStatus(time.Now())
+	st.Warnings = e.inert(e.store.Snapshot())
 	return st, e.addStatistics(ctx, st)
 }
 

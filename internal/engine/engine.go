@@ -83,6 +83,7 @@ type Engine struct {
 
 	ready      chan struct{} // closed when packets may be handled
 	stopping   atomic.Bool
+	unnamed    atomic.Bool // it was said that interface_name has no effect
 	jobContext context.Context
 	cancelJobs context.CancelFunc
 	loops      sync.WaitGroup

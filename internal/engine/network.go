@@ -264,6 +264,7 @@ func (s *session) networkFailed(err error) {
 // configure brings the interface to what the session now needs. It calls then
 // unless the session has ended meanwhile.
 func (s *session) configure(then func(err error)) {
+	s.warnUnnamed()
 	spec := s.linkSpec()
 	s.do("interface "+textOfLink(spec), job{
 		run: func(ctx context.Context) error { return s.path.Configure(ctx, spec) },
