@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"log/slog"
 	"net/netip"
 	"time"
@@ -59,7 +60,7 @@ func systemOf(m *api.System, hostName string) System {
 		DenyLocalTunnelCreates:  m.GetDenyLocalTunnelCreates(),
 		DenyRemoteTunnelCreates: m.GetDenyRemoteTunnelCreates(),
 		LogLevel:                logLevel(m.GetLogLevel()),
-		HostName:                firstNonEmpty(m.GetHostName(), hostName),
+		HostName:                cmp.Or(m.GetHostName(), hostName),
 	}
 }
 
@@ -166,10 +167,10 @@ func pppParameters(p *api.PPPProfile) PPPParameters {
 		MaxConnectTime:     seconds(p.GetMaxConnectTime()),
 		MaxFailureCount:    int(p.GetMaxFailureCount()),
 
-		NCPMaxConfigRequests:    int(or(p.GetIpcpMaxConfigRequests(), p.GetLcpMaxConfigRequests())),
-		NCPMaxConfigNaks:        int(or(p.GetIpcpMaxConfigNaks(), p.GetLcpMaxConfigNaks())),
-		NCPMaxTerminateRequests: int(or(p.GetIpcpMaxTerminateRequests(), p.GetLcpMaxTerminateRequests())),
-		NCPRetransmitInterval:   seconds(or(p.GetIpcpRetransmitInterval(), p.GetLcpRetransmitInterval())),
+		NCPMaxConfigRequests:    int(cmp.Or(p.GetIpcpMaxConfigRequests(), p.GetLcpMaxConfigRequests())),
+		NCPMaxConfigNaks:        int(cmp.Or(p.GetIpcpMaxConfigNaks(), p.GetLcpMaxConfigNaks())),
+		NCPMaxTerminateRequests: int(cmp.Or(p.GetIpcpMaxTerminateRequests(), p.GetLcpMaxTerminateRequests())),
+		NCPRetransmitInterval:   seconds(cmp.Or(p.GetIpcpRetransmitInterval(), p.GetLcpRetransmitInterval())),
 
 		ProxyARP: p.GetProxyArp(),
 	}
@@ -206,13 +207,4 @@ func proxyOf(m *api.Session) Proxy {
 		LastSentConfReq:        string(m.GetLastSentLcpConfreq()),
 		LastReceived:           string(m.GetLastRcvdLcpConfreq()),
 	}
-}
-
-// or returns v, or def if v is zero.
-func or[T comparable](v, def T) T {
-	var zero T
-	if v == zero {
-		return def
-	}
-	return v
 }

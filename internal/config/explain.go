@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"net/netip"
 
 	"google.golang.org/protobuf/proto"
@@ -113,8 +114,8 @@ func (s *Snapshot) ExplainSession(tunnel Tunnel, asked *api.Session, running Ses
 	today := running
 	setDefaults(eff, origins)
 	today.Parameters = sessionParameters(eff.GetParameters())
-	today.Parameters.ProfileName = firstNonEmpty(asked.GetProfileName(), tunnel.SessionProfileName, Default)
-	today.PPP.ProfileName = firstNonEmpty(eff.GetParameters().GetPppProfileName(), Default)
+	today.Parameters.ProfileName = cmp.Or(asked.GetProfileName(), tunnel.SessionProfileName, Default)
+	today.PPP.ProfileName = cmp.Or(eff.GetParameters().GetPppProfileName(), Default)
 	for name, origin := range map[string]string{"profile_name": "tunnel", "ppp_profile_name": builtIn,
 		"session_type": builtIn, "use_ppp_proxy": builtIn} {
 		if _, ok := origins[name]; !ok {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"net/netip"
 	"strconv"
 
@@ -69,16 +70,7 @@ func (s *Snapshot) peerProfileFor(
 
 func (s *Snapshot) peerTunnelProfile(peer *api.PeerProfile) string {
 	base, _ := find[*api.PeerProfile](s, Default)
-	return firstNonEmpty(peer.GetTunnelProfileName(), base.GetTunnelProfileName(), Default)
-}
-
-func firstNonEmpty(names ...string) string {
-	for _, n := range names {
-		if n != "" {
-			return n
-		}
-	}
-	return ""
+	return cmp.Or(peer.GetTunnelProfileName(), base.GetTunnelProfileName(), Default)
 }
 
 // ResolveTunnel resolves a tunnel that a command creates.
@@ -88,8 +80,8 @@ func (s *Snapshot) ResolveTunnel(t *api.Tunnel) (Tunnel, error) {
 	}
 	given, _ := find[*api.TunnelProfile](s, t.GetProfileName())
 	peer, _ := find[*api.PeerProfile](s,
-		firstNonEmpty(t.GetPeerProfileName(), given.GetPeerProfileName(), Default))
-	profile := firstNonEmpty(t.GetProfileName(), s.peerTunnelProfile(peer))
+		cmp.Or(t.GetPeerProfileName(), given.GetPeerProfileName(), Default))
+	profile := cmp.Or(t.GetProfileName(), s.peerTunnelProfile(peer))
 	dest, err := s.destination(t, profile)
 	if err != nil {
 		return Tunnel{}, err
@@ -106,7 +98,7 @@ func (s *Snapshot) ResolveTunnel(t *api.Tunnel) (Tunnel, error) {
 func (s *Snapshot) destination(t *api.Tunnel, profileName string) (Host, error) {
 	profile, _ := find[*api.TunnelProfile](s, profileName)
 	base, _ := find[*api.TunnelProfile](s, Default)
-	dest := firstNonEmpty(t.GetDestIpaddr(), profile.GetDestIpaddr(), base.GetDestIpaddr())
+	dest := cmp.Or(t.GetDestIpaddr(), profile.GetDestIpaddr(), base.GetDestIpaddr())
 	if dest == "" {
 		return Host{}, &objectError{t, "dest_ipaddr",
 			"expected dest_ipaddr=ADDRESS, here or in its tunnel profile: the peer's address or host name"}
@@ -147,8 +139,8 @@ func (s *Snapshot) tunnelOfEffective(eff *api.Tunnel, addr netip.Addr) Tunnel {
 	}
 	return Tunnel{
 		Parameters:         params,
-		SessionProfileName: firstNonEmpty(eff.GetParameters().GetSessionProfileName(), Default),
-		PPPProfileName:     firstNonEmpty(eff.GetParameters().GetPppProfileName(), Default),
+		SessionProfileName: cmp.Or(eff.GetParameters().GetSessionProfileName(), Default),
+		PPPProfileName:     cmp.Or(eff.GetParameters().GetPppProfileName(), Default),
 	}
 }
 
@@ -177,13 +169,13 @@ func (s *Snapshot) ResolveSession(t Tunnel, m *api.Session) (Session, error) {
 // sessionType says which call a command creates.
 func (s *Snapshot) sessionType(t Tunnel, m *api.Session) api.SessionType {
 	profile, _ := find[*api.SessionProfile](s,
-		firstNonEmpty(m.GetProfileName(), t.SessionProfileName, Default))
+		cmp.Or(m.GetProfileName(), t.SessionProfileName, Default))
 	base, _ := find[*api.SessionProfile](s, Default)
 	usual := api.SessionType_SESSION_TYPE_LAIC
 	if t.Role == api.Role_ROLE_LNS {
 		usual = api.SessionType_SESSION_TYPE_LNOC
 	}
-	return or(m.GetSessionType(), or(profile.GetSessionType(), or(base.GetSessionType(), usual)))
+	return cmp.Or(m.GetSessionType(), profile.GetSessionType(), base.GetSessionType(), usual)
 }
 
 // IncomingSession resolves a session that the peer of tunnel t begins. What was said
@@ -195,13 +187,13 @@ func (s *Snapshot) IncomingSession(t Tunnel, kind api.SessionType, own *api.Sess
 // sessionFor resolves the parameters of a session and its PPP link. A profile
 // that was deleted since the tunnel began counts as empty.
 func (s *Snapshot) sessionFor(t Tunnel, r Session, m *api.Session) Session {
-	name := firstNonEmpty(m.GetProfileName(), t.SessionProfileName, Default)
+	name := cmp.Or(m.GetProfileName(), t.SessionProfileName, Default)
 	eff := &api.Session{Parameters: &api.SessionParameters{}}
 	inherit(eff, s.sessionSources(m, name, t), nil)
 	schema.SetDefaults(eff)
 	r.Parameters = sessionParameters(eff.GetParameters())
 	r.Parameters.ProfileName = name
-	ppp := firstNonEmpty(eff.GetParameters().GetPppProfileName(), Default)
+	ppp := cmp.Or(eff.GetParameters().GetPppProfileName(), Default)
 	r.PPP = s.pppFor(ppp, r.Type, t.Parameters.MTU)
 	return r
 }

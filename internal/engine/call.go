@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -179,7 +180,7 @@ func (c *call) failed(now time.Time, cause string) {
 		c.log("session not to be tried again before its tunnel is", cause)
 		return
 	}
-	longest := or(sys.SessionPersistPend, p.PersistMaxDelay)
+	longest := cmp.Or(sys.SessionPersistPend, p.PersistMaxDelay)
 	c.retry.schedule(now, min(p.PersistDelay, longest), longest)
 	c.log("session to be tried again", cause)
 	c.dialer.shard.deadlines.update(c)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -116,8 +117,8 @@ func New(opts Options) (*Engine, error) {
 		note:     opts.Note,
 		version:  opts.Version,
 		started:  time.Now(),
-		workers:  &workers{limit: or(opts.Workers, 512)},
-		credit:   int64(or(opts.Credit, 4096)),
+		workers:  &workers{limit: cmp.Or(opts.Workers, 512)},
+		credit:   int64(cmp.Or(opts.Credit, 4096)),
 		seed:     maphash.MakeSeed(),
 		decoy:    config.Secret(rand.Text()),
 		lookUp:   net.DefaultResolver.LookupNetIP,
@@ -133,7 +134,7 @@ func New(opts Options) (*Engine, error) {
 	e.traceAs(e.store.Snapshot())
 	e.store.Subscribe(func(_, now *config.Snapshot) { e.traceAs(now) })
 	e.jobContext, e.cancelJobs = context.WithCancel(context.Background())
-	for i := range or(opts.Shards, runtime.GOMAXPROCS(0)) {
+	for i := range cmp.Or(opts.Shards, runtime.GOMAXPROCS(0)) {
 		e.shards = append(e.shards, newShard(e, i))
 	}
 	if err := e.open(opts); err != nil {
@@ -241,13 +242,4 @@ func (e *Engine) shardOf(id l2tp.TunnelID) *shard {
 // with one address meet there: retransmitted SCCRQs and ties are seen.
 func (e *Engine) shardFor(peer netip.Addr) *shard {
 	return e.shards[maphash.Comparable(e.seed, peer.Unmap())%uint64(len(e.shards))]
-}
-
-// or returns v, or def if v is zero.
-func or[T comparable](v, def T) T {
-	var zero T
-	if v == zero {
-		return def
-	}
-	return v
 }

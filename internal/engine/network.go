@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -80,7 +81,7 @@ func (s *session) choose() (ppp.Addresses, error) {
 // claim takes the user's own address. If it is of the pool, nobody else gets
 // it meanwhile.
 func (s *session) claim(user config.User) (netip.Addr, error) {
-	name, pools := or(user.PoolName, s.settings.PPP.PoolName), s.engine().pools
+	name, pools := cmp.Or(user.PoolName, s.settings.PPP.PoolName), s.engine().pools
 	if !pools.Contains(name, user.Addr) {
 		return user.Addr, nil
 	}
@@ -93,7 +94,7 @@ func (s *session) claim(user config.User) (netip.Addr, error) {
 
 // allocate takes the peer's address from a pool.
 func (s *session) allocate(user config.User) (netip.Addr, error) {
-	name := or(user.PoolName, s.settings.PPP.PoolName)
+	name := cmp.Or(user.PoolName, s.settings.PPP.PoolName)
 	if name == "" {
 		return netip.Addr{}, fmt.Errorf("ppp profile %s: neither remote_ipaddr nor "+
 			"ip_pool_name is set", s.settings.PPP.ProfileName)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"net/netip"
 	"time"
 
@@ -118,8 +119,8 @@ func (c *settingsCache) session(
 // l2tpConfig makes a core's configuration from what profiles say.
 func l2tpConfig(p config.TunnelParameters, sys config.System) *l2tp.Config {
 	return &l2tp.Config{
-		HostName:                or(p.HostName, sys.HostName),
-		FramingCapabilities:     or(framing(p.FramingCaps), l2tp.FramingNone),
+		HostName:                cmp.Or(p.HostName, sys.HostName),
+		FramingCapabilities:     cmp.Or(framing(p.FramingCaps), l2tp.FramingNone),
 		BearerCapabilities:      bearer(p.BearerCaps),
 		Secret:                  l2tp.Secret(p.Secret),
 		ChallengePeer:           p.AuthMode == api.AuthMode_AUTH_MODE_CHALLENGE,
@@ -131,8 +132,8 @@ func l2tpConfig(p config.TunnelParameters, sys config.System) *l2tp.Config {
 		MaxRetransmits:          p.MaxRetries,
 		HelloInterval:           p.HelloTimeout,
 		HelloSpread:             helloSpread(p.HelloTimeout),
-		EstablishTimeout:        or(sys.TunnelEstablishTimeout, unlimited),
-		SessionEstablishTimeout: or(sys.SessionEstablishTimeout, unlimited),
+		EstablishTimeout:        cmp.Or(sys.TunnelEstablishTimeout, unlimited),
+		SessionEstablishTimeout: cmp.Or(sys.SessionEstablishTimeout, unlimited),
 		MaxSessions:             p.MaxSessions,
 	}
 }
@@ -163,7 +164,7 @@ func pppConfig(s config.Session, incoming bool) *ppp.Config {
 		Rechallenge:  p.CHAPInterval,
 		PAPInterval:  p.PAPRestartInterval,
 		PAPAttempts:  p.PAPMaxAuthRequests,
-		PAPTimeout:   or(p.PAPTimeout, unlimited),
+		PAPTimeout:   cmp.Or(p.PAPTimeout, unlimited),
 		LCP: ppp.Limits{
 			RestartInterval: p.RetransmitInterval,
 			MaxConfigure:    p.MaxConfigRequests,

@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -165,7 +166,7 @@ func (a *accel) network(param string) rule {
 
 // echoTimeout is how long the peer may say nothing at all.
 func (a *accel) echoTimeout(d *draft, s statement) error {
-	interval := firstOf(d.get(defaultPPP, "lcp_echo_interval"), "30")
+	interval := cmp.Or(d.get(defaultPPP, "lcp_echo_interval"), "30")
 	return d.set(defaultPPP, "lcp_echo_failure_count", quotient(s.value, interval))
 }
 

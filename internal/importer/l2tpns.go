@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"path/filepath"
@@ -281,7 +282,7 @@ func (l *l2tpns) finish() error {
 			return err
 		}
 	}
-	if own := firstOf(l.peer, l.own); own != "" && own != "0.0.0.0" {
+	if own := cmp.Or(l.peer, l.own); own != "" && own != "0.0.0.0" {
 		if err := d.set(defaultPPP, "local_ipaddr", own); err != nil {
 			return err
 		}
@@ -294,20 +295,11 @@ func (l *l2tpns) finish() error {
 	if l.echo == "" && l.dead == "" {
 		return nil
 	}
-	echo, dead := firstOf(l.echo, "10"), firstOf(l.dead, "240")
+	echo, dead := cmp.Or(l.echo, "10"), cmp.Or(l.dead, "240")
 	if err := d.set(defaultPPP, "lcp_echo_interval", echo); err != nil {
 		return err
 	}
 	return d.set(defaultPPP, "lcp_echo_failure_count", quotient(dead, echo))
-}
-
-func firstOf(texts ...string) string {
-	for _, t := range texts {
-		if t != "" {
-			return t
-		}
-	}
-	return ""
 }
 
 // quotient is how many intervals fit into a time, at least one and at most 100.
