@@ -9,14 +9,15 @@ cd "$(dirname "$0")/.."
 export CGO_ENABLED=0
 
 echo "idle sessions (internal/engine, BenchmarkIdleSessions):"
-go test -run '^$' -bench '^BenchmarkIdleSessions$' -benchtime 1x ./internal/engine | grep ^Benchmark
+out=$(go test -run '^$' -bench '^BenchmarkIdleSessions$' -benchtime 1x ./internal/engine 2>&1) || { echo "$out"; exit 1; }
+echo "$out" | grep ^Benchmark
 
 echo "set-up in the virtual machine, 1,000 sessions in 8 tunnels (kernel and test/e2e, BenchmarkSetUp):"
 out=$(build/vmrun -timeout 9m -env CULVERT_TEST_KERNEL=1 -- sh -ec '
 	cd kernel
 	../build/test/kernel.test -test.run "^$" -test.bench "^BenchmarkSetUp$/workers=512" -test.benchtime 1000x
 	cd ../test/e2e
-	../../build/test/e2e.test -test.run "^$" -test.bench "^BenchmarkSetUp$" -test.benchtime 1x')
+	../../build/test/e2e.test -test.run "^$" -test.bench "^BenchmarkSetUp$" -test.benchtime 1x') || { echo "$out"; exit 1; }
 echo "$out" | grep -e ^Benchmark -e sessions/s
 # Both ends run on the one kernel: a session is two of the kernel's.
 echo "$out" | awk '

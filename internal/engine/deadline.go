@@ -19,12 +19,19 @@ type machine interface {
 type slot struct{ place int32 }
 
 // deadlines is the one heap of a shard. It holds machines that have a deadline.
-type deadlines struct{ entries []entry }
+type deadlines struct {
+	base    time.Time
+	entries []entry
+}
 
+// An entry tells time from the heap's base, by the monotonic clock as the cores
+// do: the wall's may be set, and is nanoseconds off that one even when it is not.
 type entry struct {
-	when int64 // Unix time in ns
+	when time.Duration
 	m    machine
 }
+
+func newDeadlines(now time.Time) deadlines { return deadlines{base: now} }
 
 // update puts m where its deadline says, or takes it out if it has none.
 func (d *deadlines) update(m machine) {
@@ -34,13 +41,30 @@ func (d *deadlines) update(m machine) {
 	case when.IsZero():
 		d.remove(m)
 	case s.place == 0:
-		heap.Push(d, entry{when.UnixNano(), m})
+		heap.Push(d, entry{when.Sub(d.base), m})
 	default:
-		at := int(s.place - 1)
-		if ns := when.UnixNano(); d.entries[at].when != ns {
-			d.entries[at].when = ns
-			heap.Fix(d, at)
-		}
+		d.move(m, when.Sub(d.base))
+	}
+}
+
+// move has m, which is in, ticked at another time.
+func (d *deadlines) move(m machine, when time.Duration) {
+	at := int(m.slot().place - 1)
+	if d.entries[at].when != when {
+		d.entries[at].when = when
+		heap.Fix(d, at)
+	}
+}
+
+// pause is how long a machine waits that is due again at the time of its tick.
+const pause = time.Millisecond
+
+// ticked puts m where its deadline says after it was ticked at now. Were it due
+// at once, and again after that, the shard would do nothing else for ever.
+func (d *deadlines) ticked(m machine, now time.Time) {
+	d.update(m)
+	if soon := now.Sub(d.base); m.slot().place != 0 && d.entries[m.slot().place-1].when <= soon {
+		d.move(m, soon+pause)
 	}
 }
 
@@ -53,7 +77,7 @@ func (d *deadlines) remove(m machine) {
 
 // due returns a machine whose deadline has come, or nil.
 func (d *deadlines) due(now time.Time) machine {
-	if len(d.entries) == 0 || d.entries[0].when > now.UnixNano() {
+	if len(d.entries) == 0 || d.entries[0].when > now.Sub(d.base) {
 		return nil
 	}
 	return d.entries[0].m
@@ -64,7 +88,7 @@ func (d *deadlines) next() (time.Time, bool) {
 	if len(d.entries) == 0 {
 		return time.Time{}, false
 	}
-	return time.Unix(0, d.entries[0].when), true
+	return d.base.Add(d.entries[0].when), true
 }
 
 // Len, Less, Swap, Push and Pop are heap.Interface's.

@@ -165,11 +165,14 @@ type idleLAC struct {
 	in   chan []byte
 	want int
 	up   int
-	done chan int
+	done chan int      // told once how many calls are up, all or too few
+	quit chan struct{} // closed when the LNS has them too: the last ICCN may be sent again until then
 }
 
 // establish has sessions established, and waits for them.
 func (l *idleLoad) establish(sessions int) {
+	var running sync.WaitGroup
+	quit := make(chan struct{})
 	for i := range idleTunnels {
 		addr := netip.AddrFrom4([4]byte{198, 18, byte(i >> 8), byte(i)})
 		c := &idleLAC{
@@ -179,6 +182,7 @@ func (l *idleLoad) establish(sessions int) {
 			in:   make(chan []byte, 4096),
 			want: sessions / idleTunnels,
 			done: make(chan int, 1),
+			quit: quit,
 		}
 		l.lacs[addr] = c
 		l.wire.Peer(addr, func(_, _ netip.AddrPort, b []byte) {
@@ -187,7 +191,7 @@ func (l *idleLoad) establish(sessions int) {
 			default:
 			}
 		})
-		go c.run()
+		running.Go(c.run)
 	}
 	for _, c := range l.lacs {
 		if up := <-c.done; up != c.want {
@@ -195,6 +199,8 @@ func (l *idleLoad) establish(sessions int) {
 		}
 	}
 	l.waitUp(int64(sessions))
+	close(quit)
+	running.Wait()
 }
 
 // waitUp waits until the engine says that all sessions carry a network.
@@ -211,11 +217,15 @@ func (l *idleLoad) waitUp(sessions int64) {
 	}
 }
 
-// run drives the core until all calls are up.
+// run drives the core until all calls are up at both ends.
 func (c *idleLAC) run() {
 	c.step(l2tp.Open{})
 	limit := time.After(2 * time.Minute)
-	for c.up < c.want {
+	for told := false; ; {
+		if c.up == c.want && !told {
+			told = true
+			c.done <- c.up
+		}
 		var deadline <-chan time.Time
 		if at := c.core.Deadline(); !at.IsZero() {
 			deadline = time.After(time.Until(at))
@@ -225,12 +235,15 @@ func (c *idleLAC) run() {
 			c.step(l2tp.MessageReceived{Data: b})
 		case <-deadline:
 			c.step(l2tp.Tick{})
+		case <-c.quit:
+			return
 		case <-limit:
-			c.done <- c.up
+			if !told {
+				c.done <- c.up
+			}
 			return
 		}
 	}
-	c.done <- c.up
 }
 
 func (c *idleLAC) step(ev l2tp.Event) {

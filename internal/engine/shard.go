@@ -59,6 +59,8 @@ func newShard(e *Engine, index int) *shard {
 		dialers: make(map[*dialer]struct{}),
 		wanted:  make(map[l2tp.TunnelID]*dialer),
 		ended:   make(chan struct{}),
+
+		deadlines: newDeadlines(time.Now()),
 	}
 }
 
@@ -105,7 +107,7 @@ func (s *shard) expire() {
 	for m := s.deadlines.due(now); m != nil; m = s.deadlines.due(now) {
 		s.tick(m, now)
 		s.drain()
-		s.deadlines.update(m)
+		s.deadlines.ticked(m, now)
 	}
 }
 
