@@ -18,6 +18,7 @@ import (
 	"culvert/internal/config"
 	"culvert/internal/dataplane"
 	"culvert/internal/event"
+	"culvert/internal/journal"
 	"culvert/internal/pool"
 	"culvert/internal/trace"
 	"culvert/l2tp"
@@ -42,6 +43,11 @@ type Options struct {
 
 	// Events is told what becomes of tunnels and sessions; nil tells nobody.
 	Events *event.Log
+
+	// Journal keeps what is up for the process that comes after this one; nil keeps
+	// nothing. Kept is what the one before has left there.
+	Journal *journal.Dir
+	Kept    journal.Records
 
 	Version string
 	Shards  int // loops, default GOMAXPROCS
@@ -141,10 +147,15 @@ func New(opts Options) (*Engine, error) {
 		e.cancelJobs()
 		return nil, err
 	}
+	heir := e.inherit(opts.Kept)
+	if err := e.keepIn(opts.Journal); err != nil {
+		e.log.Error("sessions would not outlive the daemon", "err", err)
+	}
 	for _, s := range e.shards {
 		e.loops.Go(s.loop)
 	}
-	e.createDeclared()
+	close(e.ready)
+	e.createDeclared(heir.taken)
 	return e, nil
 }
 
@@ -163,7 +174,6 @@ func (e *Engine) open(opts Options) error {
 		}
 		e.listeners = append(e.listeners, l)
 	}
-	close(e.ready)
 	return nil
 }
 
