@@ -48,6 +48,8 @@ type Options struct {
 	// nothing. Kept is what the one before has left there.
 	Journal *journal.Dir
 	Kept    journal.Records
+	// Survival says whether sessions outlive the engine, for status; nil: they do not.
+	Survival func() string
 
 	Version string
 	Shards  int // loops, default GOMAXPROCS
@@ -72,6 +74,7 @@ type Engine struct {
 	trace     *trace.Recorder
 	path      dataplane.Dataplane
 	note      string
+	survival  func() string
 	version   string
 	started   time.Time
 	listeners []dataplane.Listener
@@ -121,6 +124,7 @@ func New(opts Options) (*Engine, error) {
 		events:   opts.Events,
 		trace:    opts.Trace,
 		note:     opts.Note,
+		survival: opts.Survival,
 		version:  opts.Version,
 		started:  time.Now(),
 		workers:  &workers{limit: cmp.Or(opts.Workers, 512)},
@@ -129,6 +133,9 @@ func New(opts Options) (*Engine, error) {
 		decoy:    config.Secret(rand.Text()),
 		lookUp:   net.DefaultResolver.LookupNetIP,
 		ready:    make(chan struct{}),
+	}
+	if e.survival == nil {
+		e.survival = func() string { return "no: sessions end with the daemon" }
 	}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)

@@ -238,8 +238,12 @@ func (o *outgoing) leave() {
 	}
 }
 
-// Leave ends the engine and leaves what is up as it is, for the next process. It
-// returns an error if that is not to be had.
+// HandOver gives everything to a keeper that has begun anew.
+func (e *Engine) HandOver() { e.path.HandOver() }
+
+// Leave ends the engine and leaves what is up as it is, for the next process. What is
+// being set up or taken down is left half done if it is not over when ctx is done: the
+// next process ends it.
 func (e *Engine) Leave(ctx context.Context) error {
 	e.stopping.Store(true)
 	for _, s := range e.shards {
@@ -247,5 +251,14 @@ func (e *Engine) Leave(ctx context.Context) error {
 	}
 	e.loops.Wait()
 	e.cancelJobs()
+	idle := make(chan struct{})
+	go func() {
+		e.workers.wait()
+		close(idle)
+	}()
+	select {
+	case <-idle:
+	case <-ctx.Done():
+	}
 	return e.path.Abandon()
 }
