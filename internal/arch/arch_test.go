@@ -59,6 +59,7 @@ var mayImport = map[string][]string{
 	"internal/metrics":          {"api", "internal/config", "internal/engine", "internal/event"},
 	"internal/importer":         {"api", "internal/config", "internal/schema"},
 	"cmd/l2tpconfig":            {"api", "internal/shell"},
+	"cmd/culvert-keeper":        {"internal/keeper", "internal/service"},
 }
 
 // systemImports are for package kernel alone.
