@@ -66,7 +66,7 @@ func (w *Writer) reuse() {
 
 // Crowded reports whether most of the file has been replaced by later records, so that
 // it is time to write it anew.
-func (w *Writer) Crowded() bool { return w.size > roomy && w.size > 4*w.packed }
+func (w *Writer) Crowded() bool { return w.size > roomy && w.size > 2*w.packed }
 
 // Rewrite makes a new file of what record puts, and puts it in the place of the old one.
 func (w *Writer) Rewrite(record func()) error {
