@@ -183,7 +183,7 @@ func (c *Configurator) read(d document, s *config.Snapshot, merge bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.onFile = config.Format(s)
-	c.keep(c.onFile, nil)
+	c.keep(func(k *keeping) { k.reads(c.onFile) })
 }
 
 // record makes what runs after a plan a revision, if that is another configuration, and

@@ -36,6 +36,7 @@ type keeping struct {
 	journal *journal.Writer
 	onFile  [sha256.Size]byte
 	running []byte
+	waits   bool // what runs is to be confirmed: what ran before is recorded
 }
 
 // keepIn has what runs recorded from now on.
@@ -44,24 +45,36 @@ func (c *Configurator) keepIn(w *journal.Writer) {
 		return
 	}
 	c.keeping = &keeping{journal: w}
-	c.store.Subscribe(func(_, now *config.Snapshot) { c.keep(nil, now) })
-	c.keep(c.onFile, c.ran)
+	c.store.Subscribe(func(_, now *config.Snapshot) {
+		c.keep(func(k *keeping) {
+			if !k.waits {
+				k.running = config.Format(now)
+			}
+		})
+	})
+	c.keep(func(k *keeping) {
+		k.running = config.Format(c.ran)
+		k.reads(c.onFile)
+	})
 }
 
-// keep records what the daemon's file says, unless that is nil, and what runs likewise.
-func (c *Configurator) keep(onFile []byte, running *config.Snapshot) {
+// reads notes what the daemon's file says.
+func (k *keeping) reads(text []byte) { k.onFile = sha256.Sum256(text) }
+
+// runs notes what the next process is to run, and whether that is settled.
+func (k *keeping) runs(s *config.Snapshot, waits bool) {
+	k.running, k.waits = config.Format(s), waits
+}
+
+// keep changes what is recorded, and records it.
+func (c *Configurator) keep(change func(*keeping)) {
 	k := c.keeping
 	if k == nil {
 		return
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if onFile != nil {
-		k.onFile = sha256.Sum256(onFile)
-	}
-	if running != nil {
-		k.running = config.Format(running)
-	}
+	change(k)
 	put := func() { k.journal.Put(runningKey, slices.Concat(k.onFile[:], k.running)) }
 	put()
 	err := k.journal.Flush()
