@@ -58,7 +58,7 @@ func (h *host) wantClean() {
 func (s *shard) left() string {
 	var left []string
 	for what, n := range map[string]int{
-		"tunnels": len(s.tunnels), "firsts": len(s.firsts), "half open": s.halfOpen,
+		"tunnels": len(s.tunnels), "firsts": len(s.firsts), "half open": s.halfOpen.count,
 		"refused": s.refused, "dialers": len(s.dialers), "wanted": len(s.wanted),
 		"deadlines": len(s.deadlines.entries), "names": len(s.engine.names.by),
 	} {
