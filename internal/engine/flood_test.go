@@ -28,11 +28,15 @@ type script struct {
 }
 
 func newScript(t *testing.T, w *dataplane.Wire, cfg *l2tp.Config) *script {
+	return newScriptFrom(t, w, cfg, lacAddr.String()+":1701")
+}
+
+func newScriptFrom(t *testing.T, w *dataplane.Wire, cfg *l2tp.Config, from string) *script {
 	s := &script{
 		t: t, wire: w, core: l2tp.Initiate(cfg, 4711), in: make(chan []byte, 100000),
-		from: netip.AddrPortFrom(lacAddr, 1701), down: make(map[l2tp.SessionID]l2tp.Result),
+		from: netip.MustParseAddrPort(from), down: make(map[l2tp.SessionID]l2tp.Result),
 	}
-	w.Peer(lacAddr, func(_, _ netip.AddrPort, b []byte) { s.in <- b })
+	w.Peer(s.from.Addr(), func(_, _ netip.AddrPort, b []byte) { s.in <- b })
 	s.step(l2tp.Open{})
 	s.settle(time.Second)
 	return s
