@@ -117,7 +117,7 @@ func (s *shard) refuse(
 	d dataplane.Datagram, sccrq l2tp.SCCRQ, settings *tunnelSettings,
 	id l2tp.TunnelID, r l2tp.Result,
 ) {
-	if s.engine.lines.allow(d.Peer.Addr()) {
+	if s.engine.mayLog(d.Peer.Addr()) {
 		s.engine.log.Warn("tunnel refused", "peer", d.Peer, "host_name", sccrq.HostName,
 			"cause", r.StopString())
 	}
@@ -251,7 +251,7 @@ func (t *tunnel) incomingCall(now time.Time, a l2tp.IncomingCall) {
 // callRefused counts a call of the peer that we do not take.
 func (t *tunnel) callRefused(r l2tp.Result) {
 	t.shard.engine.count.sessionsRefused.Add(1)
-	if t.shard.engine.lines.allow(t.peer.Addr()) {
+	if t.shard.engine.mayLog(t.peer.Addr()) {
 		t.log().Warn("session refused", "cause", r.CDNString())
 	}
 }

@@ -58,31 +58,32 @@ type Resolver interface {
 // An Engine runs tunnels and sessions. Its methods may be called from any
 // goroutine.
 type Engine struct {
-	log       *slog.Logger
-	store     *config.Store
-	pools     *pool.Pools
-	resolver  Resolver
-	events    *event.Log
-	trace     *trace.Recorder
-	path      dataplane.Dataplane
-	note      string
-	version   string
-	started   time.Time
-	listeners []dataplane.Listener
-	shards    []*shard
-	workers   *workers
-	names     names
-	ties      ties
-	count     counts
-	total     totals
-	reset     reset
-	credit    int64
-	seed      maphash.Seed
-	registry  *registry
-	gate      *gate
-	overload  overload
-	lines     lines
-	decoy     config.Secret // a password that nobody has
+	log        *slog.Logger
+	store      *config.Store
+	pools      *pool.Pools
+	resolver   Resolver
+	events     *event.Log
+	trace      *trace.Recorder
+	path       dataplane.Dataplane
+	note       string
+	version    string
+	started    time.Time
+	listeners  []dataplane.Listener
+	shards     []*shard
+	workers    *workers
+	names      names
+	ties       ties
+	count      counts
+	total      totals
+	reset      reset
+	credit     int64
+	seed       maphash.Seed
+	registry   *registry
+	gate       *gate
+	overload   overload
+	lines      lines // about peers
+	faultLines lines
+	decoy      config.Secret // a password that nobody has
 	// lookUp finds the addresses of a name: of ip, ip4 or ip6.
 	lookUp func(ctx context.Context, network, name string) ([]netip.Addr, error)
 
@@ -131,7 +132,7 @@ func New(opts Options) (*Engine, error) {
 		registry: newRegistry(),
 		gate:     newGate(),
 	}
-	e.overload.engine, e.lines.engine = e, e
+	e.overload.engine = e
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}

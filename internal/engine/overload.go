@@ -92,8 +92,7 @@ func (e excess) minus(o excess) excess {
 // lines bounds how much is logged of what peers can repeat as often as they like:
 // tunnels and calls that are refused or come to nothing.
 type lines struct {
-	engine *Engine
-	left   atomic.Uint64 // out, since there were too many
+	left atomic.Uint64 // out, since there were too many
 
 	mu   sync.Mutex
 	used meter
@@ -102,18 +101,23 @@ type lines struct {
 // linePace is how many such lines there are: ten a second, and twenty at once.
 var linePace = perSecond(10)
 
-// allow reports whether one more line about a peer may be logged.
-func (l *lines) allow(peer netip.Addr) bool {
+// allow reports whether one more line may be logged.
+func (l *lines) allow(at time.Duration) bool {
 	l.mu.Lock()
-	at := time.Since(l.engine.started)
-	ok := linePace.allows(l.used, at)
-	if ok {
-		linePace.charge(&l.used, at)
-	}
-	l.mu.Unlock()
-	if !ok {
+	defer l.mu.Unlock()
+	if !linePace.allows(l.used, at) {
 		l.left.Add(1)
-		l.engine.overload.notice("lines in the log", peer)
+		return false
+	}
+	linePace.charge(&l.used, at)
+	return true
+}
+
+// mayLog reports whether one more line may be logged of what a peer can repeat.
+func (e *Engine) mayLog(peer netip.Addr) bool {
+	ok := e.lines.allow(time.Since(e.started))
+	if !ok {
+		e.overload.notice("lines in the log", peer)
 	}
 	return ok
 }

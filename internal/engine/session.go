@@ -169,7 +169,7 @@ func (s *session) refuse(err error) {
 	s.cause = err.Error()
 	if errors.Is(err, errTooLate) {
 		s.tunnel.tooMany(&s.engine().total.callsTooLate, s.cause)
-	} else if s.engine().lines.allow(s.tunnel.peer.Addr()) {
+	} else if s.engine().mayLog(s.tunnel.peer.Addr()) {
 		s.log().Error("creating data session", "err", err)
 	}
 	s.shard().step(s.tunnel, l2tp.CallRefused{Session: s.id, Result: l2tp.Result{

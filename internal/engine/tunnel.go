@@ -255,7 +255,7 @@ func (t *tunnel) follow(peer netip.AddrPort, then func()) {
 
 // openFailed ends a tunnel that has no socket: nothing can be told to the peer.
 func (t *tunnel) openFailed(err error) {
-	if t.shard.engine.lines.allow(t.peer.Addr()) {
+	if t.shard.engine.mayLog(t.peer.Addr()) {
 		t.log().Error("opening tunnel socket", "err", err)
 	}
 	t.answer, t.outbox = func([]byte) {}, nil
@@ -412,7 +412,7 @@ func (t *tunnel) stopped(now time.Time, end l2tp.End) {
 		t.shard.engine.count.tunnelsEstablished.Add(-1)
 		t.shard.engine.gate.prove(t.peer.Addr())
 	}
-	if !t.byPeer || !t.establishedAt.IsZero() || t.shard.engine.lines.allow(t.peer.Addr()) {
+	if !t.byPeer || !t.establishedAt.IsZero() || t.shard.engine.mayLog(t.peer.Addr()) {
 		t.log().Info("tunnel stopped", "ended_by", whose(end), "cause", end.Result.StopString())
 	}
 	t.traceEnd(end)
