@@ -114,6 +114,9 @@ func TestFlood(t *testing.T) {
 			t.Errorf("%d lines were logged, want some", n)
 		}
 		lns.wantLog("overload is over")
+		if n := lns.told(api.EventType_EVENT_TYPE_TUNNEL_CREATED); n > 2100 {
+			t.Errorf("%d events tell of new tunnels, want those before it was found to be a flood", n)
+		}
 		if lns.gate.first != nil {
 			t.Error("the flood is over, and its memory is not given back")
 		}
@@ -352,4 +355,116 @@ func TestFirstsWaitBehind(t *testing.T) {
 	if got := len(m.take(nil)); got != maxPackets.bytes/(64<<10) {
 		t.Errorf("%d long frames were kept, want 16 MiB", got)
 	}
+}
+
+// told counts the events of a type that a host has published.
+func (h *host) told(what api.EventType) (n int) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	for after := uint64(0); ; {
+		events, err := h.seen.Read(ctx, after)
+		if err != nil {
+			return n
+		}
+		for _, e := range events {
+			if after = e.Sequence; e.Type == what {
+				n++
+			}
+		}
+	}
+}
+
+// TestFloodWithPorts: where the answer has to come from another port each half-open
+// tunnel has a socket, which goes with it.
+func TestFloodWithPorts(t *testing.T) {
+	inFlood(t, "system modify max_half_open_tunnels=64\n"+
+		"tunnel profile modify profile_name=default our_udp_port=0\n",
+		func(s *stranger, lns, lac *host) {
+			for range 20 {
+				lns.gate.pressedUntil = 0
+				s.send(500*time.Millisecond, 1000, s.anywhere)
+			}
+			if st := lns.statistics(); st.HalfOpenTunnelsEvicted < 10 {
+				t.Errorf("%d tunnels gave way, want some", st.HalfOpenTunnelsEvicted)
+			}
+			inventory, err := lns.fake.Inventory(context.Background())
+			if n := len(inventory.Tunnels); err != nil || n > 66 {
+				t.Errorf("the data plane has %d tunnels, want 65", n)
+			}
+			pass(5 * time.Minute)
+			lac.wantSessions(api.SessionState_SESSION_STATE_UP, 1)
+			if _, err := lac.DeleteTunnel(context.Background(), &api.Tunnel{TunnelName: new("office")}, ""); err != nil {
+				t.Fatal(err)
+			}
+			pass(5 * time.Minute)
+			lns.wantClean()
+		})
+}
+
+// TestBothCallEachOther: a tunnel that a peer opens between the very ports of one of ours,
+// which may be another shard's, gets another port from its first answer on.
+func TestBothCallEachOther(t *testing.T) {
+	for id := 2; id <= 3; id++ {
+		t.Run(fmt.Sprint("tunnel ", id), func(t *testing.T) {
+			call := "tunnel create tunnel_name=back tunnel_id=%d dest_ipaddr=192.0.2.2\n" +
+				"session create tunnel_name=back user_name=alice user_password=wonderland\n"
+			lac := "user create user_name=alice user_password=wonderland\n" +
+				"ppp profile create profile_name=server local_ipaddr=10.7.0.1 remote_ipaddr=10.7.0.2\n" +
+				"peer profile modify profile_name=default ppp_profile_name=server\n"
+			inBubble(t, lnsConfig, "", func(_ *dataplane.Wire, lns, peer *host) {
+				peer.declare(lac + "tunnel profile modify profile_name=default secret=tea\n")
+				lns.declare(fmt.Sprintf(call, id))
+				pass(10 * time.Second)
+				peer.wantSessions(api.SessionState_SESSION_STATE_UP, 1)
+				peer.declare("tunnel create tunnel_name=office dest_ipaddr=192.0.2.1 ppp_profile_name=default\n" +
+					"session create tunnel_name=office user_name=alice user_password=wonderland\n")
+				pass(10 * time.Second)
+				peer.wantSessions(api.SessionState_SESSION_STATE_UP, 2)
+				lns.wantSessions(api.SessionState_SESSION_STATE_UP, 2)
+			})
+		})
+	}
+}
+
+// TestChangesAreBounded: a session whose peer changes it faster than the kernel
+// follows is ended.
+func TestChangesAreBounded(t *testing.T) {
+	inBubble(t, lnsConfig, lacConfig, func(_ *dataplane.Wire, lns, _ *host) {
+		pass(time.Second)
+		stuck := make(chan struct{})
+		lns.fake.SetHook(func(_ context.Context, op dataplane.Op, _ dataplane.SessionKey) error {
+			if op == dataplane.OpConfigure {
+				<-stuck
+			}
+			return nil
+		})
+		lns.onShard(func(t *tunnel) {
+			for _, s := range t.sessions {
+				for range 1000 {
+					s.configure(func(error) {})
+				}
+				if n := len(s.jobs.queue); n != maxChanges {
+					lns.t.Errorf("%d changes wait, want %d", n, maxChanges)
+				}
+			}
+		})
+		close(stuck)
+		pass(10 * time.Second)
+		lns.wantSessions(api.SessionState_SESSION_STATE_UP, 0)
+	})
+}
+
+// TestFaultsAreFewLines: a packet that strikes a fault of ours can be repeated.
+func TestFaultsAreFewLines(t *testing.T) {
+	inBubble(t, "", "", func(_ *dataplane.Wire, lns, _ *host) {
+		for range 1000 {
+			lns.logFault("a fault of ours")
+		}
+		if n := strings.Count(lns.logs.String(), "INTERNAL FAULT"); n != 20 {
+			t.Errorf("%d lines tell of faults, want 20", n)
+		}
+		if n := lns.statistics().Faults; n != 1000 {
+			t.Errorf("%d faults are counted, want 1000", n)
+		}
+	})
 }
