@@ -13,7 +13,7 @@ VMPACKAGES := $(wildcard ./kernel ./internal/dataplane ./internal/engine ./test/
 VMTESTS := $(patsubst ./internal/dataplane,./internal/dataplane:^TestKernel,\
 	$(patsubst ./test/e2e,./test/e2e:^Test[^N],$(VMPACKAGES)))
 # Packages with tests that need root and namespaces only.
-NATIVEPACKAGES := $(wildcard ./internal/dataplane ./test/lab ./test/e2e)
+NATIVEPACKAGES := $(wildcard ./internal/dataplane ./test/lab ./test/e2e ./test/overload)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build deb install uninstall vmrun vmtests demo test test-unit test-native test-runner test-vm test-deb fuzz \
@@ -59,7 +59,7 @@ test: ## everything
 	@test/all.sh
 
 test-unit: ## tests without root
-	go test -short $(shell go list ./... | grep -v -e /test/lab$$ -e /test/e2e$$)
+	go test -short $(shell go list ./... | grep -v -e /test/lab$$ -e /test/e2e$$ -e /test/overload$$)
 
 test-native: setup ## tests in namespaces on this kernel (root)
 	go test -count=1 -p 1 $(NATIVEPACKAGES)

@@ -72,14 +72,20 @@ func ListenUDP(addr netip.AddrPort) (*Socket, error) {
 		s.Close()
 		return nil, opError(op, err)
 	}
-	s.enlarge()
+	s.enlarge(listenRoom)
 	return s, nil
 }
 
-// enlarge asks for room for a burst of calls, some hundreds of messages. Without
-// the right to exceed the system's limit it gets what that allows.
-func (s *Socket) enlarge() {
-	const room = 1 << 20
+// Room for what comes: a burst of calls, which is some hundreds of messages, and what
+// a flood brings while the reader does something else.
+const (
+	dialRoom   = 1 << 20
+	listenRoom = 4 << 20
+)
+
+// enlarge asks for room. Without the right to exceed the system's limit the socket
+// gets what that allows.
+func (s *Socket) enlarge(room int) {
 	if unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, room) != nil {
 		unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUF, room)
 	}
@@ -100,7 +106,7 @@ func DialUDP(local, peer netip.AddrPort, opts DialOptions) (*Socket, error) {
 		return nil, err
 	}
 	if opts.Data {
-		s.enlarge()
+		s.enlarge(dialRoom)
 	}
 	if err := s.dial(local, peer, opts); err != nil {
 		s.Close()

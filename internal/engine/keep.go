@@ -33,8 +33,8 @@ type outgoing struct {
 	data    []byte
 }
 
-// patience is how many messages a shard handles before what they cause leaves.
-const patience = 64
+// batch is how many messages a shard handles before what they cause leaves.
+const batch = 64
 
 // journalRetry is how long a shard waits after its journal could not be written.
 const journalRetry = 10 * time.Second

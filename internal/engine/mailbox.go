@@ -4,14 +4,22 @@ import "sync"
 
 // A mailbox is what others put into a shard. Posting never blocks, so that no
 // shard and no poller ever waits for another: what bounds the queue is admission
-// (for jobs) and the cap on datagrams and frames, which both protocols repeat.
+// (for jobs) and the caps on datagrams and frames, which both protocols repeat.
+//
+// First messages wait apart. However many there are, what concerns tunnels that are
+// there goes before them.
 type mailbox struct {
 	mu      sync.Mutex
 	queue   []message
-	packets int // datagrams and frames in queue
+	load    load // datagrams and frames in queue
+	firsts  []message
+	waits   load // what is in firsts
 	dropped uint64
 	wake    chan struct{} // capacity 1
 }
+
+// A load is how many packets wait, and how many bytes they have.
+type load struct{ packets, bytes int }
 
 // A message is a function to run on the shard, or a packet that arrived.
 // Packets are values, not closures: there are many of them.
@@ -20,9 +28,14 @@ type message struct {
 	pack packet
 }
 
-// maxPackets is how many packets wait for a shard at most, like the receive
-// buffer of a socket.
-const maxPackets = 16384
+// What waits for a shard at most, like the receive buffer of a socket: packets of
+// tunnels, and first messages, of which a turn takes some.
+var (
+	maxPackets = load{16384, 16 << 20}
+	maxFirsts  = load{2048, 2 << 20}
+)
+
+const firstsPerTurn = 64
 
 func newMailbox() *mailbox { return &mailbox{wake: make(chan struct{}, 1)} }
 
@@ -36,14 +49,25 @@ func (m *mailbox) post(run func()) {
 
 // postPacket queues a packet, or drops it if too many wait.
 func (m *mailbox) postPacket(p packet) {
+	m.put(&m.queue, &m.load, maxPackets, p)
+}
+
+// postFirst queues a message to no tunnel, or drops it if too many wait.
+func (m *mailbox) postFirst(p packet) {
+	m.put(&m.firsts, &m.waits, maxFirsts, p)
+}
+
+func (m *mailbox) put(queue *[]message, of *load, most load, p packet) {
+	size := len(p.datagram.Data) + len(p.frame)
 	m.mu.Lock()
-	if m.packets >= maxPackets {
+	if of.packets >= most.packets || of.bytes+size > most.bytes {
 		m.dropped++
 		m.mu.Unlock()
 		return
 	}
-	m.packets++
-	m.queue = append(m.queue, message{pack: p})
+	of.packets++
+	of.bytes += size
+	*queue = append(*queue, message{pack: p})
 	m.mu.Unlock()
 	m.signal()
 }
@@ -55,13 +79,26 @@ func (m *mailbox) droppedPackets() uint64 {
 	return m.dropped
 }
 
-// take returns what is queued. The slice given back is reused for the next ones.
+// take returns what is queued, and some first messages after it. The slice given back
+// is reused for the next ones.
 func (m *mailbox) take(reuse []message) []message {
 	clear(reuse)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	queue := m.queue
-	m.queue, m.packets = reuse[:0], 0
+	m.queue, m.load = reuse[:0], load{}
+	n := min(len(m.firsts), firstsPerTurn)
+	queue = append(queue, m.firsts[:n]...)
+	for _, first := range m.firsts[:n] {
+		m.waits.packets--
+		m.waits.bytes -= len(first.pack.datagram.Data)
+	}
+	clear(m.firsts[:n])
+	if m.firsts = m.firsts[n:]; len(m.firsts) == 0 {
+		m.firsts = nil
+	} else {
+		m.signal()
+	}
 	return queue
 }
 

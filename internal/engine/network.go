@@ -263,9 +263,19 @@ func (s *session) networkFailed(err error) {
 	s.hangUpCall(l2tp.Result{Code: l2tp.CDNNoFacilitiesForNow, Message: "no interface"})
 }
 
+// maxChanges is how many changes of a session's interface may wait for the kernel: a
+// peer can open and close its protocols faster than that.
+const maxChanges = 32
+
+var errTooManyChanges = errors.New("it changes faster than the data plane follows")
+
 // configure brings the interface to what the session now needs. It calls then
 // unless the session has ended meanwhile.
 func (s *session) configure(then func(err error)) {
+	if len(s.jobs.queue) >= maxChanges {
+		s.networkFailed(errTooManyChanges)
+		return
+	}
 	s.warnUnnamed()
 	spec := s.linkSpec()
 	s.do("interface "+textOfLink(spec), job{

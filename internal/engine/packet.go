@@ -24,11 +24,19 @@ func (e *Engine) DatagramReceived(d dataplane.Datagram) {
 	}
 	<-e.ready
 	p := packet{header: h, datagram: d}
-	if h.TunnelID == 0 {
-		e.shardFor(d.Peer.Addr()).mail.postPacket(p)
-		return
+	switch {
+	case h.TunnelID != 0 && e.registry.has(h.TunnelID, d.Peer.Addr()):
+		e.shardOf(h.TunnelID).mail.postPacket(p)
+	case !h.Control:
+		e.total.noSession.Add(1)
+	case h.TunnelID != 0:
+		e.total.noTunnel.Add(1)
+		e.stray(d)
+	case e.letsIn(d):
+		e.shardFor(d.Peer.Addr()).mail.postFirst(p)
+	default:
+		e.stray(d)
 	}
-	e.shardOf(h.TunnelID).mail.postPacket(p)
 }
 
 // FrameReceived hands a PPP frame to the session's shard.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -63,7 +64,7 @@ const (
 const maxEarly = 8
 
 func (t *tunnel) newSession(now time.Time, id l2tp.SessionID, kind l2tp.CallKind) *session {
-	s := &session{tunnel: t, id: id, kind: kind, created: now, counted: true}
+	s := &session{tunnel: t, id: id, kind: kind, created: now}
 	if limit := t.shard.engine.store.Snapshot().System().SessionEstablishTimeout; limit > 0 {
 		s.endBy = now.Add(limit)
 	}
@@ -72,7 +73,7 @@ func (t *tunnel) newSession(now time.Time, id l2tp.SessionID, kind l2tp.CallKind
 	count := &t.shard.engine.count
 	count.sessions.Add(1)
 	count.sessionsCreated.Add(1)
-	count.settingUp.Add(1)
+	s.setUpBegins()
 	t.traceCounts()
 	t.shard.deadlines.update(s)
 	s.touch()
@@ -129,6 +130,7 @@ func (s *session) add(then func(err error)) {
 		spec := s.spec()
 		var path dataplane.Session
 		s.do("data session, "+textOfSession(spec), job{
+			urgency: s.urgencyOfCall(),
 			run: func(ctx context.Context) (err error) {
 				path, err = s.tunnel.path.AddSession(ctx, spec)
 				return err
@@ -166,8 +168,12 @@ func (s *session) peerRequiresSequence() bool { return s.call != nil && s.call.S
 
 // refuse refuses the call for what the data plane said.
 func (s *session) refuse(err error) {
-	s.log().Error("creating data session", "err", err)
 	s.cause = err.Error()
+	if errors.Is(err, errTooLate) {
+		s.tunnel.tooMany(&s.engine().total.callsTooLate, s.cause)
+	} else if s.engine().mayLog(s.tunnel.peer.Addr()) {
+		s.log().Error("creating data session", "err", err)
+	}
 	s.shard().step(s.tunnel, l2tp.CallRefused{Session: s.id, Result: l2tp.Result{
 		Code: l2tp.CDNNoFacilitiesForNow, Message: "no data session"}})
 }
@@ -344,14 +350,6 @@ func (s *session) remove() {
 			s.tunnel.sessionGone(time.Now(), s)
 		},
 	})
-}
-
-// setUpDone gives back the credit of a session's set-up.
-func (s *session) setUpDone() {
-	if s.counted {
-		s.counted = false
-		s.engine().count.settingUp.Add(-1)
-	}
 }
 
 // receive gives a frame to the link, or keeps it for the link that will be.

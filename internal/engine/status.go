@@ -360,6 +360,8 @@ func (e *Engine) systemStatus(now time.Time) *api.SystemStatus {
 		Sessions:            uint32(e.count.sessions.Load()),
 		SessionsEstablished: uint32(e.count.sessionsEstablished.Load()),
 		SessionsUp:          uint32(e.count.sessionsUp.Load()),
+		HalfOpenTunnels:     uint32(e.count.halfOpen.Load()),
+		SessionsInSetup:     uint32(e.count.settingUp.Load()),
 		TunnelsCreated:      e.count.tunnelsCreated.Load(),
 		SessionsCreated:     e.count.sessionsCreated.Load(),
 		TunnelsRefused:      e.count.tunnelsRefused.Load(),

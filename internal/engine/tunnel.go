@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -28,9 +29,10 @@ type tunnel struct {
 	peer     netip.AddrPort
 	first    first // the SCCRQ, if the peer opened it
 	refused  bool  // with a StopCCN
+	half     halfOpen
 
 	path     dataplane.Tunnel // nil until open
-	answer   func(b []byte)   // for a tunnel that never gets a path: it was refused
+	answer   func(b []byte)   // for a tunnel that has no path: it was refused, or is half open
 	outbox   [][]byte         // what was to be sent before path was open
 	attached bool             // the data plane takes sessions
 	waiting  []func()         // what waits for that
@@ -58,6 +60,9 @@ const closeGrace = 3 * time.Second
 // and the acknowledgements of what an impatient peer repeats.
 const maxOutbox = 8
 
+// errNoSocket is why a tunnel cannot carry sessions.
+var errNoSocket = errors.New("there is no socket")
+
 func (s *shard) newTunnel(
 	core *l2tp.Tunnel, settings *tunnelSettings, peer netip.AddrPort,
 ) *tunnel {
@@ -70,6 +75,7 @@ func (s *shard) newTunnel(
 		created:  time.Now(),
 	}
 	s.tunnels[core.ID()] = t
+	s.engine.registry.add(core.ID(), peer)
 	return t
 }
 
@@ -212,7 +218,7 @@ func (t *tunnel) open(then func()) {
 				t.openFailed(err)
 				return
 			}
-			t.path = path
+			t.path, t.answer = path, nil
 			for _, b := range t.outbox {
 				t.send(b)
 			}
@@ -234,6 +240,7 @@ func (t *tunnel) follow(peer netip.AddrPort, then func()) {
 		then()
 		return
 	}
+	t.shard.engine.registry.move(t.peer, peer)
 	t.peer = peer
 	t.do(fmt.Sprintf("socket follows the peer to %v", peer), job{
 		run: func(ctx context.Context) error { return t.path.Reconnect(ctx, peer) },
@@ -248,7 +255,9 @@ func (t *tunnel) follow(peer netip.AddrPort, then func()) {
 
 // openFailed ends a tunnel that has no socket: nothing can be told to the peer.
 func (t *tunnel) openFailed(err error) {
-	t.log().Error("opening tunnel socket", "err", err)
+	if t.shard.engine.mayLog(t.peer.Addr()) {
+		t.log().Error("opening tunnel socket", "err", err)
+	}
 	t.answer, t.outbox = func([]byte) {}, nil
 	t.shard.step(t, l2tp.Stop{Result: l2tp.Result{Code: l2tp.StopGeneral, Message: err.Error()}})
 }
@@ -262,7 +271,12 @@ func (t *tunnel) established(now time.Time) {
 	t.shard.engine.total.tunnelsEstablished.Add(1)
 	peer := t.core.Peer()
 	t.log().Info("tunnel established", "peer_tunnel", peer.TunnelID, "host_name", peer.HostName)
+	t.tellCreated() // if it was not while there were too many
 	t.tellUp()
+	t.shard.engine.gate.prove(t.peer.Addr())
+	if t.path == nil {
+		t.open(func() {})
+	}
 	t.attach(peer.TunnelID)
 	if t.dialer != nil {
 		t.dialer.established(now)
@@ -270,15 +284,16 @@ func (t *tunnel) established(now time.Time) {
 }
 
 // noLongerHalfOpen is called once for each tunnel, when it is established or stopped.
-func (t *tunnel) noLongerHalfOpen() {
-	if t.byPeer {
-		t.shard.halfOpen--
-	}
-}
+func (t *tunnel) noLongerHalfOpen() { t.shard.halfOpen.remove(t) }
 
 func (t *tunnel) attach(peer l2tp.TunnelID) {
 	t.do(fmt.Sprintf("data tunnel, peer's tunnel %d", peer), job{
-		run: func(ctx context.Context) error { return t.path.Attach(ctx, peer) },
+		run: func(ctx context.Context) error {
+			if t.path == nil {
+				return errNoSocket
+			}
+			return t.path.Attach(ctx, peer)
+		},
 		done: func(err error) {
 			if err != nil {
 				t.log().Error("creating data tunnel", "err", err)
@@ -398,8 +413,11 @@ func (t *tunnel) stopped(now time.Time, end l2tp.End) {
 		t.noLongerHalfOpen()
 	} else {
 		t.shard.engine.count.tunnelsEstablished.Add(-1)
+		t.shard.engine.gate.prove(t.peer.Addr())
 	}
-	t.log().Info("tunnel stopped", "ended_by", whose(end), "cause", end.Result.StopString())
+	if !t.byPeer || !t.establishedAt.IsZero() || t.shard.engine.mayLog(t.peer.Addr()) {
+		t.log().Info("tunnel stopped", "ended_by", whose(end), "cause", end.Result.StopString())
+	}
 	t.traceEnd(end)
 	t.countEnd(end)
 	t.tellDown()
@@ -459,6 +477,11 @@ func (t *tunnel) finish() {
 
 // leave closes the socket and forgets the tunnel.
 func (t *tunnel) leave() {
+	if t.path == nil && !t.jobs.pending() {
+		t.forget()
+		t.shard.tellIfGone()
+		return
+	}
 	t.tearDown("closing tunnel socket", dataplane.Tunnel.Close, t.forget)
 }
 
@@ -466,6 +489,7 @@ func (t *tunnel) leave() {
 func (t *tunnel) forget() {
 	t.shard.past.add(t.core.Stats())
 	delete(t.shard.tunnels, t.core.ID())
+	t.shard.engine.registry.remove(t.core.ID(), t.peer)
 	if t.shard.firsts[t.first] == t {
 		delete(t.shard.firsts, t.first)
 	}

@@ -1,0 +1,470 @@
+package engine
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"culvert/api"
+	"culvert/internal/dataplane"
+)
+
+// atLNS is where strangers send.
+var atLNS = netip.AddrPortFrom(lnsAddr, UsualPort)
+
+// A stranger sends SCCRQs, each with another Tunnel ID.
+type stranger struct {
+	wire *dataplane.Wire
+	b    []byte
+	id   uint16
+	rand *rand.Rand
+}
+
+func newStranger(w *dataplane.Wire) *stranger {
+	return &stranger{wire: w, b: sccrq(0x1234), rand: rand.New(rand.NewPCG(1, 2))}
+}
+
+// message is the next SCCRQ.
+func (s *stranger) message() []byte {
+	s.id += 2
+	at := strings.Index(string(s.b), "\x12\x34")
+	b := []byte(string(s.b))
+	binary.BigEndian.PutUint16(b[at:], s.id-1)
+	return b
+}
+
+// send sends SCCRQs for a while, so many a second. From says where each is from.
+func (s *stranger) send(d time.Duration, rate int, from func() netip.AddrPort) {
+	for range d / time.Millisecond {
+		for range rate / 1000 {
+			s.wire.Send(from(), atLNS, s.message())
+		}
+		pass(time.Millisecond)
+	}
+}
+
+// anywhere is a random address.
+func (s *stranger) anywhere() netip.AddrPort {
+	var a [4]byte
+	binary.BigEndian.PutUint32(a[:], s.rand.Uint32())
+	a[0] = 1 + a[0]%190 // not one of the tests'
+	return netip.AddrPortFrom(netip.AddrFrom4(a), uint16(1024+s.rand.IntN(60000)))
+}
+
+// inFlood runs f with a LAC that has a session, and a stranger.
+func inFlood(t *testing.T, lns string, f func(s *stranger, lns, lac *host)) {
+	inBubble(t, lnsConfig+lns, lacConfig, func(w *dataplane.Wire, lns, lac *host) {
+		pass(time.Second)
+		lns.wantSessions(api.SessionState_SESSION_STATE_UP, 1)
+		f(newStranger(w), lns, lac)
+	})
+}
+
+// lateAddr is one more LAC's.
+var lateAddr = netip.MustParseAddr("192.0.2.3")
+
+// another starts one more LAC. It may take as long as its SCCRQ is repeated.
+func (s *stranger) another(t *testing.T) *host { return newHost(t, s.wire, lateAddr, lacConfig) }
+
+// TestFlood: with 50,000 SCCRQs a second from everywhere what is up stays up, what
+// is kept of strangers is bounded, and a LAC that nobody knows gets its tunnel.
+func TestFlood(t *testing.T) {
+	inFlood(t, "", func(s *stranger, lns, lac *host) {
+		opened := 0
+		lns.fake.SetHook(func(_ context.Context, op dataplane.Op, _ dataplane.SessionKey) error {
+			if op == dataplane.OpOpenTunnel {
+				opened++
+			}
+			return nil
+		})
+		before := len(lns.logs.String())
+		s.send(time.Second, 50000, s.anywhere)
+		late := s.another(t)
+		defer late.stop()
+		s.send(4*time.Second, 50000, s.anywhere)
+		late.wantSessions(api.SessionState_SESSION_STATE_UP, 1)
+		lac.wantSessions(api.SessionState_SESSION_STATE_UP, 1)
+		st := lns.statistics()
+		if n := lns.count.halfOpen.Load(); n > 4096 {
+			t.Errorf("%d tunnels are half open, want at most 4096", n)
+		}
+		if st.TunnelRequestsPutOff < 200000 {
+			t.Errorf("%d SCCRQs were put off, want nearly all of 250,000", st.TunnelRequestsPutOff)
+		}
+		if st.TunnelsCreated > 4500 {
+			t.Errorf("%d tunnels were begun, want those of the first moment only", st.TunnelsCreated)
+		}
+		if opened != 1 {
+			t.Errorf("%d sockets were opened, want that of the new LAC", opened)
+		}
+		for _, sh := range lns.shards {
+			if st := lns.statistics(); sh.mail.droppedPackets() != 0 {
+				t.Errorf("packets were dropped: %v", st)
+			}
+		}
+		pass(5 * time.Minute)
+		if n := strings.Count(lns.logs.String()[before:], "level=WARN") +
+			strings.Count(lns.logs.String()[before:], "level=INFO"); n > 500 {
+			t.Errorf("%d lines were logged, want some", n)
+		}
+		lns.wantLog("overload is over")
+		if n := lns.told(api.EventType_EVENT_TYPE_TUNNEL_CREATED); n > 2100 {
+			t.Errorf("%d events tell of new tunnels, want those before it was found to be a flood", n)
+		}
+		if lns.gate.first != nil {
+			t.Error("the flood is over, and its memory is not given back")
+		}
+		lac.wantSessions(api.SessionState_SESSION_STATE_UP, 1)
+		if n := lns.count.tunnels.Load(); n != 2 {
+			t.Errorf("%d tunnels are left, want those of the two LACs", n)
+		}
+	})
+}
+
+// TestFloodThatRepeats: strangers who repeat their SCCRQs are held to the pace, and
+// what they leave half open gives way to others.
+func TestFloodThatRepeats(t *testing.T) {
+	inFlood(t, "system modify max_half_open_tunnels=256 max_tunnel_requests_per_second=100\n",
+		func(s *stranger, lns, lac *host) {
+			type request struct {
+				from netip.AddrPort
+				b    []byte
+			}
+			var all []request
+			for range 5000 {
+				all = append(all, request{s.anywhere(), s.message()})
+			}
+			for range 20 {
+				s.rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+				for i, r := range all {
+					s.wire.Send(r.from, atLNS, r.b)
+					if i%500 == 0 {
+						pass(80 * time.Millisecond)
+					}
+				}
+			}
+			st := lns.statistics()
+			if st.TunnelsCreated < 1000 || st.TunnelsCreated > 2000 {
+				t.Errorf("%d tunnels were begun in 16 s, want 100 a second", st.TunnelsCreated)
+			}
+			if n := lns.count.halfOpen.Load(); n > 256 || st.HalfOpenTunnelsEvicted < 500 {
+				t.Errorf("%d tunnels are half open, %d gave way; want 256 and the rest",
+					n, st.HalfOpenTunnelsEvicted)
+			}
+			lac.wantSessions(api.SessionState_SESSION_STATE_UP, 1)
+			pass(5 * time.Minute)
+			if n := lns.count.tunnels.Load(); n != 1 {
+				t.Errorf("%d tunnels are left, want that of the LAC", n)
+			}
+		})
+}
+
+// TestFloodAsLAC: somebody who sends as a LAC that we know cannot keep it from a new
+// tunnel, for it repeats its SCCRQ.
+func TestFloodAsLAC(t *testing.T) {
+	inFlood(t, "", func(s *stranger, lns, lac *host) {
+		from := func() netip.AddrPort {
+			return netip.AddrPortFrom(lacAddr, uint16(1024+s.rand.IntN(60000)))
+		}
+		s.send(time.Second, 5000, from)
+		lac.declare("tunnel create tunnel_name=more dest_ipaddr=192.0.2.1\n" +
+			"session create tunnel_name=more user_name=alice user_password=wonderland\n")
+		s.send(4*time.Second, 5000, from)
+		lac.wantSessions(api.SessionState_SESSION_STATE_UP, 2)
+		if st := lns.statistics(); st.TunnelRequestsPutOff < 20000 {
+			t.Errorf("%d were put off, want nearly all of 25,000", st.TunnelRequestsPutOff)
+		}
+	})
+}
+
+// TestPaceOfAll: no more SCCRQs are answered than max_tunnel_requests_per_second, and
+// those of sources that have had a tunnel do not suffer from others.
+func TestPaceOfAll(t *testing.T) {
+	inFlood(t, "system modify max_tunnel_requests_per_second=50\n", func(s *stranger, lns, lac *host) {
+		s.send(100*time.Millisecond, 10000, s.anywhere)
+		if n := lns.statistics().TunnelsCreated; n != 1+100 { // two seconds' worth at once
+			t.Errorf("%d tunnels were begun, want 101", n)
+		}
+		lac.declare("tunnel create tunnel_name=more dest_ipaddr=192.0.2.1\n" +
+			"session create tunnel_name=more user_name=alice user_password=wonderland\n")
+		pass(500 * time.Millisecond) // nothing is repeated yet
+		lac.wantSessions(api.SessionState_SESSION_STATE_UP, 2)
+	})
+}
+
+// TestPaceOfSources: one source gets no more than max_tunnel_requests_per_source, its
+// network four times as many, and others do not suffer from it.
+func TestPaceOfSources(t *testing.T) {
+	tests := map[string]struct {
+		from func(i int) string
+		want uint64
+	}{
+		"an address":         {func(int) string { return "198.51.100.7" }, 20},
+		"a network":          {func(i int) string { return fmt.Sprint("198.51.100.", i%250) }, 80},
+		"a household":        {func(i int) string { return fmt.Sprintf("2001:db8::%x", i) }, 20},
+		"a street":           {func(i int) string { return fmt.Sprintf("2001:db8:0:%x::1", i%256) }, 80},
+		"several, each some": {func(i int) string { return fmt.Sprintf("198.51.%d.7", i%100) }, 500},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			inFlood(t, "system modify max_tunnel_requests_per_source=10\n",
+				func(s *stranger, lns, lac *host) {
+					at := atLNS
+					for i := range 500 {
+						d := dataplane.Datagram{Local: at, Data: s.message(),
+							Peer: netip.AddrPortFrom(netip.MustParseAddr(test.from(i)), 1701)}
+						lns.DatagramReceived(d)
+					}
+					synctest.Wait()
+					st := lns.statistics()
+					if n := st.TunnelsCreated - 1; n != test.want {
+						t.Errorf("%d tunnels were begun, want %d", n, test.want)
+					}
+					if n := st.TunnelRequestsOverSourceRate + st.TunnelRequestsPutOff; n != 500-test.want {
+						t.Errorf("%d were too many, want %d", n, 500-test.want)
+					}
+					late := s.another(t)
+					defer late.stop()
+					pass(500 * time.Millisecond)
+					late.wantSessions(api.SessionState_SESSION_STATE_UP, 1)
+				})
+		})
+	}
+}
+
+// TestHalfOpenTunnelsGiveWay: beyond max_half_open_tunnels the oldest make room once
+// they have had a second, and one source cannot have them all.
+func TestHalfOpenTunnelsGiveWay(t *testing.T) {
+	inFlood(t, "system modify max_half_open_tunnels=64\n", func(s *stranger, lns, lac *host) {
+		send := func(n int, from func() netip.AddrPort) {
+			for range n {
+				s.wire.Send(from(), atLNS, s.message())
+			}
+			synctest.Wait()
+		}
+		want := func(halfOpen int64, evicted, unanswered uint64) {
+			t.Helper()
+			st := lns.statistics()
+			if n := lns.count.halfOpen.Load(); n != halfOpen || st.HalfOpenTunnelsEvicted != evicted ||
+				st.TunnelRequestsUnanswered+st.TunnelRequestsPutOff != unanswered {
+				t.Errorf("%d are half open, %d gave way, %d got no answer; want %d, %d, %d", n,
+					st.HalfOpenTunnelsEvicted, st.TunnelRequestsUnanswered+st.TunnelRequestsPutOff, halfOpen, evicted, unanswered)
+			}
+		}
+		// All of a source's are on one of two shards: it may have 8 of the 32 there.
+		one := func() netip.AddrPort { return netip.MustParseAddrPort("198.51.100.1:1701") }
+		send(10, one)
+		want(8, 0, 2)
+		pass(1100 * time.Millisecond)
+		lns.gate.pressedUntil = 0 // they are not what is tested
+		send(3, one)
+		want(8, 3, 2)
+		pass(2 * time.Second)
+		lns.gate.pressedUntil = 0
+		send(200, s.anywhere)
+		want(64, 11, 2+200-64)
+		lac.wantSessions(api.SessionState_SESSION_STATE_UP, 1)
+	})
+}
+
+// TestHalfOpenTunnelsLeaveRoom: under max_tunnels those that are not established make
+// room for those that may be.
+func TestHalfOpenTunnelsLeaveRoom(t *testing.T) {
+	inFlood(t, "system modify max_tunnels=20\n", func(s *stranger, lns, lac *host) {
+		s.send(100*time.Millisecond, 1000, s.anywhere)
+		if n := lns.count.tunnels.Load(); n != 20 {
+			t.Fatalf("%d tunnels, want 20", n)
+		}
+		late := s.another(t)
+		defer late.stop()
+		pass(8 * time.Second)
+		late.wantSessions(api.SessionState_SESSION_STATE_UP, 1)
+		lac.wantSessions(api.SessionState_SESSION_STATE_UP, 1)
+	})
+}
+
+// TestFloodOfOthers: what is to no tunnel, or from others than its peer, is not
+// queued for a shard.
+func TestFloodOfOthers(t *testing.T) {
+	inFlood(t, "", func(s *stranger, lns, lac *host) {
+		id := uint16(lns.key().Tunnel)
+		unknown := lns.statistics().RxUnknownTunnel
+		queued := 0
+		for i := range 1000 {
+			b := header(id)
+			if i%2 == 0 {
+				b = header(id + 1 + uint16(i))
+			}
+			lns.DatagramReceived(dataplane.Datagram{Local: atLNS, Peer: s.anywhere(), Data: b})
+			for _, sh := range lns.shards {
+				sh.mail.mu.Lock()
+				queued += sh.mail.load.packets + sh.mail.waits.packets
+				sh.mail.mu.Unlock()
+			}
+		}
+		if queued != 0 {
+			t.Errorf("%d messages were queued, want none", queued)
+		}
+		if n := lns.statistics().RxUnknownTunnel - unknown; n != 1000 {
+			t.Errorf("%d messages are counted, want 1000", n)
+		}
+		lac.wantSessions(api.SessionState_SESSION_STATE_UP, 1)
+	})
+}
+
+// header is an acknowledgement to a tunnel.
+func header(id uint16) []byte {
+	b := []byte{0xc8, 2, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0}
+	binary.BigEndian.PutUint16(b[4:], id)
+	return b
+}
+
+// TestFirstsWaitBehind: what concerns tunnels that are there goes before first
+// messages, of which a turn takes some, and neither is without bound.
+func TestFirstsWaitBehind(t *testing.T) {
+	m := newMailbox()
+	for range maxFirsts.packets + 5 {
+		m.postFirst(packet{})
+	}
+	m.postPacket(packet{frame: []byte{1}})
+	m.post(func() {})
+	got := m.take(nil)
+	if len(got) != 2+firstsPerTurn || got[0].pack.frame == nil || got[1].run == nil {
+		t.Errorf("a turn takes %d messages, want the others and %d firsts", len(got), firstsPerTurn)
+	}
+	if len(m.wake) == 0 {
+		t.Error("some are left, and nobody is woken")
+	}
+	left := 0
+	for got = m.take(nil); len(got) > 0; got = m.take(nil) {
+		left += len(got)
+	}
+	if left != maxFirsts.packets-firstsPerTurn || m.droppedPackets() != 5 {
+		t.Errorf("%d were left and %d dropped, want %d and 5", left, m.droppedPackets(),
+			maxFirsts.packets-firstsPerTurn)
+	}
+	for range 1000 {
+		m.postPacket(packet{frame: make([]byte, 64<<10)})
+	}
+	if got := len(m.take(nil)); got != maxPackets.bytes/(64<<10) {
+		t.Errorf("%d long frames were kept, want 16 MiB", got)
+	}
+}
+
+// told counts the events of a type that a host has published.
+func (h *host) told(what api.EventType) (n int) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	for after := uint64(0); ; {
+		events, err := h.seen.Read(ctx, after)
+		if err != nil {
+			return n
+		}
+		for _, e := range events {
+			if after = e.Sequence; e.Type == what {
+				n++
+			}
+		}
+	}
+}
+
+// TestFloodWithPorts: where the answer has to come from another port each half-open
+// tunnel has a socket, which goes with it.
+func TestFloodWithPorts(t *testing.T) {
+	inFlood(t, "system modify max_half_open_tunnels=64\n"+
+		"tunnel profile modify profile_name=default our_udp_port=0\n",
+		func(s *stranger, lns, lac *host) {
+			for range 20 {
+				lns.gate.pressedUntil = 0
+				s.send(500*time.Millisecond, 1000, s.anywhere)
+			}
+			if st := lns.statistics(); st.HalfOpenTunnelsEvicted < 10 {
+				t.Errorf("%d tunnels gave way, want some", st.HalfOpenTunnelsEvicted)
+			}
+			inventory, err := lns.fake.Inventory(context.Background())
+			if n := len(inventory.Tunnels); err != nil || n > 66 {
+				t.Errorf("the data plane has %d tunnels, want 65", n)
+			}
+			pass(5 * time.Minute)
+			lac.wantSessions(api.SessionState_SESSION_STATE_UP, 1)
+			if _, err := lac.DeleteTunnel(context.Background(), &api.Tunnel{TunnelName: new("office")}, ""); err != nil {
+				t.Fatal(err)
+			}
+			pass(5 * time.Minute)
+			lns.wantClean()
+		})
+}
+
+// TestBothCallEachOther: a tunnel that a peer opens between the very ports of one of ours,
+// which may be another shard's, gets another port from its first answer on.
+func TestBothCallEachOther(t *testing.T) {
+	for id := 2; id <= 3; id++ {
+		t.Run(fmt.Sprint("tunnel ", id), func(t *testing.T) {
+			call := "tunnel create tunnel_name=back tunnel_id=%d dest_ipaddr=192.0.2.2\n" +
+				"session create tunnel_name=back user_name=alice user_password=wonderland\n"
+			lac := "user create user_name=alice user_password=wonderland\n" +
+				"ppp profile create profile_name=server local_ipaddr=10.7.0.1 remote_ipaddr=10.7.0.2\n" +
+				"peer profile modify profile_name=default ppp_profile_name=server\n"
+			inBubble(t, lnsConfig, "", func(_ *dataplane.Wire, lns, peer *host) {
+				peer.declare(lac + "tunnel profile modify profile_name=default secret=tea\n")
+				lns.declare(fmt.Sprintf(call, id))
+				pass(10 * time.Second)
+				peer.wantSessions(api.SessionState_SESSION_STATE_UP, 1)
+				peer.declare("tunnel create tunnel_name=office dest_ipaddr=192.0.2.1 ppp_profile_name=default\n" +
+					"session create tunnel_name=office user_name=alice user_password=wonderland\n")
+				pass(10 * time.Second)
+				peer.wantSessions(api.SessionState_SESSION_STATE_UP, 2)
+				lns.wantSessions(api.SessionState_SESSION_STATE_UP, 2)
+			})
+		})
+	}
+}
+
+// TestChangesAreBounded: a session whose peer changes it faster than the kernel
+// follows is ended.
+func TestChangesAreBounded(t *testing.T) {
+	inBubble(t, lnsConfig, lacConfig, func(_ *dataplane.Wire, lns, _ *host) {
+		pass(time.Second)
+		stuck := make(chan struct{})
+		lns.fake.SetHook(func(_ context.Context, op dataplane.Op, _ dataplane.SessionKey) error {
+			if op == dataplane.OpConfigure {
+				<-stuck
+			}
+			return nil
+		})
+		lns.onShard(func(t *tunnel) {
+			for _, s := range t.sessions {
+				for range 1000 {
+					s.configure(func(error) {})
+				}
+				if n := len(s.jobs.queue); n != maxChanges {
+					lns.t.Errorf("%d changes wait, want %d", n, maxChanges)
+				}
+			}
+		})
+		close(stuck)
+		pass(10 * time.Second)
+		lns.wantSessions(api.SessionState_SESSION_STATE_UP, 0)
+	})
+}
+
+// TestFaultsAreFewLines: a packet that strikes a fault of ours can be repeated.
+func TestFaultsAreFewLines(t *testing.T) {
+	inBubble(t, "", "", func(_ *dataplane.Wire, lns, _ *host) {
+		for range 1000 {
+			lns.logFault("a fault of ours")
+		}
+		if n := strings.Count(lns.logs.String(), "INTERNAL FAULT"); n != 20 {
+			t.Errorf("%d lines tell of faults, want 20", n)
+		}
+		if n := lns.statistics().Faults; n != 1000 {
+			t.Errorf("%d faults are counted, want 1000", n)
+		}
+	})
+}
