@@ -1,0 +1,163 @@
+package bench
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"culvert/ppp"
+)
+
+// Traffic says which packets are sent into sessions that are up. They come back from
+// where they are sent to, or count as lost.
+type Traffic struct {
+	Sessions int // how many of all have any, spread over them; 0: none
+	Kind     TrafficKind
+	Rate     float64        // packets a second in each; default 1
+	Size     int            // bytes of the IP packet; default 84
+	Target   netip.AddrPort // default: the LNS's address in the session; port 7 of UDP
+}
+
+// A TrafficKind is what packets are.
+type TrafficKind string
+
+// The kinds of packets.
+const (
+	ICMPEcho TrafficKind = "icmp" // echo requests, which every host answers
+	UDPEcho  TrafficKind = "udp"  // datagrams to an echo service
+)
+
+const (
+	defaultSize = 84
+	maxSize     = 1500
+	echoPort    = 7
+)
+
+func (t *Traffic) complete(sessions int) error {
+	if t.Sessions == 0 {
+		return nil
+	}
+	if t.Kind == "" {
+		t.Kind = ICMPEcho
+	}
+	if t.Rate == 0 {
+		t.Rate = 1
+	}
+	if t.Size == 0 {
+		t.Size = defaultSize
+	}
+	switch {
+	case t.Sessions < 0 || t.Sessions > sessions:
+		return fmt.Errorf("traffic in %d sessions: expected 0 to %d", t.Sessions, sessions)
+	case t.Kind != ICMPEcho && t.Kind != UDPEcho:
+		return fmt.Errorf("traffic %q: expected %s or %s", t.Kind, ICMPEcho, UDPEcho)
+	case t.Rate < 0:
+		return errors.New("rate of traffic: expected more than 0")
+	case t.Size < minPacket || t.Size > maxSize:
+		return fmt.Errorf("packets of %d bytes: expected %d to %d", t.Size, minPacket, maxSize)
+	case t.Target.Addr().IsValid() && !t.Target.Addr().Is4():
+		return fmt.Errorf("target of traffic %v: expected an IPv4 address", t.Target.Addr())
+	}
+	return nil
+}
+
+// flow returns the flow of session n of all, or nil where it has none.
+func (t *Traffic) flow(n, all int) *flow {
+	if n*t.Sessions/all == (n+1)*t.Sessions/all {
+		return nil
+	}
+	return &flow{next: never}
+}
+
+// A flow is the packets of one session.
+type flow struct {
+	next          time.Duration // when the next one is sent
+	local, target netip.AddrPort
+	sequence      uint32 // of the next one
+	newest        uint32 // that came back, plus one
+	recent        uint64 // which of the last 64 up to the newest came back
+}
+
+// A flowTally is what is counted of all flows.
+type flowTally struct {
+	sent, received, duplicates uint64
+	took                       *hdrhistogram.Histogram // microseconds there and back
+}
+
+// begin starts sending, at a time of the flow's own.
+func (f *flow) begin(s *session, now time.Duration, a ppp.Addresses) {
+	t := &s.run().cfg.Traffic
+	f.local = netip.AddrPortFrom(a.Local, flowPort)
+	f.target = t.Target
+	if !f.target.Addr().IsValid() {
+		f.target = netip.AddrPortFrom(a.Peer, t.Target.Port())
+	}
+	if f.target.Port() == 0 {
+		f.target = netip.AddrPortFrom(f.target.Addr(), echoPort)
+	}
+	f.next = never
+	if f.target.Addr().Is4() && f.local.Addr().Is4() {
+		f.next = now + time.Duration(s.run().rand.Uint64()%uint64(t.interval()))
+	}
+}
+
+func (t *Traffic) interval() time.Duration {
+	return max(time.Duration(float64(time.Second)/t.Rate), time.Microsecond)
+}
+
+// send sends a packet, unless there is no time left for it to come back.
+func (f *flow) send(s *session, now time.Duration) {
+	r := s.run()
+	if r.stage.now != running || s.until != never && s.until-now < quietTime {
+		f.next = never
+		return
+	}
+	interval := r.cfg.Traffic.interval()
+	if f.next += interval; f.next < now {
+		f.next = now + interval // a pause of ours is not made up for by a burst
+	}
+	p := packet{
+		kind: r.cfg.Traffic.Kind, source: f.local, target: f.target,
+		probe: probe{tag: r.tag, session: uint32(s.number), sequence: f.sequence, sent: now},
+	}
+	f.sequence++
+	r.tally.flows.sent++
+	r.packet = p.append(r.packet[:0], r.cfg.Traffic.Size)
+	s.send(r.packet)
+}
+
+// receive takes an IP packet that came out of the session.
+func (f *flow) receive(s *session, b []byte) {
+	r := s.run()
+	p, ok := parseProbe(b)
+	if !ok || p.tag != r.tag || p.session != uint32(s.number) || p.sequence >= f.sequence {
+		return
+	}
+	count := &r.tally.flows
+	if !f.isNew(p.sequence) {
+		count.duplicates++
+		return
+	}
+	count.received++
+	took := (r.since(time.Now()) - p.sent).Microseconds()
+	_ = count.took.RecordValue(min(max(took, 1), longest))
+}
+
+// isNew notes that a packet came back and reports whether it had not before. One that
+// is 64 packets late counts as a copy.
+func (f *flow) isNew(sequence uint32) bool {
+	if sequence >= f.newest {
+		f.recent = f.recent<<(sequence+1-f.newest) | 1
+		f.newest = sequence + 1
+		return true
+	}
+	bit := uint64(1) << (f.newest - 1 - sequence)
+	if f.newest-1-sequence >= 64 || f.recent&bit != 0 {
+		return false
+	}
+	f.recent |= bit
+	return true
+}
