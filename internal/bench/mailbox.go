@@ -1,6 +1,9 @@
 package bench
 
-import "sync"
+import (
+	"net/netip"
+	"sync"
+)
 
 // maxMail is how many bytes of datagrams wait for the loop at most, like the receive
 // buffer of a socket. What is beyond is lost, which the protocols repair.
@@ -14,16 +17,22 @@ type mailbox struct {
 	wake chan struct{} // room for one
 }
 
-// letters are datagrams one behind the other, and where each ends.
+// letters are datagrams one behind the other.
 type letters struct {
-	bytes []byte
-	ends  []int
+	bytes  []byte
+	stamps []stamp
+}
+
+// A stamp says where a letter ends and where it came from.
+type stamp struct {
+	end  int
+	from netip.AddrPort
 }
 
 func newMailbox() *mailbox { return &mailbox{wake: make(chan struct{}, 1)} }
 
 // put copies a datagram into the mailbox. It may be called from any goroutine.
-func (m *mailbox) put(b []byte) {
+func (m *mailbox) put(from netip.AddrPort, b []byte) {
 	m.mu.Lock()
 	if len(m.mail.bytes)+len(b) > maxMail {
 		m.lost++
@@ -31,7 +40,7 @@ func (m *mailbox) put(b []byte) {
 		return
 	}
 	m.mail.bytes = append(m.mail.bytes, b...)
-	m.mail.ends = append(m.mail.ends, len(m.mail.bytes))
+	m.mail.stamps = append(m.mail.stamps, stamp{len(m.mail.bytes), from})
 	m.mu.Unlock()
 	select {
 	case m.wake <- struct{}{}:
@@ -44,15 +53,15 @@ func (m *mailbox) take(done letters) letters {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	mail := m.mail
-	m.mail = letters{done.bytes[:0], done.ends[:0]}
+	m.mail = letters{done.bytes[:0], done.stamps[:0]}
 	return mail
 }
 
 // each calls f with each datagram.
-func (l letters) each(f func(b []byte)) {
+func (l letters) each(f Receiver) {
 	begin := 0
-	for _, end := range l.ends {
-		f(l.bytes[begin:end:end])
-		begin = end
+	for _, s := range l.stamps {
+		f(s.from, l.bytes[begin:s.end:s.end])
+		begin = s.end
 	}
 }

@@ -150,7 +150,7 @@ func (r *Run) wait(now time.Time) time.Duration {
 }
 
 // receive takes a datagram.
-func (r *Run) receive(b []byte) {
+func (r *Run) receive(from netip.AddrPort, b []byte) {
 	h, payload, err := l2tp.ParseHeader(b)
 	t := r.byID[h.TunnelID]
 	if err != nil || t == nil {
@@ -159,6 +159,7 @@ func (r *Run) receive(b []byte) {
 	}
 	if h.Control {
 		r.tally.controlReceived++
+		t.hear(from)
 		r.step(t, l2tp.MessageReceived{Data: b})
 		r.drain()
 		return

@@ -324,7 +324,7 @@ func (s *session) send(frame []byte) {
 	b := append(l2tp.AppendHeader(r.scratch[:0], h, 0), 0xff, 0x03)
 	r.scratch = append(b, frame...)
 	r.tally.dataSent++
-	if s.tunnel.conn.Send(r.scratch) != nil {
+	if s.tunnel.conn.Send(s.tunnel.peer, r.scratch) != nil {
 		r.tally.sendErrors++
 	}
 }

@@ -15,7 +15,8 @@ type tunnel struct {
 
 	core  *l2tp.Tunnel // of the attempt that runs, or nil
 	conn  Conn
-	line  *line // the shared socket, if it is one
+	line  *line          // the shared socket, if it is one
+	peer  netip.AddrPort // where the LNS is heard
 	state tunnelState
 	busy  bool // something is not acknowledged
 	began time.Duration
@@ -101,6 +102,7 @@ func (t *tunnel) open(now time.Duration) {
 // dial gives the tunnel its socket.
 func (t *tunnel) dial() (err error) {
 	r, local := t.run, t.local()
+	t.peer = r.cfg.Target
 	if local.Port() == 0 {
 		t.conn, err = r.network.Dial(local, r.cfg.Target, r.mail.put)
 		return err
@@ -130,6 +132,15 @@ func (t *tunnel) step(now time.Time, ev l2tp.Event) {
 	}
 	t.mark(t.core != nil && !t.core.Drained())
 	t.run.deadlines.update(t)
+}
+
+// hear notes where the LNS's first message comes from: "the recipient picks a free port
+// on its own system (which may or may not be 1701)".
+// https://www.rfc-editor.org/rfc/rfc2661#section-8.1
+func (t *tunnel) hear(from netip.AddrPort) {
+	if t.state == tunnelOpening {
+		t.peer = from
+	}
 }
 
 func (t *tunnel) mark(busy bool) {
@@ -176,7 +187,7 @@ func (t *tunnel) send(now time.Duration, a l2tp.Send) {
 	if a.Again {
 		count.againL2TP++
 	}
-	if t.conn.Send(a.Data) != nil {
+	if t.conn.Send(t.peer, a.Data) != nil {
 		count.sendErrors++
 	}
 	if s := t.sessions[a.Session]; s != nil && s.state == queued {

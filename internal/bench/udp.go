@@ -2,7 +2,6 @@ package bench
 
 import (
 	"net/netip"
-	"sync/atomic"
 
 	"culvert/kernel"
 )
@@ -28,16 +27,17 @@ func OpenUDP() (*UDP, error) {
 // Close ends reading. The sockets are their users' to close.
 func (u *UDP) Close() error { return u.poller.Close() }
 
-// Dial opens a socket. It is connected to the address and port that the LNS first
-// answers from: "the recipient picks a free port on its own system (which may or may
-// not be 1701)".
-// https://www.rfc-editor.org/rfc/rfc2661#section-8.1
-func (u *UDP) Dial(local, target netip.AddrPort, receive func(b []byte)) (Conn, error) {
+// Dial opens a socket. One for a single tunnel is connected to the port that the LNS
+// first answers from, which makes it cheap; what is shared hears them all.
+func (u *UDP) Dial(local, target netip.AddrPort, receive Receiver) (Conn, error) {
 	s, err := kernel.DialUDP(local, target, kernel.DialOptions{Data: true, Unconnected: true})
 	if err != nil {
 		return nil, err
 	}
-	c := &udpConn{network: u, Socket: s, fd: s.FD(), target: target, receive: receive}
+	c := &udpConn{
+		network: u, Socket: s, fd: s.FD(), local: s.Local().Addr(), target: target.Addr(),
+		receive: receive, shared: local.Port() != 0,
+	}
 	if err := u.poller.Add(c.fd, c.ready); err != nil {
 		s.Close()
 		return nil, err
@@ -49,20 +49,22 @@ func (u *UDP) Dial(local, target netip.AddrPort, receive func(b []byte)) (Conn, 
 type udpConn struct {
 	network *UDP
 	*kernel.Socket
-	fd      int
-	target  netip.AddrPort
-	receive func(b []byte)
+	fd            int
+	local, target netip.Addr
+	receive       Receiver
+	shared        bool
+	ended         bool // the run's loop's
 
-	// The poller's goroutine alone uses these two.
+	// The poller's goroutine alone uses these.
 	connected, clean bool
-	ended            atomic.Bool
+	peer             netip.AddrPort
 }
 
 // ready reads what has come. It runs on the poller's goroutine.
 func (c *udpConn) ready() {
 	var err error
 	if c.clean {
-		err = c.ReadPeer(c.network.scratch, batch, c.receive)
+		err = c.ReadPeer(c.network.scratch, batch, func(b []byte) { c.receive(c.peer, b) })
 	} else {
 		err = c.readFirst()
 	}
@@ -85,9 +87,9 @@ func (c *udpConn) readFirst() error {
 func (c *udpConn) readAny() (n int, err error) {
 	err = c.ReadBatch(c.network.scratch, batch, func(d kernel.Datagram) {
 		n++
-		if d.Peer.Addr() == c.target.Addr() {
+		if d.Peer.Addr() == c.target {
 			c.connect(d.Peer)
-			c.receive(d.Data)
+			c.receive(d.Peer, d.Data)
 		}
 	})
 	return n, err
@@ -95,19 +97,26 @@ func (c *udpConn) readAny() (n int, err error) {
 
 // connect makes the LNS's port the only one that is heard.
 func (c *udpConn) connect(peer netip.AddrPort) {
-	if !c.connected {
+	if !c.connected && !c.shared {
 		c.connected = c.Connect(peer) == nil
+		c.peer = peer
 	}
 }
 
 // Send sends a datagram.
-func (c *udpConn) Send(b []byte) error { return c.Socket.Send(b) }
+func (c *udpConn) Send(to netip.AddrPort, b []byte) error {
+	if c.shared {
+		return c.SendTo(c.local, to, b)
+	}
+	return c.Socket.Send(b)
+}
 
 // Close closes the socket.
 func (c *udpConn) Close() error {
-	if c.ended.Swap(true) {
+	if c.ended {
 		return nil
 	}
+	c.ended = true
 	c.network.poller.Remove(c.fd)
 	return c.Socket.Close()
 }
