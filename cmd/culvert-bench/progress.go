@@ -51,10 +51,13 @@ func version() string {
 	if !ok {
 		return "unknown"
 	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
 	for _, s := range info.Settings {
 		if s.Key == "vcs.revision" {
-			return s.Value
+			return "devel-" + s.Value[:min(len(s.Value), 12)]
 		}
 	}
-	return info.Main.Version
+	return "devel"
 }

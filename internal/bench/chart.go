@@ -123,8 +123,9 @@ func barChart(unit string, names []string, groups []group) template.HTML {
 		width := (room - barGap) / float64(len(names))
 		for j, v := range g.bars {
 			h := plotHeight * max(place(v), 0)
-			fmt.Fprintf(&b, `<rect class="s%d" x="%.1f" y="%.1f" width="%.1f" height="%.1f"><title>%s %s: %s %s</title></rect>`,
-				j, left+barGap/2+width*float64(j), frameTop+plotHeight-h, width-1, h, g.name, names[j], number(v), unit)
+			fmt.Fprintf(&b, `<rect class="s%d" x="%.1f" y="%.1f" width="%.1f" height="%.1f">`, j,
+				left+barGap/2+width*float64(j), frameTop+plotHeight-h, width-1, h)
+			fmt.Fprintf(&b, `<title>%s %s: %s %s</title></rect>`, g.name, names[j], number(v), unit)
 		}
 		tick(&b, left+room/2, g.name)
 	}

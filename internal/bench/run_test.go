@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -50,11 +51,12 @@ func TestSessionsComeUpAndEnd(t *testing.T) {
 func TestEveryMethod(t *testing.T) {
 	for _, method := range []string{"auth_pap", "auth_chap", "auth_mschapv1", "auth_mschapv2", "auth_none"} {
 		t.Run(method, func(t *testing.T) {
-			config := lnsConfig + "ppp profile modify profile_name=default"
+			var config strings.Builder
+			config.WriteString(lnsConfig + "ppp profile modify profile_name=default")
 			for _, m := range []string{"auth_pap", "auth_chap", "auth_mschapv1", "auth_mschapv2", "auth_none", "auth_eap"} {
-				config += fmt.Sprintf(" %s=%s", m, map[bool]string{true: "yes", false: "no"}[m == method])
+				config.WriteString(fmt.Sprintf(" %s=%s", m, map[bool]string{true: "yes", false: "no"}[m == method]))
 			}
-			inScene(t, config+"\n", func(s *scene) {
+			inScene(t, config.String()+"\n", func(s *scene) {
 				r := s.run(load(1, 3))
 				same(t, "sessions", r.Sessions.CameUp, 3)
 				asked := int64(3)

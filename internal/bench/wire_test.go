@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"strings"
 	"testing"
@@ -72,9 +73,7 @@ func (n *wireNet) Dial(local, target netip.AddrPort, receive Receiver) (Conn, er
 		return nil, errors.New("address in use")
 	}
 	ports := map[netip.AddrPort]Receiver{c.local: receive}
-	for a, f := range n.ports {
-		ports[a] = f
-	}
+	maps.Copy(ports, n.ports)
 	n.ports = ports // readers have the old one
 	n.wire.Peer(addr, func(src, dst netip.AddrPort, b []byte) {
 		if f := ports[dst]; f != nil && src.Addr() == target.Addr() && (n.lose == nil || !n.lose(b)) {
