@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/netip"
 	"strings"
@@ -88,6 +89,13 @@ func TestFailuresHaveTheirCause(t *testing.T) {
 			change: func(_ *scene, cfg *Config) { cfg.Password = "looking-glass" },
 			want:   []Failure{{Phase: "auth", Cause: "authentication: refused", Count: 10}},
 		},
+		"wrong password, and the CDN is first to tell of the end": {
+			change: func(s *scene, cfg *Config) {
+				cfg.Password = "looking-glass"
+				s.net.lose = isTerminate
+			},
+			want: []Failure{{Phase: "auth", Cause: "authentication: refused", Count: 10}},
+		},
 		"no method in common": {
 			config: "ppp profile modify profile_name=default auth_chap=no auth_mschapv1=no auth_mschapv2=no auth_eap=no\n",
 			change: func(_ *scene, cfg *Config) { cfg.Auth = cfg.Auth[:1] },
@@ -140,6 +148,16 @@ func TestFailuresHaveTheirCause(t *testing.T) {
 	}
 }
 
+// isTerminate reports whether b holds a Terminate-Request or Terminate-Ack of LCP.
+func isTerminate(b []byte) bool {
+	h, payload, err := l2tp.ParseHeader(b)
+	if err != nil || h.Control {
+		return false
+	}
+	p, info, err := ppp.ParseFrame(payload)
+	return err == nil && p == ppp.ProtocolLCP && len(info) > 0 && (info[0] == 5 || info[0] == 6)
+}
+
 // messageType is the type of a control message, 0 if it is none or empty.
 func messageType(b []byte) l2tp.MessageType {
 	h, avps, err := l2tp.ParseHeader(b)
@@ -165,6 +183,23 @@ func TestRate(t *testing.T) {
 		}
 		if r.Phases[PhaseSetUp].Min < 595 {
 			t.Errorf("the fastest set-up took %v ms, less than the LNS's data plane", r.Phases[PhaseSetUp].Min)
+		}
+	})
+}
+
+// TestPhasesAddUp: what a set-up takes is what its phases take.
+func TestPhasesAddUp(t *testing.T) {
+	inScene(t, lnsConfig, func(s *scene) {
+		s.lns.fake.SetHook(slowly(50 * time.Millisecond))
+		s.wire.Impair(1, dataplane.Conditions{Delay: 10 * time.Millisecond})
+		r := s.run(load(2, 40))
+		sum := 0.0
+		for _, p := range r.Phases[PhaseQueue:PhaseSetUp] {
+			sum += p.Mean
+		}
+		all := r.Phases[PhaseSetUp].Mean
+		if math.Abs(sum-all) > all/100 || all < 100 {
+			t.Errorf("the phases take %.1f ms together, the set-up %.1f", sum, all)
 		}
 	})
 }
@@ -315,6 +350,20 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
+// TestInterruptWithSilentLNS: nobody is there to be told.
+func TestInterruptWithSilentLNS(t *testing.T) {
+	inScene(t, lnsConfig, func(s *scene) {
+		s.wire.Cut(lnsAddr.Addr())
+		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+		defer cancel()
+		r := s.runUntil(ctx, load(3, 30))
+		same(t, "not placed", r.Sessions.Unplaced, 30)
+		if r.Seconds > 4 {
+			t.Errorf("the run took %v s, want 3", r.Seconds)
+		}
+	})
+}
+
 func TestEndings(t *testing.T) {
 	for end, left := range map[Ending]int{EndCalls: 0, EndTunnels: 0, EndVanish: 10} {
 		t.Run(string(end), func(t *testing.T) {
@@ -412,6 +461,11 @@ func TestSharedPort(t *testing.T) {
 
 // TestTraffic: packets come back or are counted as lost, and copies are not counted twice.
 func TestTraffic(t *testing.T) {
+	t.Run("held", func(t *testing.T) { testTraffic(t, 0, 900) })
+	t.Run("in sessions of 4 s", func(t *testing.T) { testTraffic(t, 4*time.Second, 600) })
+}
+
+func testTraffic(t *testing.T, hold time.Duration, least uint64) {
 	synctest.Test(t, func(t *testing.T) {
 		w := dataplane.NewWire()
 		n := 0
@@ -426,7 +480,7 @@ func TestTraffic(t *testing.T) {
 				copies = 2
 			}
 			go func() {
-				time.Sleep(20 * time.Millisecond)
+				time.Sleep(200 * time.Millisecond)
 				for range copies {
 					if err := l.fake.SendPacket(id, b); err != nil {
 						t.Error(err)
@@ -438,16 +492,18 @@ func TestTraffic(t *testing.T) {
 		s := &scene{t, w, newWireNet(w), l}
 		cfg := load(2, 20)
 		cfg.Duration = 20 * time.Second
+		cfg.Hold = hold
+		cfg.Churn = hold > 0
 		cfg.Traffic = Traffic{Sessions: 5, Rate: 10}
 		f := s.run(cfg).Traffic
 		same(t, "sent", f.Sent, uint64(n))
-		if f.Sent < 900 || f.Sent > 1000 {
-			t.Errorf("%d packets sent, want 5 sessions of 10/s for 20 s", f.Sent)
+		if f.Sent < least || f.Sent > 1000 {
+			t.Errorf("%d packets sent, want %d to 1000", f.Sent, least)
 		}
 		same(t, "lost", f.Lost, f.Sent/10)
 		same(t, "twice", f.Duplicates, (f.Sent+5)/10)
-		if f.Times.Min < 20 || f.Times.Max > 25 {
-			t.Errorf("round trip of %v to %v ms, want 20", f.Times.Min, f.Times.Max)
+		if f.Times.Min < 199 || f.Times.Max > 205 {
+			t.Errorf("round trip of %v to %v ms, want 200", f.Times.Min, f.Times.Max)
 		}
 	})
 }
@@ -463,6 +519,8 @@ func TestEcho(t *testing.T) {
 			}
 		}
 		r := s.run(cfg)
+		// Neither an echo nor its repetition is a frame sent again.
+		same(t, "frames sent again", r.Messages.AgainPPP, 0)
 		same(t, "drops", fmt.Sprint(r.Drops), fmt.Sprint([]Failure{{
 			Phase: "up", Cause: "no answer", Count: 4, Example: "LCP Echo-Requests went unanswered",
 		}}))

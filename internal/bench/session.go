@@ -233,7 +233,7 @@ func (s *session) act(now time.Duration, a ppp.Action, timer bool) {
 	r := s.run()
 	switch a := a.(type) {
 	case ppp.SendFrame:
-		if timer && !isEcho(a.Frame) {
+		if timer && !isNew(a.Frame) {
 			r.tally.againPPP++
 		}
 		s.send(a.Frame)
@@ -251,9 +251,12 @@ func (s *session) act(now time.Duration, a ppp.Action, timer bool) {
 	}
 }
 
-// isEcho reports whether a frame is an LCP Echo-Request.
-func isEcho(frame []byte) bool {
-	return len(frame) > 2 && frame[0] == 0xc0 && frame[1] == 0x21 && frame[2] == 9
+// isNew reports whether a frame that a timer caused does not repeat another: an
+// Echo-Request of LCP, or the Terminate-Request when none was answered.
+func isNew(frame []byte) bool {
+	const terminateRequest, echoRequest = 5, 9
+	return len(frame) > 2 && frame[0] == 0xc0 && frame[1] == 0x21 &&
+		(frame[2] == terminateRequest || frame[2] == echoRequest)
 }
 
 func (s *session) linkUp(now time.Duration) {
