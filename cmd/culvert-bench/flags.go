@@ -36,6 +36,7 @@ type flags struct {
 	passwordFile, secretFile                    string
 	end, traffic, trafficTarget                 string
 	json, html                                  string
+	progress                                    time.Duration
 	quiet                                       bool
 }
 
@@ -48,11 +49,14 @@ func (f *flags) register(p *pflag.FlagSet) {
 		"what is sent into sessions: icmp (echo requests) or udp (to an echo service)")
 	p.IntVar(&f.cfg.Traffic.Sessions, "traffic-sessions", 0, "send packets into `N` of the sessions")
 	p.Float64Var(&f.cfg.Traffic.Rate, "traffic-rate", 1, "packets a second in each of them")
+	p.IntVar(&f.cfg.Traffic.Window, "traffic-window", 0,
+		"have `N` packets under way in each, the next when one came back (default: as --traffic-rate has it)")
 	p.IntVar(&f.cfg.Traffic.Size, "traffic-size", 84, "`BYTES` of an IP packet")
 	p.StringVar(&f.trafficTarget, "traffic-target", "",
 		"`ADDR[:PORT]` that they are sent to (default the LNS's address in the session, port 7)")
 	p.StringVar(&f.json, "json", "", "write the report as JSON into `FILE`; - is the output, and nothing else is there")
 	p.StringVar(&f.html, "html", "", "write the report as a page with charts into `FILE`")
+	p.DurationVar(&f.progress, "progress", plainInterval, "show progress so often where it is not a terminal")
 	p.BoolVarP(&f.quiet, "quiet", "q", false, "do not show progress")
 }
 

@@ -110,7 +110,7 @@ func (f *flags) carryOut(
 	}
 	defer network.Close()
 	if !f.quiet {
-		cfg.Progress = newTicker(stderr).tell
+		cfg.Progress = newTicker(stderr, f.progress).tell
 	}
 	report := bench.New(cfg, network).Do(ctx)
 	report.Release = version()

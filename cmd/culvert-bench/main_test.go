@@ -164,7 +164,7 @@ func TestTargets(t *testing.T) {
 // TestProgressElsewhere: a line now and then, and the last.
 func TestProgressElsewhere(t *testing.T) {
 	var b bytes.Buffer
-	ticker := newTicker(&b)
+	ticker := newTicker(&b, plainInterval)
 	for s := range 25 {
 		ticker.tell(bench.Progress{At: time.Duration(s) * time.Second, Last: s == 24})
 	}

@@ -145,6 +145,9 @@ type Flows struct {
 	Lost        uint64  `json:"lost"`
 	LossPercent float64 `json:"loss_percent"`
 	Duplicates  uint64  `json:"duplicates"`
+	Seconds     float64 `json:"seconds"` // from the first sent to the last received
+	Rate        float64 `json:"per_second"`
+	Megabits    float64 `json:"megabits_per_second"` // of IP packets, one way
 	Times       Times   `json:"round_trip"`
 }
 
@@ -164,6 +167,7 @@ type Point struct {
 	Dropped  uint64  `json:"dropped"`
 	UpNow    int     `json:"up"`        // at its end
 	InFlight int     `json:"in_set_up"` // at its end
+	Packets  uint64  `json:"packets"`   // that came back
 	Mean     float64 `json:"mean_ms"`
 	Max      float64 `json:"max_ms"`
 }
@@ -239,6 +243,11 @@ func (r *Run) flows() *Flows {
 	if t.sent > 0 {
 		f.LossPercent = 100 * float64(f.Lost) / float64(t.sent)
 	}
+	if took := t.last - t.first; took > 0 {
+		f.Seconds = seconds(took)
+		f.Rate = float64(t.received) / f.Seconds
+		f.Megabits = f.Rate * float64(8*r.cfg.Traffic.Size) / 1e6
+	}
 	return f
 }
 
@@ -279,6 +288,7 @@ type Progress struct {
 	Failed   uint64
 	Dropped  uint64
 	Rate     float64 // sessions that came up in the last interval, a second
+	Packets  float64 // that came back in the last interval, a second; -1: none are sent
 	Last     bool
 }
 
@@ -296,7 +306,12 @@ func (r *Run) tellProgress(now time.Duration) {
 		Failed: t.failed, Dropped: t.dropped, Last: r.stage.now == finished,
 	}
 	if n := len(t.timeline.points); n > 0 {
-		p.Rate = float64(t.timeline.points[n-1].Up) / t.timeline.interval.Seconds()
+		last := t.timeline.points[n-1]
+		p.Rate = float64(last.Up) / t.timeline.interval.Seconds()
+		p.Packets = float64(last.Packets) / t.timeline.interval.Seconds()
+	}
+	if r.cfg.Traffic.Sessions == 0 {
+		p.Packets = -1
 	}
 	r.cfg.Progress(p)
 }

@@ -47,12 +47,13 @@ func sample() *Report {
 		},
 		Traffic: &Flows{
 			Sessions: 100, Sent: 6000, Received: 5990, Lost: 10, LossPercent: 0.1667, Duplicates: 1,
+			Seconds: 60, Rate: 99.8, Megabits: 0.067,
 			Times: Times{"round trip", 5990, 0.25, 1.5, 1.25, 2.5, 9.75, 40.5, 180},
 		},
 		Timeline: Timeline{Interval: 1, Points: []Point{
-			{0, 120, 100, 5, 0, 0, 100, 15, 80.5, 200},
-			{1, 121, 115, 6, 10, 2, 203, 15, 90.25, 300},
-			{2, 119, 130, 7, 20, 3, 310, 4, 70.125, 150},
+			{0, 120, 100, 5, 0, 0, 100, 15, 1900, 80.5, 200},
+			{1, 121, 115, 6, 10, 2, 203, 15, 2000, 90.25, 300},
+			{2, 119, 130, 7, 20, 3, 310, 4, 2090, 70.125, 150},
 		}},
 		Generator: Generator{CPU: 1.25, Lag: 3.5, Resident: 50 << 20, Complete: true},
 	}
@@ -232,8 +233,8 @@ func TestReportsHaveNoSecrets(t *testing.T) {
 func TestProgress(t *testing.T) {
 	p := Progress{
 		At: 83 * time.Second, Stage: stageNames[hangingUp], Tunnels: 4, Sessions: 900, Wanted: 1000,
-		InFlight: 12, Failed: 3, Dropped: 2, Rate: 118,
+		InFlight: 12, Failed: 3, Dropped: 2, Rate: 118, Packets: 250,
 	}
 	same(t, "progress", p.String(),
-		"1m23s  900/1000 up  118/s  12 in set-up  4 tunnels  3 failed  2 dropped  hanging up")
+		"1m23s  900/1000 up  118/s  12 in set-up  4 tunnels  250 packets/s  3 failed  2 dropped  hanging up")
 }

@@ -508,6 +508,50 @@ func testTraffic(t *testing.T, hold time.Duration, least uint64) {
 	})
 }
 
+// TestTrafficByWindow: packets go as fast as they come back, and what is lost does not
+// stop them.
+func TestTrafficByWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := dataplane.NewWire()
+		n, silent := 0, false
+		l := startLNS(t, w, lnsConfig, func(l *lns, id dataplane.SessionKey, b []byte) {
+			if n++; n%100 == 0 || silent {
+				return
+			}
+			b[20] = icmpEchoReply
+			go func() {
+				time.Sleep(10 * time.Millisecond)
+				if err := l.fake.SendPacket(id, b); err != nil {
+					t.Error(err)
+				}
+			}()
+		})
+		defer l.stop()
+		s := &scene{t, w, newWireNet(w), l}
+		cfg := load(1, 2)
+		cfg.Duration = 10 * time.Second
+		cfg.Traffic = Traffic{Sessions: 2, Window: 8}
+		cfg.Progress = func(p Progress) { silent = p.At == 5*time.Second } // for a second
+		r := s.run(cfg)
+		f := r.Traffic
+		// 8 in each session every 10 ms, for 7 to 8 s.
+		if f.Received < 2*8*100*7 || f.Received > 2*8*100*9 {
+			t.Errorf("%d packets came back, want 16 every 10 ms", f.Received)
+		}
+		if f.Lost < f.Sent/100 || f.Lost > f.Sent/100+16+2 {
+			t.Errorf("%d of %d lost, want one in a hundred and those of the pause", f.Lost, f.Sent)
+		}
+		same(t, "packets of the timeline", sumPackets(r), f.Received)
+	})
+}
+
+func sumPackets(r *Report) (n uint64) {
+	for _, p := range r.Timeline.Points {
+		n += p.Packets
+	}
+	return n
+}
+
 // TestEcho: a session whose LNS is silent is dropped.
 func TestEcho(t *testing.T) {
 	inScene(t, lnsConfig, func(s *scene) {

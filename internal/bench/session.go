@@ -74,7 +74,7 @@ func (s *session) tick(now time.Time) {
 		r.stepLink(s, ppp.Tick{})
 	}
 	if s.flow != nil && s.state == up && s.flow.next <= at {
-		s.flow.send(s, at)
+		s.flow.tick(s, at)
 	}
 }
 

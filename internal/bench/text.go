@@ -121,8 +121,8 @@ func (r *Report) writeRest(b *bytes.Buffer) {
 			m.SendErrors, m.Unwanted, m.Lost)
 	}
 	if f := r.Traffic; f != nil {
-		fmt.Fprintf(b, "packets    %d sent in %d sessions, %d lost (%.3f %%)", f.Sent, f.Sessions, f.Lost,
-			f.LossPercent)
+		fmt.Fprintf(b, "packets    %d sent in %d sessions, %d lost (%.3f %%), %.0f/s, %.2f Mbit/s each way", f.Sent,
+			f.Sessions, f.Lost, f.LossPercent, f.Rate, f.Megabits)
 		writeCounts(b, count{f.Duplicates, "came back twice"})
 	}
 	g := r.Generator
@@ -135,6 +135,9 @@ func (p Progress) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%5s  %d/%d up  %.0f/s  %d in set-up  %d tunnels", p.At.Truncate(time.Second), p.Sessions,
 		p.Wanted, p.Rate, p.InFlight, p.Tunnels)
+	if p.Packets >= 0 {
+		fmt.Fprintf(&b, "  %.0f packets/s", p.Packets)
+	}
 	for _, c := range []count{{p.Failed, "failed"}, {p.Dropped, "dropped"}} {
 		if c.n > 0 {
 			fmt.Fprintf(&b, "  %d %s", c.n, c.what)

@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -17,6 +16,7 @@ type Traffic struct {
 	Sessions int // how many of all have any, spread over them; 0: none
 	Kind     TrafficKind
 	Rate     float64        // packets a second in each; default 1
+	Window   int            // so many under way in each, and the next when one came back; 0: as Rate has it
 	Size     int            // bytes of the IP packet; default 84
 	Target   netip.AddrPort // default: the LNS's address in the session; port 7 of UDP
 }
@@ -34,6 +34,10 @@ const (
 	defaultSize = 84
 	maxSize     = 1500
 	echoPort    = 7
+	// maxWindow is less than how late a packet is still told from a copy.
+	maxWindow = 64
+	// stallTime is how long nothing comes back before a window is sent anew.
+	stallTime = time.Second
 )
 
 func (t *Traffic) complete(sessions int) error {
@@ -54,8 +58,8 @@ func (t *Traffic) complete(sessions int) error {
 		return fmt.Errorf("traffic in %d sessions: expected 0 to %d", t.Sessions, sessions)
 	case t.Kind != ICMPEcho && t.Kind != UDPEcho:
 		return fmt.Errorf("traffic %q: expected %s or %s", t.Kind, ICMPEcho, UDPEcho)
-	case t.Rate < 0:
-		return errors.New("rate of traffic: expected more than 0")
+	case t.Rate < 0 || t.Window < 0 || t.Window > maxWindow:
+		return fmt.Errorf("rate of traffic: expected more than 0; window: expected 0 to %d", maxWindow)
 	case t.Size < minPacket || t.Size > maxSize:
 		return fmt.Errorf("packets of %d bytes: expected %d to %d", t.Size, minPacket, maxSize)
 	case t.Target.Addr().IsValid() && !t.Target.Addr().Is4():
@@ -84,6 +88,7 @@ type flow struct {
 // A flowTally is what is counted of all flows.
 type flowTally struct {
 	sent, received, duplicates uint64
+	first, last                time.Duration           // when the first was sent, and the last came back
 	took                       *hdrhistogram.Histogram // microseconds there and back
 }
 
@@ -100,6 +105,7 @@ func (f *flow) begin(s *session, now time.Duration, a ppp.Addresses) {
 	}
 	f.next = never
 	if f.target.Addr().Is4() && f.local.Addr().Is4() {
+		f.newest, f.recent = f.sequence, 0 // of the session before, nothing comes any more
 		f.next = now + time.Duration(s.run().rand.Uint64()%uint64(t.interval()))
 	}
 }
@@ -108,23 +114,49 @@ func (t *Traffic) interval() time.Duration {
 	return max(time.Duration(float64(time.Second)/t.Rate), time.Microsecond)
 }
 
-// send sends a packet, unless there is no time left for it to come back.
+// tick sends what is due.
+func (f *flow) tick(s *session, now time.Duration) {
+	t := &s.run().cfg.Traffic
+	switch interval := t.interval(); {
+	case f.isOver(s, now):
+		f.next = never
+	case t.Window > 0:
+		// Nothing came back for a while: what is under way is lost.
+		f.newest, f.recent = f.sequence, 0
+		f.fill(s, now)
+	default:
+		if f.next += interval; f.next < now {
+			f.next = now + interval // a pause of ours is not made up for by a burst
+		}
+		f.send(s, now)
+	}
+}
+
+// isOver reports whether there is no time left for a packet to come back.
+func (f *flow) isOver(s *session, now time.Duration) bool {
+	return s.run().stage.now != running || s.until != never && s.until-now < quietTime
+}
+
+// fill sends packets until the window is full. What is older than the newest that came
+// back is not under way any more.
+func (f *flow) fill(s *session, now time.Duration) {
+	f.next = now + stallTime
+	for window := s.run().cfg.Traffic.Window; f.sequence-f.newest < uint32(window); {
+		f.send(s, now)
+	}
+}
+
+// send sends a packet.
 func (f *flow) send(s *session, now time.Duration) {
 	r := s.run()
-	if r.stage.now != running || s.until != never && s.until-now < quietTime {
-		f.next = never
-		return
-	}
-	interval := r.cfg.Traffic.interval()
-	if f.next += interval; f.next < now {
-		f.next = now + interval // a pause of ours is not made up for by a burst
-	}
 	p := packet{
 		kind: r.cfg.Traffic.Kind, source: f.local, target: f.target,
 		probe: probe{tag: r.tag, session: uint32(s.number), sequence: f.sequence, sent: now},
 	}
 	f.sequence++
-	r.tally.flows.sent++
+	if r.tally.flows.sent++; r.tally.flows.sent == 1 {
+		r.tally.flows.first = now
+	}
 	r.packet = p.append(r.packet[:0], r.cfg.Traffic.Size)
 	s.send(r.packet)
 }
@@ -141,9 +173,14 @@ func (f *flow) receive(s *session, b []byte) {
 		count.duplicates++
 		return
 	}
+	now := r.since(time.Now())
 	count.received++
-	took := (r.since(time.Now()) - p.sent).Microseconds()
-	_ = count.took.RecordValue(min(max(took, 1), longest))
+	count.last = now
+	r.tally.timeline.now.Packets++
+	_ = count.took.RecordValue(min(max((now-p.sent).Microseconds(), 1), longest))
+	if r.cfg.Traffic.Window > 0 && !f.isOver(s, now) {
+		f.fill(s, now)
+	}
 }
 
 // isNew notes that a packet came back and reports whether it had not before. One that
