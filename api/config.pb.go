@@ -379,6 +379,7 @@ type SystemStatus struct {
 	Statistics          *Statistics            `protobuf:"bytes,19,opt,name=statistics,proto3" json:"statistics,omitempty"`
 	Revision            string                 `protobuf:"bytes,20,opt,name=revision,proto3" json:"revision,omitempty"`
 	Warnings            []string               `protobuf:"bytes,21,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	Survival            string                 `protobuf:"bytes,22,opt,name=survival,proto3" json:"survival,omitempty"`
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
 }
@@ -558,6 +559,13 @@ func (x *SystemStatus) GetWarnings() []string {
 		return x.Warnings
 	}
 	return nil
+}
+
+func (x *SystemStatus) GetSurvival() string {
+	if x != nil {
+		return x.Survival
+	}
+	return ""
 }
 
 // Statistics counts what happened since the start, or since it was set to zero.
@@ -1629,7 +1637,7 @@ const file_culvert_v1_config_proto_rawDesc = "" +
 	"\n" +
 	"\b_api_keyB\x10\n" +
 	"\x0e_api_client_caB\x11\n" +
-	"\x0f_metrics_listen\"\xe5\r\n" +
+	"\x0f_metrics_listen\"\xb8\x0e\n" +
 	"\fSystemStatus\x125\n" +
 	"\aversion\x18\x01 \x01(\tB\x1b\xca\xd7\x19\x17\n" +
 	"\x15Version of the daemonR\aversion\x12T\n" +
@@ -1677,7 +1685,9 @@ const file_culvert_v1_config_proto_rawDesc = "" +
 	"\brevision\x18\x14 \x01(\tBM\xca\xd7\x19I\n" +
 	"GThe revision of the configuration, and whether it waits to be confirmedR\brevision\x12W\n" +
 	"\bwarnings\x18\x15 \x03(\tB;\xca\xd7\x197\n" +
-	"5What of the configuration has no effect here, and whyR\bwarnings\"\xe5\x1b\n" +
+	"5What of the configuration has no effect here, and whyR\bwarnings\x12Q\n" +
+	"\bsurvival\x18\x16 \x01(\tB5\xca\xd7\x191\n" +
+	"/Whether sessions outlive the daemon, or why notR\bsurvival\"\xe5\x1b\n" +
 	"\n" +
 	"Statistics\x12?\n" +
 	"\x0ftunnels_created\x18\x01 \x01(\x04B\x16\xca\xd7\x19\x12\n" +

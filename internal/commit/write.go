@@ -91,6 +91,7 @@ func (c *Configurator) writeOwn(there []byte, now *config.Snapshot) (
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.onFile = config.Format(now)
+	c.keep(c.onFile, nil)
 	return warnings, nil
 }
 

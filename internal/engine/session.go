@@ -26,6 +26,7 @@ type session struct {
 	counted  bool // in count.settingUp: until it is up or out of the data plane
 	wasUp    bool // it is in count.sessionsUp
 	told     told
+	kept     kept
 	place    slot
 	jobs     jobs
 	settings *sessionSettings
@@ -74,6 +75,7 @@ func (t *tunnel) newSession(now time.Time, id l2tp.SessionID, kind l2tp.CallKind
 	count.settingUp.Add(1)
 	t.traceCounts()
 	t.shard.deadlines.update(s)
+	s.touch()
 	return s
 }
 
@@ -196,6 +198,7 @@ func (t *tunnel) callAnswered(now time.Time, a l2tp.CallAnswered) {
 func (s *session) callUp(now time.Time, a l2tp.SessionUp) {
 	s.phase = linking
 	s.establishedAt = now
+	s.touch()
 	s.call = new(a.Call)
 	s.engine().count.sessionsEstablished.Add(1)
 	s.engine().total.sessionsEstablished.Add(1)
@@ -251,6 +254,7 @@ func (s *session) hangUp(now time.Time, reason string) {
 	case s.phase == closing || s.phase == gone:
 	case s.link != nil:
 		s.phase = closing
+		s.touch()
 		s.cause = reason
 		s.shard().stepLink(s, ppp.CloseRequested{Reason: reason})
 	default:
@@ -270,6 +274,7 @@ func (s *session) endCall(ev l2tp.HangUp) {
 		return
 	}
 	s.phase = closing
+	s.touch()
 	s.linkBy = time.Time{}
 	s.shard().step(s.tunnel, ev)
 }
@@ -288,6 +293,7 @@ func (s *session) callDown(now time.Time, end l2tp.End) {
 	}
 	s.phase = gone
 	s.end = &end
+	s.touch()
 	s.tunnel.core.Withhold(s.id) // the data plane still has it
 	s.endBy, s.idleBy, s.linkBy = time.Time{}, time.Time{}, time.Time{}
 	if !s.establishedAt.IsZero() {

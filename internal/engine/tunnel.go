@@ -20,6 +20,7 @@ type tunnel struct {
 	core  *l2tp.Tunnel
 	place slot
 	jobs  jobs
+	kept  kept
 
 	settings *tunnelSettings
 	byPeer   bool    // it was opened by the peer
@@ -120,10 +121,11 @@ func (t *tunnel) step(now time.Time, ev l2tp.Event) {
 		t.shard.countReceived(m.Data, t.core.Malformed() != malformed)
 	}
 	t.traceStep(before, ev, actions)
+	t.touchEvent(ev)
 	for _, a := range actions {
 		t.perform(now, a)
 	}
-	if !t.finished {
+	if t.touch(); !t.finished {
 		t.shard.deadlines.update(t)
 	}
 	if t.end != nil {
@@ -146,6 +148,7 @@ func (t *tunnel) perform(now time.Time, a l2tp.Action) {
 		}
 		t.callRefused(a.Result)
 	case l2tp.CallAnswered:
+		t.touchBy(a.Session)
 		t.callAnswered(now, a)
 	case l2tp.SessionUp:
 		if s := t.sessions[a.Session]; s != nil {
@@ -168,10 +171,7 @@ func (t *tunnel) perform(now time.Time, a l2tp.Action) {
 func (t *tunnel) send(b []byte) {
 	switch {
 	case t.path != nil:
-		if err := t.path.Send(b); err != nil {
-			t.shard.engine.total.sendFailures.Add(1)
-			t.log().Debug("sending control message", "err", err)
-		}
+		t.shard.leaves(outgoing{tunnel: t, data: b})
 		t.captured(trace.Sent, t.path.Local(), t.peer, b)
 		t.shard.countSent(b)
 	case t.answer != nil:
@@ -287,6 +287,7 @@ func (t *tunnel) attach(peer l2tp.TunnelID) {
 				return
 			}
 			t.attached = true
+			t.touch()
 			for _, f := range t.waiting {
 				f()
 			}
@@ -349,6 +350,7 @@ func (t *tunnel) close(now time.Time, result l2tp.Result) {
 		return
 	}
 	t.closing, t.result = true, result
+	t.touch()
 	for _, s := range t.sessions {
 		s.hangUp(now, "tunnel closed")
 	}
@@ -379,6 +381,7 @@ func (t *tunnel) sessionGone(now time.Time, s *session) {
 		t.shard.step(t, l2tp.Stop{Result: t.result})
 	default:
 		t.idleSince = now
+		t.touch()
 		t.shard.deadlines.update(t)
 	}
 }
