@@ -127,7 +127,8 @@ func (f *flags) serve(ctx context.Context, stdout, stderr io.Writer) error {
 // an error, and then ends the engine. Requests are answered until that is
 // done: whoever watches sees the end of every session.
 func runUntilDone(
-	ctx context.Context, end func(context.Context) error, manage func(context.Context) error, others ...func(context.Context) error,
+	ctx context.Context, end, manage func(context.Context) error,
+	others ...func(context.Context) error,
 ) error {
 	tasks, ctx := errgroup.WithContext(ctx)
 	managing, stopManaging := context.WithCancel(context.WithoutCancel(ctx))
