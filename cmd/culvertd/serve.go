@@ -108,7 +108,8 @@ func (f *flags) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	log.Info("serving", "dataplane", plane.kind, "listen", e.Listening(), "socket", f.socket)
+	log.Info("serving", "dataplane", plane.kind, "listen", e.Listening(), "socket", f.socket,
+		"sessions_survive", outlive.text())
 	configurator := commit.New(commit.Options{Store: store, Backend: e, File: f.file(),
 		State: f.state, Log: log, OnFile: outlive.onFile, Journal: outlive.running})
 	defer configurator.Close()

@@ -53,7 +53,6 @@ func (f *flags) openSurvival(log *slog.Logger) (*survival, error) {
 		if f.keeper == defaultKeeper && errors.Is(err, fs.ErrNotExist) {
 			s.why = "there is no culvert-keeper at " + f.keeper
 		}
-		log.Warn("sessions end with the daemon", "why", s.why)
 		return s, nil
 	}
 	s.dir, s.records, err = journal.Open(f.keep)
