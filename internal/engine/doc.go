@@ -8,7 +8,7 @@
 //   - shard.go: one loop, and the rule of who owns what
 //   - deadline.go, mailbox.go, worker.go, job.go: what a loop is made of
 //   - accept.go, dial.go: how tunnels begin, by a peer or by us
-//   - tunnel.go: one tunnel: what its core says is carried out
+//   - tunnel.go: one tunnel: what its core says is carried out; tunnel_end.go: how it ends
 //   - session.go: one session, from the call to the network
 //   - link.go: the session's PPP link, carried out likewise
 //   - network.go: addresses, interfaces and routes of a link

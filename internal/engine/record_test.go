@@ -176,3 +176,43 @@ func writeGolden(t *testing.T) {
 		lns.resume(remains, nil)
 	})
 }
+
+// Whatever is in a record, reading it and restoring what it tells of ends in an error at
+// worst.
+func FuzzRecords(f *testing.F) {
+	text, err := os.ReadFile(filepath.Join(golden, "1-1"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	path := f.TempDir()
+	for name, b := range map[string][]byte{"current": []byte("1\n"), "1-0": text} {
+		if err := os.WriteFile(filepath.Join(path, name), b, 0o600); err != nil {
+			f.Fatal(err)
+		}
+	}
+	dir, records, err := journal.Open(path)
+	if err != nil {
+		f.Fatal(err)
+	}
+	dir.Close()
+	for k, value := range records {
+		f.Add(k.Kind, k.Tunnel, k.Session, value)
+	}
+	f.Fuzz(func(t *testing.T, kind uint8, tunnel, session uint16, value []byte) {
+		in, _ := readInheritance(journal.Records{
+			{Kind: kindTunnel, Tunnel: tunnel}: encode(tunnelRecord{Core: l2tp.Snapshot{ID: l2tp.TunnelID(tunnel)}}),
+
+			{Kind: kind, Tunnel: tunnel, Session: session}: value,
+		})
+		for _, r := range in.tunnels {
+			l2tp.Restore(&l2tp.Config{}, r.At, r.complete())
+			for _, s := range r.sessions {
+				if s.Link != nil {
+					if link, err := ppp.Restore(&ppp.Config{}, s.At, *s.Link); err == nil {
+						link.Step(s.At.Add(time.Hour), ppp.Tick{})
+					}
+				}
+			}
+		}
+	})
+}
