@@ -53,7 +53,7 @@ func chooseDataplane(log *slog.Logger, s *survival) plane {
 
 func openKernel(log *slog.Logger, s *survival) func(dataplane.Handler) (dataplane.Dataplane, error) {
 	return func(h dataplane.Handler) (dataplane.Dataplane, error) {
-		return dataplane.NewKernel(h, dataplane.KernelOptions{Log: log})
+		return dataplane.NewKernel(h, dataplane.KernelOptions{Log: log, Keeper: s.keeperOf(), Kept: s.kept})
 	}
 }
 

@@ -17,13 +17,12 @@ import (
 	"culvert/internal/keeper"
 )
 
-// Where culvert-keeper is, and where state is that outlives the daemon but not the
-// machine: systemd's RuntimeDirectory.
-const (
-	defaultKeeper = "/run/culvert-keeper/keeper.sock"
-	defaultKeep   = "/run/culvert/state"
-	noKeeper      = "none"
-)
+// defaultKeep is where state is that outlives the daemon but not the machine: in
+// systemd's RuntimeDirectory.
+const defaultKeep = "/run/culvert/state"
+
+// noKeeper is what --keeper says if there is none.
+const noKeeper = "none"
 
 // A survival is what lets sessions outlive the daemon: a keeper for the descriptors
 // and a journal for the state. Without a keeper it is empty, and does nothing.
@@ -50,7 +49,7 @@ func (f *flags) openSurvival(log *slog.Logger) (*survival, error) {
 	s.client, s.kept, err = keeper.Dial(f.keeper)
 	if err != nil {
 		s.why = err.Error()
-		if f.keeper == defaultKeeper && errors.Is(err, fs.ErrNotExist) {
+		if f.keeper == keeper.DefaultSocket && errors.Is(err, fs.ErrNotExist) {
 			s.why = "there is no culvert-keeper at " + f.keeper
 		}
 		return s, nil

@@ -32,10 +32,18 @@ type Configured struct {
 
 // Keys of what is kept. Of what a key stands for the descriptors are in this order:
 // a session's PPPoL2TP socket and its channel; of others there is one.
-func listenerKey(addr netip.AddrPort) string { return "listener/" + addr.String() }
-func tunnelKey(id l2tp.TunnelID) string      { return fmt.Sprint("tunnel/", uint16(id)) }
-func sessionKey(id SessionKey) string        { return "session/" + id.String() }
-func unitKey(id SessionKey) string           { return "unit/" + id.String() }
+func listenerKey(addr netip.AddrPort) string { return listenerKind + addr.String() }
+func tunnelKey(id l2tp.TunnelID) string      { return fmt.Sprint(tunnelKind, uint16(id)) }
+func sessionKey(id SessionKey) string        { return sessionKind + id.String() }
+func unitKey(id SessionKey) string           { return unitKind + id.String() }
+
+// What keys begin with.
+const (
+	listenerKind = "listener/"
+	tunnelKind   = "tunnel/"
+	sessionKind  = "session/"
+	unitKind     = "unit/"
+)
 
 // noKeeper keeps nothing.
 type noKeeper struct{}

@@ -13,8 +13,10 @@ func (u *userspace) AdoptTunnel(ctx context.Context, spec TunnelSpec, peer l2tp.
 	return nil, fmt.Errorf("adopt tunnel %d: %w", spec.ID, errors.ErrUnsupported)
 }
 
-// DropRest has nothing to do: nothing is kept.
-func (u *userspace) DropRest(ctx context.Context) (keys []string, err error) { return nil, ctx.Err() }
+// DropRest removes what outlives descriptors. Nothing is kept.
+func (u *userspace) DropRest(ctx context.Context) (keys []string, err error) {
+	return nil, u.network.sweep(ctx)
+}
 
 // HandOver has nothing to hand over.
 func (u *userspace) HandOver() {}

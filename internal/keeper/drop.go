@@ -1,6 +1,9 @@
 package keeper
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // A batch is the keys of callers of Drop that go out together.
 type batch struct {
@@ -19,11 +22,21 @@ func (c *Client) Drop(ctx context.Context, keys ...string) {
 		c.sendBatch(b)
 	}
 	<-b.sent
+	timer := time.NewTimer(dropPatience)
+	defer timer.Stop()
 	select {
 	case <-b.acked:
 	case <-ctx.Done():
+	case <-timer.C: // it hangs: what it holds is of no use
+		if conn := c.current(); conn != nil {
+			conn.Close()
+		}
 	}
 }
+
+// dropPatience is how long the keeper may take. Closing what others hold too takes no
+// time; the rest takes tens of milliseconds, many at a time.
+const dropPatience = 30 * time.Second
 
 // join adds keys to the batch that is to go out next. Who makes it leads it.
 func (c *Client) join(keys []string) (b *batch, leads bool) {
