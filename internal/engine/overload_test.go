@@ -13,6 +13,7 @@ import (
 
 	"culvert/api"
 	"culvert/internal/dataplane"
+	"culvert/l2tp"
 )
 
 // atLNS is where strangers send.
@@ -114,8 +115,8 @@ func TestFlood(t *testing.T) {
 			t.Errorf("%d lines were logged, want some", n)
 		}
 		lns.wantLog("overload is over")
-		if n := lns.told(api.EventType_EVENT_TYPE_TUNNEL_CREATED); n > 2100 {
-			t.Errorf("%d events tell of new tunnels, want those before it was found to be a flood", n)
+		if lns.told("host-192.0.2.3") != 1 {
+			t.Error("no event tells that the new LAC's tunnel was created")
 		}
 		if lns.gate.first != nil {
 			t.Error("the flood is over, and its memory is not given back")
@@ -158,6 +159,9 @@ func TestFloodThatRepeats(t *testing.T) {
 					n, st.HalfOpenTunnelsEvicted)
 			}
 			lac.wantSessions(api.SessionState_SESSION_STATE_UP, 1)
+			if n := lns.told(""); n > 250 {
+				t.Errorf("%d events tell of new tunnels, want those before it was found to be a flood", n)
+			}
 			pass(5 * time.Minute)
 			if n := lns.count.tunnels.Load(); n != 1 {
 				t.Errorf("%d tunnels are left, want that of the LAC", n)
@@ -325,40 +329,8 @@ func header(id uint16) []byte {
 	return b
 }
 
-// TestFirstsWaitBehind: what concerns tunnels that are there goes before first
-// messages, of which a turn takes some, and neither is without bound.
-func TestFirstsWaitBehind(t *testing.T) {
-	m := newMailbox()
-	for range maxFirsts.packets + 5 {
-		m.postFirst(packet{})
-	}
-	m.postPacket(packet{frame: []byte{1}})
-	m.post(func() {})
-	got := m.take(nil)
-	if len(got) != 2+firstsPerTurn || got[0].pack.frame == nil || got[1].run == nil {
-		t.Errorf("a turn takes %d messages, want the others and %d firsts", len(got), firstsPerTurn)
-	}
-	if len(m.wake) == 0 {
-		t.Error("some are left, and nobody is woken")
-	}
-	left := 0
-	for got = m.take(nil); len(got) > 0; got = m.take(nil) {
-		left += len(got)
-	}
-	if left != maxFirsts.packets-firstsPerTurn || m.droppedPackets() != 5 {
-		t.Errorf("%d were left and %d dropped, want %d and 5", left, m.droppedPackets(),
-			maxFirsts.packets-firstsPerTurn)
-	}
-	for range 1000 {
-		m.postPacket(packet{frame: make([]byte, 64<<10)})
-	}
-	if got := len(m.take(nil)); got != maxPackets.bytes/(64<<10) {
-		t.Errorf("%d long frames were kept, want 16 MiB", got)
-	}
-}
-
-// told counts the events of a type that a host has published.
-func (h *host) told(what api.EventType) (n int) {
+// told counts the events that tell of a new tunnel, of a peer or of all.
+func (h *host) told(peer string) (n int) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	for after := uint64(0); ; {
@@ -367,7 +339,8 @@ func (h *host) told(what api.EventType) (n int) {
 			return n
 		}
 		for _, e := range events {
-			if after = e.Sequence; e.Type == what {
+			if after = e.Sequence; e.Type == api.EventType_EVENT_TYPE_TUNNEL_CREATED &&
+				strings.Contains(e.PeerHostName+e.Peer, peer) {
 				n++
 			}
 		}
@@ -401,26 +374,28 @@ func TestFloodWithPorts(t *testing.T) {
 		})
 }
 
-// TestBothCallEachOther: a tunnel that a peer opens between the very ports of one of ours,
-// which may be another shard's, gets another port from its first answer on.
-func TestBothCallEachOther(t *testing.T) {
-	for id := 2; id <= 3; id++ {
+// TestPortOfAnswers: a tunnel that a peer opens between the very ports of one of ours,
+// which may be another shard's, is answered from another port; others from ours.
+func TestPortOfAnswers(t *testing.T) {
+	for id, own := range map[int]bool{0: true, 2: false, 3: false} {
 		t.Run(fmt.Sprint("tunnel ", id), func(t *testing.T) {
-			call := "tunnel create tunnel_name=back tunnel_id=%d dest_ipaddr=192.0.2.2\n" +
-				"session create tunnel_name=back user_name=alice user_password=wonderland\n"
-			lac := "user create user_name=alice user_password=wonderland\n" +
-				"ppp profile create profile_name=server local_ipaddr=10.7.0.1 remote_ipaddr=10.7.0.2\n" +
-				"peer profile modify profile_name=default ppp_profile_name=server\n"
-			inBubble(t, lnsConfig, "", func(_ *dataplane.Wire, lns, peer *host) {
-				peer.declare(lac + "tunnel profile modify profile_name=default secret=tea\n")
-				lns.declare(fmt.Sprintf(call, id))
-				pass(10 * time.Second)
-				peer.wantSessions(api.SessionState_SESSION_STATE_UP, 1)
-				peer.declare("tunnel create tunnel_name=office dest_ipaddr=192.0.2.1 ppp_profile_name=default\n" +
-					"session create tunnel_name=office user_name=alice user_password=wonderland\n")
-				pass(10 * time.Second)
-				peer.wantSessions(api.SessionState_SESSION_STATE_UP, 2)
-				lns.wantSessions(api.SessionState_SESSION_STATE_UP, 2)
+			inFlood(t, "", func(s *stranger, lns, _ *host) {
+				if id != 0 {
+					lns.declare(fmt.Sprintf("tunnel create tunnel_name=back tunnel_id=%d "+
+						"dest_ipaddr=192.0.2.3 use_tiebreaker=no\n", id))
+					synctest.Wait()
+				}
+				var from netip.AddrPort
+				s.wire.Peer(lateAddr, func(src, _ netip.AddrPort, b []byte) {
+					if mt, _ := l2tp.PeekType(b); mt == l2tp.TypeSCCRP {
+						from = src
+					}
+				})
+				s.wire.Send(netip.AddrPortFrom(lateAddr, UsualPort), atLNS, s.message())
+				synctest.Wait()
+				if from.Addr() != lnsAddr || (from.Port() == UsualPort) != own {
+					t.Errorf("the SCCRP came from %v, want port 1701: %v", from, own)
+				}
 			})
 		})
 	}
