@@ -119,3 +119,16 @@ func TestSightings(t *testing.T) {
 		t.Error("what was seen an hour ago is said to be seen within a minute")
 	}
 }
+
+// BenchmarkGate is what an SCCRQ of a flood costs at the gate.
+func BenchmarkGate(b *testing.B) {
+	g := newGate()
+	g.configure(config.System{MaxTunnelRequests: 1000, MaxRequestsPerSource: 100})
+	message := sccrq(1)
+	now := g.base
+	for i := uint32(0); b.Loop(); i++ {
+		now = now.Add(20 * time.Microsecond)
+		from := netip.AddrFrom4([4]byte{byte(i >> 24), byte(i >> 16), byte(i >> 8), byte(i)})
+		g.judge(now, netip.AddrPortFrom(from, 1701), message)
+	}
+}
