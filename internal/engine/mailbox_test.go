@@ -3,6 +3,9 @@ package engine
 import (
 	"testing"
 	"testing/synctest"
+
+	"culvert/internal/dataplane"
+	"culvert/l2tp"
 )
 
 // TestFirstMessagesWaitApart: SCCRQs do not take the room of what concerns tunnels.
@@ -55,10 +58,36 @@ func TestFirstsWaitBehind(t *testing.T) {
 		t.Errorf("%d were left and %d dropped, want %d and 5", left, m.droppedPackets(),
 			maxFirsts.packets-firstsPerTurn)
 	}
-	for range 1000 {
-		m.postPacket(packet{frame: make([]byte, 64<<10)})
+	for i := range 1000 {
+		m.postPacket(packet{frame: make([]byte, 64<<10), session: dataplane.SessionKey{
+			Tunnel: l2tp.TunnelID(i)}})
 	}
 	if got := len(m.take(nil)); got != maxPackets.bytes/(64<<10) {
 		t.Errorf("%d long frames were kept, want 16 MiB", got)
+	}
+}
+
+// TestTunnelsShareAMailbox: a tunnel that floods leaves room for others, however many
+// packets it sends and the shard is behind.
+func TestTunnelsShareAMailbox(t *testing.T) {
+	m := newMailbox()
+	post := func(id l2tp.TunnelID, n int) (got int) {
+		before := m.load.packets
+		for range n {
+			m.postPacket(packet{header: l2tp.Header{Control: true, TunnelID: id}})
+		}
+		return m.load.packets - before
+	}
+	half := maxPackets.packets / 2
+	for turn := range 2 {
+		if n := post(1, 50000); n != half {
+			t.Errorf("turn %d: %d packets of a tunnel that floods wait, want %d", turn, n, half)
+		}
+		for id := l2tp.TunnelID(2); id < 1000; id++ {
+			if n := post(id, 5); n != 5 {
+				t.Errorf("turn %d: %d packets of tunnel %d wait, want 5", turn, n, id)
+			}
+		}
+		m.take(nil)
 	}
 }
