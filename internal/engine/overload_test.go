@@ -7,12 +7,14 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"culvert/api"
 	"culvert/internal/dataplane"
+	"culvert/internal/trace"
 	"culvert/l2tp"
 )
 
@@ -77,10 +79,10 @@ func (s *stranger) another(t *testing.T) *host { return newHost(t, s.wire, lateA
 // is kept of strangers is bounded, and a LAC that nobody knows gets its tunnel.
 func TestFlood(t *testing.T) {
 	inFlood(t, "", func(s *stranger, lns, lac *host) {
-		opened := 0
+		var opened atomic.Int64
 		lns.fake.SetHook(func(_ context.Context, op dataplane.Op, _ dataplane.SessionKey) error {
 			if op == dataplane.OpOpenTunnel {
-				opened++
+				opened.Add(1)
 			}
 			return nil
 		})
@@ -101,8 +103,8 @@ func TestFlood(t *testing.T) {
 		if st.TunnelsCreated > 4500 {
 			t.Errorf("%d tunnels were begun, want those of the first moment only", st.TunnelsCreated)
 		}
-		if opened != 1 {
-			t.Errorf("%d sockets were opened, want that of the new LAC", opened)
+		if n := opened.Load(); n != 1 {
+			t.Errorf("%d sockets were opened, want that of the new LAC", n)
 		}
 		for _, sh := range lns.shards {
 			if st := lns.statistics(); sh.mail.droppedPackets() != 0 {
@@ -159,6 +161,7 @@ func TestFloodThatRepeats(t *testing.T) {
 					n, st.HalfOpenTunnelsEvicted)
 			}
 			lac.wantSessions(api.SessionState_SESSION_STATE_UP, 1)
+			lns.wantUnrecorded()
 			if n := lns.told(""); n > 250 {
 				t.Errorf("%d events tell of new tunnels, want those before it was found to be a flood", n)
 			}
@@ -266,15 +269,37 @@ func TestHalfOpenTunnelsGiveWay(t *testing.T) {
 		send(10, one)
 		want(8, 0, 2)
 		pass(1100 * time.Millisecond)
-		lns.gate.pressedUntil = 0 // they are not what is tested
+		lns.gate.calm() // they are not what is tested
 		send(3, one)
 		want(8, 3, 2)
 		pass(2 * time.Second)
-		lns.gate.pressedUntil = 0
+		lns.gate.calm()
 		send(200, s.anywhere)
 		want(64, 11, 2+200-64)
 		lac.wantSessions(api.SessionState_SESSION_STATE_UP, 1)
 	})
+}
+
+// TestHalfOpenTunnelsOfANetwork: a network may have half of the half-open tunnels.
+func TestHalfOpenTunnelsOfANetwork(t *testing.T) {
+	inFlood(t, "system modify max_half_open_tunnels=64\n", func(s *stranger, lns, _ *host) {
+		for i := range 250 {
+			from := netip.AddrFrom4([4]byte{198, 51, 100, byte(i)})
+			s.wire.Send(netip.AddrPortFrom(from, UsualPort), atLNS, s.message())
+			lns.gate.calm()
+		}
+		synctest.Wait()
+		if n := lns.count.halfOpen.Load(); n != 32 {
+			t.Errorf("%d tunnels with a network are half open, want 32 of 64", n)
+		}
+	})
+}
+
+// calm ends what a gate does in a flood.
+func (g *gate) calm() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.pressedUntil = 0
 }
 
 // TestHalfOpenTunnelsLeaveRoom: under max_tunnels those that are not established make
@@ -329,6 +354,36 @@ func header(id uint16) []byte {
 	return b
 }
 
+// wantUnrecorded checks that nothing is remembered of what strangers begin in a flood.
+func (h *host) wantUnrecorded() {
+	h.t.Helper()
+	unheard := 0
+	for _, s := range h.shards {
+		ids, err := ask(context.Background(), s, func() (ids []l2tp.TunnelID, _ error) {
+			for t := s.halfOpen.oldest; t != nil; t = t.half.newer {
+				if t.unheard {
+					ids = append(ids, t.core.ID())
+				}
+			}
+			return ids, nil
+		})
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		unheard += len(ids)
+		for _, id := range ids {
+			for _, r := range h.trace.Find(trace.Query{Tunnel: id}) {
+				if time.Since(r.Time) < 2*time.Second {
+					h.t.Fatalf("of tunnel %d is remembered: %v", id, r)
+				}
+			}
+		}
+	}
+	if unheard < 100 {
+		h.t.Errorf("%d half-open tunnels began in the flood, want nearly all", unheard)
+	}
+}
+
 // told counts the events that tell of a new tunnel, of a peer or of all.
 func (h *host) told(peer string) (n int) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -354,7 +409,7 @@ func TestFloodWithPorts(t *testing.T) {
 		"tunnel profile modify profile_name=default our_udp_port=0\n",
 		func(s *stranger, lns, lac *host) {
 			for range 20 {
-				lns.gate.pressedUntil = 0
+				lns.gate.calm()
 				s.send(500*time.Millisecond, 1000, s.anywhere)
 			}
 			if st := lns.statistics(); st.HalfOpenTunnelsEvicted < 10 {
