@@ -68,7 +68,8 @@ func (f *flags) register(p *pflag.FlagSet) {
 		"`ADDR[:PORT]` on which peers are heard, repeatable (default 0.0.0.0:1701 and [::]:1701)")
 	p.Uint16VarP(&f.port, "port", "u", 0, "UDP `PORT` on which peers are heard, on every address")
 	p.IntVarP(&f.maxSetUp, "max-setup", "y", 0,
-		"`N` sessions in set-up at once at most; more are refused (default 4096)")
+		"`N` sessions in set-up at once at most, half of them for one peer; more are refused "+
+			"(default 8192)")
 	p.StringArrayVar(&f.log, "log", nil,
 		"`WHERE` to log, repeatable: "+logging.Targets+
 			" (default the journal under systemd, else stderr)")

@@ -7,7 +7,9 @@
 //   - engine.go: the engine as a whole, what its owner calls
 //   - shard.go: one loop, and the rule of who owns what
 //   - deadline.go, mailbox.go, worker.go, job.go: what a loop is made of
+//   - gate.go, pace.go, sightings.go, registry.go: what pollers let in
 //   - accept.go, dial.go: how tunnels begin, by a peer or by us
+//   - halfopen.go, share.go, overload.go: what is bounded, and what the log is told of it
 //   - tunnel.go: one tunnel: what its core says is carried out; tunnel_end.go: how it ends
 //   - session.go: one session, from the call to the network
 //   - link.go: the session's PPP link, carried out likewise

@@ -181,7 +181,8 @@ func TestFloodOfSCCRQs(t *testing.T) {
 		t.Run("auth_mode="+mode, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := dataplane.NewWire()
-				lns := newHost(t, w, lnsAddr, "tunnel profile modify profile_name=default auth_mode="+mode+"\n")
+				lns := newHost(t, w, lnsAddr, "tunnel profile modify profile_name=default auth_mode="+mode+"\n"+
+					"system modify tunnel_requests_per_second=0 tunnel_requests_per_source=0\n")
 				defer lns.stop()
 				for i := range 12000 {
 					src := netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 51, byte(i >> 8), byte(i)}), 1701)
@@ -191,6 +192,9 @@ func TestFloodOfSCCRQs(t *testing.T) {
 					}
 				}
 				synctest.Wait()
+				if mode == "simple" {
+					lns.wantRefused()
+				}
 				limit := int64(lns.store.Snapshot().System().MaxHalfOpenTunnels)
 				if n := lns.count.tunnels.Load(); n > limit {
 					t.Errorf("%d tunnels, want at most %d", n, limit)
@@ -199,6 +203,20 @@ func TestFloodOfSCCRQs(t *testing.T) {
 				lns.wantClean()
 			})
 		})
+	}
+}
+
+// wantRefused checks that refusals are bounded, and that those beyond get no answer.
+func (h *host) wantRefused() {
+	h.t.Helper()
+	for _, s := range h.shards {
+		n, err := ask(context.Background(), s, func() (int, error) { return s.refused, nil })
+		if err != nil || n != maxRefused {
+			h.t.Errorf("%d refused tunnels linger, want %d: %v", n, maxRefused, err)
+		}
+	}
+	if st := h.statistics(); st.TunnelRequestsUnanswered != 12000-uint64(maxRefused*len(h.shards)) {
+		h.t.Errorf("%d SCCRQs got no answer, want the rest of 12000", st.TunnelRequestsUnanswered)
 	}
 }
 

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"net/netip"
 	"time"
 
@@ -125,6 +126,9 @@ func (h *halfOpens) inTheWay(limit int, peer netip.Addr) (t *tunnel, full bool) 
 	}
 	return nil, false
 }
+
+// errNoSocket is why a tunnel that was half open cannot carry sessions.
+var errNoSocket = errors.New("there is no socket")
 
 // giveWay forgets a half-open tunnel without a word: its peer may not be there at
 // all, and if it is it begins anew.

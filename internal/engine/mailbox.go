@@ -1,17 +1,23 @@
 package engine
 
-import "sync"
+import (
+	"sync"
+
+	"culvert/l2tp"
+)
 
 // A mailbox is what others put into a shard. Posting never blocks, so that no
 // shard and no poller ever waits for another: what bounds the queue is admission
 // (for jobs) and the caps on datagrams and frames, which both protocols repeat.
 //
 // First messages wait apart. However many there are, what concerns tunnels that are
-// there goes before them.
+// there goes before them. Of that a tunnel has as many packets as there is room left for
+// others: one that floods costs others nothing.
 type mailbox struct {
 	mu      sync.Mutex
 	queue   []message
-	load    load // datagrams and frames in queue
+	load    load                  // datagrams and frames in queue
+	of      map[l2tp.TunnelID]int // how many of them are a tunnel's
 	firsts  []message
 	waits   load // what is in firsts
 	dropped uint64
@@ -37,7 +43,9 @@ var (
 
 const firstsPerTurn = 64
 
-func newMailbox() *mailbox { return &mailbox{wake: make(chan struct{}, 1)} }
+func newMailbox() *mailbox {
+	return &mailbox{wake: make(chan struct{}, 1), of: make(map[l2tp.TunnelID]int)}
+}
 
 // post queues run for the shard.
 func (m *mailbox) post(run func()) {
@@ -49,27 +57,37 @@ func (m *mailbox) post(run func()) {
 
 // postPacket queues a packet, or drops it if too many wait.
 func (m *mailbox) postPacket(p packet) {
-	m.put(&m.queue, &m.load, maxPackets, p)
+	id := p.tunnel()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.of[id] >= maxPackets.packets-m.load.packets {
+		m.dropped++
+		return
+	}
+	if m.put(&m.queue, &m.load, maxPackets, p) {
+		m.of[id]++
+	}
 }
 
 // postFirst queues a message to no tunnel, or drops it if too many wait.
 func (m *mailbox) postFirst(p packet) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.put(&m.firsts, &m.waits, maxFirsts, p)
 }
 
-func (m *mailbox) put(queue *[]message, of *load, most load, p packet) {
+// put queues a packet, or drops it and returns false. mu is held.
+func (m *mailbox) put(queue *[]message, of *load, most load, p packet) bool {
 	size := len(p.datagram.Data) + len(p.frame)
-	m.mu.Lock()
 	if of.packets >= most.packets || of.bytes+size > most.bytes {
 		m.dropped++
-		m.mu.Unlock()
-		return
+		return false
 	}
 	of.packets++
 	of.bytes += size
 	*queue = append(*queue, message{pack: p})
-	m.mu.Unlock()
 	m.signal()
+	return true
 }
 
 // droppedPackets is how many packets were dropped because too many waited.
@@ -87,6 +105,7 @@ func (m *mailbox) take(reuse []message) []message {
 	defer m.mu.Unlock()
 	queue := m.queue
 	m.queue, m.load = reuse[:0], load{}
+	clear(m.of)
 	n := min(len(m.firsts), firstsPerTurn)
 	queue = append(queue, m.firsts[:n]...)
 	for _, first := range m.firsts[:n] {

@@ -7,12 +7,15 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"culvert/api"
 	"culvert/internal/dataplane"
+	"culvert/internal/trace"
+	"culvert/l2tp"
 )
 
 // atLNS is where strangers send.
@@ -76,10 +79,10 @@ func (s *stranger) another(t *testing.T) *host { return newHost(t, s.wire, lateA
 // is kept of strangers is bounded, and a LAC that nobody knows gets its tunnel.
 func TestFlood(t *testing.T) {
 	inFlood(t, "", func(s *stranger, lns, lac *host) {
-		opened := 0
+		var opened atomic.Int64
 		lns.fake.SetHook(func(_ context.Context, op dataplane.Op, _ dataplane.SessionKey) error {
 			if op == dataplane.OpOpenTunnel {
-				opened++
+				opened.Add(1)
 			}
 			return nil
 		})
@@ -100,8 +103,8 @@ func TestFlood(t *testing.T) {
 		if st.TunnelsCreated > 4500 {
 			t.Errorf("%d tunnels were begun, want those of the first moment only", st.TunnelsCreated)
 		}
-		if opened != 1 {
-			t.Errorf("%d sockets were opened, want that of the new LAC", opened)
+		if n := opened.Load(); n != 1 {
+			t.Errorf("%d sockets were opened, want that of the new LAC", n)
 		}
 		for _, sh := range lns.shards {
 			if st := lns.statistics(); sh.mail.droppedPackets() != 0 {
@@ -114,8 +117,8 @@ func TestFlood(t *testing.T) {
 			t.Errorf("%d lines were logged, want some", n)
 		}
 		lns.wantLog("overload is over")
-		if n := lns.told(api.EventType_EVENT_TYPE_TUNNEL_CREATED); n > 2100 {
-			t.Errorf("%d events tell of new tunnels, want those before it was found to be a flood", n)
+		if lns.told("host-192.0.2.3") != 1 {
+			t.Error("no event tells that the new LAC's tunnel was created")
 		}
 		if lns.gate.first != nil {
 			t.Error("the flood is over, and its memory is not given back")
@@ -130,7 +133,7 @@ func TestFlood(t *testing.T) {
 // TestFloodThatRepeats: strangers who repeat their SCCRQs are held to the pace, and
 // what they leave half open gives way to others.
 func TestFloodThatRepeats(t *testing.T) {
-	inFlood(t, "system modify max_half_open_tunnels=256 max_tunnel_requests_per_second=100\n",
+	inFlood(t, "system modify max_half_open_tunnels=256 tunnel_requests_per_second=100\n",
 		func(s *stranger, lns, lac *host) {
 			type request struct {
 				from netip.AddrPort
@@ -158,6 +161,10 @@ func TestFloodThatRepeats(t *testing.T) {
 					n, st.HalfOpenTunnelsEvicted)
 			}
 			lac.wantSessions(api.SessionState_SESSION_STATE_UP, 1)
+			lns.wantUnrecorded()
+			if n := lns.told(""); n > 250 {
+				t.Errorf("%d events tell of new tunnels, want those before it was found to be a flood", n)
+			}
 			pass(5 * time.Minute)
 			if n := lns.count.tunnels.Load(); n != 1 {
 				t.Errorf("%d tunnels are left, want that of the LAC", n)
@@ -183,10 +190,10 @@ func TestFloodAsLAC(t *testing.T) {
 	})
 }
 
-// TestPaceOfAll: no more SCCRQs are answered than max_tunnel_requests_per_second, and
+// TestPaceOfAll: no more SCCRQs are answered than tunnel_requests_per_second, and
 // those of sources that have had a tunnel do not suffer from others.
 func TestPaceOfAll(t *testing.T) {
-	inFlood(t, "system modify max_tunnel_requests_per_second=50\n", func(s *stranger, lns, lac *host) {
+	inFlood(t, "system modify tunnel_requests_per_second=50\n", func(s *stranger, lns, lac *host) {
 		s.send(100*time.Millisecond, 10000, s.anywhere)
 		if n := lns.statistics().TunnelsCreated; n != 1+100 { // two seconds' worth at once
 			t.Errorf("%d tunnels were begun, want 101", n)
@@ -198,7 +205,7 @@ func TestPaceOfAll(t *testing.T) {
 	})
 }
 
-// TestPaceOfSources: one source gets no more than max_tunnel_requests_per_source, its
+// TestPaceOfSources: one source gets no more than tunnel_requests_per_source, its
 // network four times as many, and others do not suffer from it.
 func TestPaceOfSources(t *testing.T) {
 	tests := map[string]struct {
@@ -213,7 +220,7 @@ func TestPaceOfSources(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			inFlood(t, "system modify max_tunnel_requests_per_source=10\n",
+			inFlood(t, "system modify tunnel_requests_per_source=10\n",
 				func(s *stranger, lns, lac *host) {
 					at := atLNS
 					for i := range 500 {
@@ -262,15 +269,37 @@ func TestHalfOpenTunnelsGiveWay(t *testing.T) {
 		send(10, one)
 		want(8, 0, 2)
 		pass(1100 * time.Millisecond)
-		lns.gate.pressedUntil = 0 // they are not what is tested
+		lns.gate.calm() // they are not what is tested
 		send(3, one)
 		want(8, 3, 2)
 		pass(2 * time.Second)
-		lns.gate.pressedUntil = 0
+		lns.gate.calm()
 		send(200, s.anywhere)
 		want(64, 11, 2+200-64)
 		lac.wantSessions(api.SessionState_SESSION_STATE_UP, 1)
 	})
+}
+
+// TestHalfOpenTunnelsOfANetwork: a network may have half of the half-open tunnels.
+func TestHalfOpenTunnelsOfANetwork(t *testing.T) {
+	inFlood(t, "system modify max_half_open_tunnels=64\n", func(s *stranger, lns, _ *host) {
+		for i := range 250 {
+			from := netip.AddrFrom4([4]byte{198, 51, 100, byte(i)})
+			s.wire.Send(netip.AddrPortFrom(from, UsualPort), atLNS, s.message())
+			lns.gate.calm()
+		}
+		synctest.Wait()
+		if n := lns.count.halfOpen.Load(); n != 32 {
+			t.Errorf("%d tunnels with a network are half open, want 32 of 64", n)
+		}
+	})
+}
+
+// calm ends what a gate does in a flood.
+func (g *gate) calm() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.pressedUntil = 0
 }
 
 // TestHalfOpenTunnelsLeaveRoom: under max_tunnels those that are not established make
@@ -325,40 +354,38 @@ func header(id uint16) []byte {
 	return b
 }
 
-// TestFirstsWaitBehind: what concerns tunnels that are there goes before first
-// messages, of which a turn takes some, and neither is without bound.
-func TestFirstsWaitBehind(t *testing.T) {
-	m := newMailbox()
-	for range maxFirsts.packets + 5 {
-		m.postFirst(packet{})
+// wantUnrecorded checks that nothing is remembered of what strangers begin in a flood.
+func (h *host) wantUnrecorded() {
+	h.t.Helper()
+	unheard := 0
+	for _, s := range h.shards {
+		ids, err := ask(context.Background(), s, func() (ids []l2tp.TunnelID, _ error) {
+			for t := s.halfOpen.oldest; t != nil; t = t.half.newer {
+				if t.unheard {
+					ids = append(ids, t.core.ID())
+				}
+			}
+			return ids, nil
+		})
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		unheard += len(ids)
+		for _, id := range ids {
+			for _, r := range h.trace.Find(trace.Query{Tunnel: id}) {
+				if time.Since(r.Time) < 2*time.Second {
+					h.t.Fatalf("of tunnel %d is remembered: %v", id, r)
+				}
+			}
+		}
 	}
-	m.postPacket(packet{frame: []byte{1}})
-	m.post(func() {})
-	got := m.take(nil)
-	if len(got) != 2+firstsPerTurn || got[0].pack.frame == nil || got[1].run == nil {
-		t.Errorf("a turn takes %d messages, want the others and %d firsts", len(got), firstsPerTurn)
-	}
-	if len(m.wake) == 0 {
-		t.Error("some are left, and nobody is woken")
-	}
-	left := 0
-	for got = m.take(nil); len(got) > 0; got = m.take(nil) {
-		left += len(got)
-	}
-	if left != maxFirsts.packets-firstsPerTurn || m.droppedPackets() != 5 {
-		t.Errorf("%d were left and %d dropped, want %d and 5", left, m.droppedPackets(),
-			maxFirsts.packets-firstsPerTurn)
-	}
-	for range 1000 {
-		m.postPacket(packet{frame: make([]byte, 64<<10)})
-	}
-	if got := len(m.take(nil)); got != maxPackets.bytes/(64<<10) {
-		t.Errorf("%d long frames were kept, want 16 MiB", got)
+	if unheard < 100 {
+		h.t.Errorf("%d half-open tunnels began in the flood, want nearly all", unheard)
 	}
 }
 
-// told counts the events of a type that a host has published.
-func (h *host) told(what api.EventType) (n int) {
+// told counts the events that tell of a new tunnel, of a peer or of all.
+func (h *host) told(peer string) (n int) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	for after := uint64(0); ; {
@@ -367,7 +394,8 @@ func (h *host) told(what api.EventType) (n int) {
 			return n
 		}
 		for _, e := range events {
-			if after = e.Sequence; e.Type == what {
+			if after = e.Sequence; e.Type == api.EventType_EVENT_TYPE_TUNNEL_CREATED &&
+				strings.Contains(e.PeerHostName+e.Peer, peer) {
 				n++
 			}
 		}
@@ -381,7 +409,7 @@ func TestFloodWithPorts(t *testing.T) {
 		"tunnel profile modify profile_name=default our_udp_port=0\n",
 		func(s *stranger, lns, lac *host) {
 			for range 20 {
-				lns.gate.pressedUntil = 0
+				lns.gate.calm()
 				s.send(500*time.Millisecond, 1000, s.anywhere)
 			}
 			if st := lns.statistics(); st.HalfOpenTunnelsEvicted < 10 {
@@ -401,26 +429,28 @@ func TestFloodWithPorts(t *testing.T) {
 		})
 }
 
-// TestBothCallEachOther: a tunnel that a peer opens between the very ports of one of ours,
-// which may be another shard's, gets another port from its first answer on.
-func TestBothCallEachOther(t *testing.T) {
-	for id := 2; id <= 3; id++ {
+// TestPortOfAnswers: a tunnel that a peer opens between the very ports of one of ours,
+// which may be another shard's, is answered from another port; others from ours.
+func TestPortOfAnswers(t *testing.T) {
+	for id, own := range map[int]bool{0: true, 2: false, 3: false} {
 		t.Run(fmt.Sprint("tunnel ", id), func(t *testing.T) {
-			call := "tunnel create tunnel_name=back tunnel_id=%d dest_ipaddr=192.0.2.2\n" +
-				"session create tunnel_name=back user_name=alice user_password=wonderland\n"
-			lac := "user create user_name=alice user_password=wonderland\n" +
-				"ppp profile create profile_name=server local_ipaddr=10.7.0.1 remote_ipaddr=10.7.0.2\n" +
-				"peer profile modify profile_name=default ppp_profile_name=server\n"
-			inBubble(t, lnsConfig, "", func(_ *dataplane.Wire, lns, peer *host) {
-				peer.declare(lac + "tunnel profile modify profile_name=default secret=tea\n")
-				lns.declare(fmt.Sprintf(call, id))
-				pass(10 * time.Second)
-				peer.wantSessions(api.SessionState_SESSION_STATE_UP, 1)
-				peer.declare("tunnel create tunnel_name=office dest_ipaddr=192.0.2.1 ppp_profile_name=default\n" +
-					"session create tunnel_name=office user_name=alice user_password=wonderland\n")
-				pass(10 * time.Second)
-				peer.wantSessions(api.SessionState_SESSION_STATE_UP, 2)
-				lns.wantSessions(api.SessionState_SESSION_STATE_UP, 2)
+			inFlood(t, "", func(s *stranger, lns, _ *host) {
+				if id != 0 {
+					lns.declare(fmt.Sprintf("tunnel create tunnel_name=back tunnel_id=%d "+
+						"dest_ipaddr=192.0.2.3 use_tiebreaker=no\n", id))
+					synctest.Wait()
+				}
+				var from netip.AddrPort
+				s.wire.Peer(lateAddr, func(src, _ netip.AddrPort, b []byte) {
+					if mt, _ := l2tp.PeekType(b); mt == l2tp.TypeSCCRP {
+						from = src
+					}
+				})
+				s.wire.Send(netip.AddrPortFrom(lateAddr, UsualPort), atLNS, s.message())
+				synctest.Wait()
+				if from.Addr() != lnsAddr || (from.Port() == UsualPort) != own {
+					t.Errorf("the SCCRP came from %v, want port 1701: %v", from, own)
+				}
 			})
 		})
 	}

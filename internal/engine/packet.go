@@ -14,6 +14,14 @@ type packet struct {
 	frame    []byte
 }
 
+// tunnel is the identifier of the tunnel that the packet is for.
+func (p *packet) tunnel() l2tp.TunnelID {
+	if p.frame != nil {
+		return p.session.Tunnel
+	}
+	return p.header.TunnelID
+}
+
 // DatagramReceived hands a datagram to the shard of the tunnel that its header
 // names, whichever socket it came by. [dataplane.Handler] says when it is called.
 func (e *Engine) DatagramReceived(d dataplane.Datagram) {

@@ -110,8 +110,8 @@ func (s *shard) messages() messageTotals {
 func (t *tunnel) enlist() {
 	t.shard.engine.count.tunnels.Add(1)
 	t.shard.engine.count.tunnelsCreated.Add(1)
-	if !t.byPeer || !t.shard.engine.gate.isPressed(time.Now()) {
-		t.tellCreated() // events of strangers are not to push out all others
+	if !t.unheard {
+		t.tellCreated()
 	}
 	t.traceCounts()
 }

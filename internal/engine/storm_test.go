@@ -77,10 +77,10 @@ func TestSlowKernel(t *testing.T) {
 		var pace atomic.Int64
 		pace.Store(int64(8 * time.Second))
 		lns.workers.limit = 16 // 2 sessions a second
-		made := 0
+		var made atomic.Int64
 		lns.fake.SetHook(func(ctx context.Context, op dataplane.Op, _ dataplane.SessionKey) error {
 			if op == dataplane.OpAddSession {
-				made++
+				made.Add(1)
 				time.Sleep(time.Duration(pace.Load()))
 			}
 			return nil
@@ -98,9 +98,9 @@ func TestSlowKernel(t *testing.T) {
 			t.Errorf("%d calls were refused since it is too busy, want that one", st.CallsTooLate)
 		}
 		pass(10 * time.Second) // the third wave of 16 would have waited for 16 s
-		if st = lns.statistics(); st.CallsTooLate < 168 || made != 32 {
+		if st = lns.statistics(); st.CallsTooLate < 168 || made.Load() != 32 {
 			t.Errorf("%d calls were given up, %d sessions made; want 32 of 200 made",
-				st.CallsTooLate, made)
+				st.CallsTooLate, made.Load())
 		}
 		if st.KernelErrors != 0 {
 			t.Errorf("%d kernel errors are counted, want none", st.KernelErrors)

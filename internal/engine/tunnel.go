@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -30,6 +29,7 @@ type tunnel struct {
 	first    first // the SCCRQ, if the peer opened it
 	refused  bool  // with a StopCCN
 	half     halfOpen
+	unheard  bool // it began in a flood: until it is established nobody is told of it
 
 	path     dataplane.Tunnel // nil until open
 	answer   func(b []byte)   // for a tunnel that has no path: it was refused, or is half open
@@ -59,9 +59,6 @@ const closeGrace = 3 * time.Second
 // maxOutbox is how many messages wait for a socket that is being opened: one,
 // and the acknowledgements of what an impatient peer repeats.
 const maxOutbox = 8
-
-// errNoSocket is why a tunnel cannot carry sessions.
-var errNoSocket = errors.New("there is no socket")
 
 func (s *shard) newTunnel(
 	core *l2tp.Tunnel, settings *tunnelSettings, peer netip.AddrPort,
@@ -266,12 +263,13 @@ func (t *tunnel) openFailed(err error) {
 // that wait.
 func (t *tunnel) established(now time.Time) {
 	t.establishedAt = now
-	t.noLongerHalfOpen()
+	t.shard.halfOpen.remove(t)
 	t.shard.engine.count.tunnelsEstablished.Add(1)
 	t.shard.engine.total.tunnelsEstablished.Add(1)
 	peer := t.core.Peer()
 	t.log().Info("tunnel established", "peer_tunnel", peer.TunnelID, "host_name", peer.HostName)
-	t.tellCreated() // if it was not while there were too many
+	t.unheard = false
+	t.tellCreated()
 	t.tellUp()
 	t.shard.engine.gate.prove(t.peer.Addr())
 	if t.path == nil {
@@ -282,9 +280,6 @@ func (t *tunnel) established(now time.Time) {
 		t.dialer.established(now)
 	}
 }
-
-// noLongerHalfOpen is called once for each tunnel, when it is established or stopped.
-func (t *tunnel) noLongerHalfOpen() { t.shard.halfOpen.remove(t) }
 
 func (t *tunnel) attach(peer l2tp.TunnelID) {
 	t.do(fmt.Sprintf("data tunnel, peer's tunnel %d", peer), job{

@@ -59,7 +59,7 @@ func (t *tunnel) stopped(now time.Time, end l2tp.End) {
 		t.shard.engine.count.tunnels.Add(-1)
 	}
 	if t.establishedAt.IsZero() {
-		t.noLongerHalfOpen()
+		t.shard.halfOpen.remove(t)
 	} else {
 		t.shard.engine.count.tunnelsEstablished.Add(-1)
 		t.shard.engine.gate.prove(t.peer.Addr())
