@@ -29,10 +29,11 @@ func TestSurvival(t *testing.T) {
 	const tunnels, sessions, kills, flows = 4, 125, 20, 8
 	step := newClock(t)
 	lnsNS, lacNS := newHosts(t)
-	clean := lnsNS.State()
+	clean, lacClean := lnsNS.State(), lacNS.State()
 	lns := newMortal(t, lnsNS, lnsConfig(survivalConfig))
 	lac := newSite(t, lacNS, "kernel", join(survivalConfig, tunnelsConfig(lnsAddr, tunnels, sessions),
 		"tunnel create tunnel_name=churn persist=yes our_udp_port=ephemeral dest_ipaddr="+lnsAddr.String()))
+	lac.before, lac.sockets, lac.ppp = lacClean, lns.sockets, lns.ppp // it may have called already
 	all := tunnels * sessions
 	before := indexed(lns.WaitUp(all, 5*time.Minute))
 	lac.WaitUp(all, upLimit)
