@@ -403,6 +403,7 @@ type SystemStatus struct {
 	Statistics          *Statistics            `protobuf:"bytes,19,opt,name=statistics,proto3" json:"statistics,omitempty"`
 	Revision            string                 `protobuf:"bytes,20,opt,name=revision,proto3" json:"revision,omitempty"`
 	Warnings            []string               `protobuf:"bytes,21,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	Survival            string                 `protobuf:"bytes,24,opt,name=survival,proto3" json:"survival,omitempty"`
 	HalfOpenTunnels     uint32                 `protobuf:"varint,22,opt,name=half_open_tunnels,json=halfOpenTunnels,proto3" json:"half_open_tunnels,omitempty"`
 	SessionsInSetup     uint32                 `protobuf:"varint,23,opt,name=sessions_in_setup,json=sessionsInSetup,proto3" json:"sessions_in_setup,omitempty"`
 	unknownFields       protoimpl.UnknownFields
@@ -584,6 +585,13 @@ func (x *SystemStatus) GetWarnings() []string {
 		return x.Warnings
 	}
 	return nil
+}
+
+func (x *SystemStatus) GetSurvival() string {
+	if x != nil {
+		return x.Survival
+	}
+	return ""
 }
 
 func (x *SystemStatus) GetHalfOpenTunnels() uint32 {
@@ -1734,7 +1742,7 @@ const file_culvert_v1_config_proto_rawDesc = "" +
 	"\x0f_metrics_listenB\x18\n" +
 	"\x16_max_half_open_tunnelsB!\n" +
 	"\x1f_max_tunnel_requests_per_secondB!\n" +
-	"\x1f_max_tunnel_requests_per_source\"\xba\x0f\n" +
+	"\x1f_max_tunnel_requests_per_source\"\x8d\x10\n" +
 	"\fSystemStatus\x125\n" +
 	"\aversion\x18\x01 \x01(\tB\x1b\xca\xd7\x19\x17\n" +
 	"\x15Version of the daemonR\aversion\x12T\n" +
@@ -1782,7 +1790,9 @@ const file_culvert_v1_config_proto_rawDesc = "" +
 	"\brevision\x18\x14 \x01(\tBM\xca\xd7\x19I\n" +
 	"GThe revision of the configuration, and whether it waits to be confirmedR\brevision\x12W\n" +
 	"\bwarnings\x18\x15 \x03(\tB;\xca\xd7\x197\n" +
-	"5What of the configuration has no effect here, and whyR\bwarnings\x12f\n" +
+	"5What of the configuration has no effect here, and whyR\bwarnings\x12Q\n" +
+	"\bsurvival\x18\x18 \x01(\tB5\xca\xd7\x191\n" +
+	"/Whether sessions outlive the daemon, or why notR\bsurvival\x12f\n" +
 	"\x11half_open_tunnels\x18\x16 \x01(\rB:\xca\xd7\x196\n" +
 	"1Tunnels that peers have begun and not establishedj\x010R\x0fhalfOpenTunnels\x12k\n" +
 	"\x11sessions_in_setup\x18\x17 \x01(\rB?\xca\xd7\x19;\n" +

@@ -62,13 +62,19 @@ type DialOptions struct {
 // A port that any other socket has is an error, although DialUDP can share this
 // one: the socket is bound first, which is exclusive while it does not allow
 // reuse, and allows it only then. So of two daemons on a port the second fails.
-func ListenUDP(addr netip.AddrPort) (*Socket, error) {
+func ListenUDP(addr netip.AddrPort) (*Socket, error) { return listenUDP(addr, false) }
+
+// ListenSharedUDP is ListenUDP for a port that sockets of DialUDP have, of this
+// process or an earlier one.
+func ListenSharedUDP(addr netip.AddrPort) (*Socket, error) { return listenUDP(addr, true) }
+
+func listenUDP(addr netip.AddrPort, share bool) (*Socket, error) {
 	op := "listen on UDP " + addr.String()
 	s, err := newSocket(op, addr.Addr())
 	if err != nil {
 		return nil, err
 	}
-	if err := s.bind(addr, false); err != nil {
+	if err := s.bind(addr, share); err != nil {
 		s.Close()
 		return nil, opError(op, err)
 	}
@@ -372,4 +378,11 @@ func (s *Socket) read(fd int, scratch, oob []byte) (d Datagram, err error) {
 		local = netip.AddrPortFrom(a, s.local.Port())
 	}
 	return Datagram{Local: local, Peer: addrPort(from), Data: append([]byte{}, scratch[:n]...)}, nil
+}
+
+// Connected tells whether the socket receives from its peer alone.
+func (s *Socket) Connected() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.connected
 }

@@ -22,6 +22,10 @@ import (
 type KernelOptions struct {
 	Log     *slog.Logger // nil: none
 	Pollers int          // goroutines that read; 0: one for each processor
+	// Keeper holds descriptors for the process that comes after this one; nil: nobody.
+	Keeper Keeper
+	// Kept is what it held when this process began: the data plane's from now on.
+	Kept map[string][]int
 }
 
 // A kernelPlane has the Linux kernel carry all data.
@@ -35,6 +39,9 @@ type kernelPlane struct {
 	pins    pins
 	proxies proxies
 	closing slots // of sessions, in all tunnels
+	keeper  Keeper
+	adopts  bool // something was kept
+	remains remains
 
 	// opening is held while sockets are opened and given up.
 	opening sync.Mutex
@@ -59,9 +66,18 @@ func NewKernel(h Handler, opts KernelOptions) (Dataplane, error) {
 		handler:   h,
 		log:       opts.Log,
 		closing:   make(slots, parallel),
+		keeper:    opts.Keeper,
+		adopts:    len(opts.Kept) > 0,
+		remains:   remains{fds: maps.Clone(opts.Kept)},
 		tunnels:   make(map[l2tp.TunnelID]*kernelTunnel),
 		listeners: make(map[*kernelListener]struct{}),
 		pairs:     make(map[sockKey]*kernelTunnel),
+	}
+	if p.keeper == nil {
+		p.keeper = noKeeper{}
+	}
+	if p.remains.fds == nil {
+		p.remains.fds = make(map[string][]int)
 	}
 	p.pins.links, p.proxies.links = k.Links, k.Links
 	if p.log == nil {
@@ -108,7 +124,7 @@ type kernelListener struct {
 func (p *kernelPlane) Listen(addr netip.AddrPort) (Listener, error) {
 	p.opening.Lock()
 	defer p.opening.Unlock()
-	sock, err := kernel.ListenUDP(addr)
+	sock, err := p.listen(addr)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +140,36 @@ func (p *kernelPlane) Listen(addr netip.AddrPort) (Listener, error) {
 		return nil, fmt.Errorf("listen on %s: %w", addr, err)
 	}
 	p.listeners[l] = struct{}{}
+	p.keeper.Keep(listenerKey(l.Addr()), l.fd)
 	return l, nil
+}
+
+// listen returns the socket for a listener: the one that was kept, or a new one. It may
+// share its port with tunnels, which are older where a process has adopted them, but
+// with nobody else. p.opening is held.
+func (p *kernelPlane) listen(addr netip.AddrPort) (*kernel.Socket, error) {
+	if sock := p.adoptListener(addr); sock != nil {
+		return sock, nil
+	}
+	p.mu.RLock()
+	conflict, tunnels := false, p.remains.any()
+	for l := range p.listeners {
+		conflict = conflict || overlap(l.sock.Local(), addr)
+	}
+	for k := range p.pairs {
+		tunnels = tunnels || k.local.Port() == addr.Port()
+	}
+	p.mu.RUnlock()
+	if tunnels && !conflict && addr.Port() != 0 {
+		return kernel.ListenSharedUDP(addr)
+	}
+	return kernel.ListenUDP(addr)
+}
+
+// overlap tells whether listeners at both would get each other's datagrams.
+func overlap(a, b netip.AddrPort) bool {
+	return a.Port() == b.Port() && a.Addr().Is4() == b.Addr().Is4() &&
+		(a.Addr() == b.Addr() || a.Addr().IsUnspecified() || b.Addr().IsUnspecified())
 }
 
 // receive reads what a socket has. It runs on the poller's goroutine.
@@ -191,6 +236,7 @@ func (l *kernelListener) Close() error {
 		return nil // the descriptor's number may be another one's by now
 	}
 	l.poller.Remove(l.fd)
+	l.plane.keeper.Drop(context.Background(), listenerKey(l.Addr()))
 	return l.sock.Close()
 }
 
@@ -206,6 +252,9 @@ func (p *kernelPlane) alive() error {
 func (p *kernelPlane) hasPort(port uint16) bool {
 	if port == 0 {
 		return false
+	}
+	if p.remains.any() {
+		return true // for all we know
 	}
 	p.mu.RLock()
 	defer p.mu.RUnlock()
@@ -275,6 +324,8 @@ func (p *kernelPlane) Close() error {
 	make(slots, parallel).each(len(tunnels), func(i int) {
 		errs[i] = tunnels[i].Close(context.Background())
 	})
+	_, err := p.dropAllKept(context.Background())
+	errs = append(errs, err)
 	for _, l := range listeners {
 		errs = append(errs, l.Close())
 	}

@@ -18,6 +18,7 @@ import (
 	"culvert/internal/config"
 	"culvert/internal/dataplane"
 	"culvert/internal/event"
+	"culvert/internal/journal"
 	"culvert/internal/pool"
 	"culvert/internal/trace"
 	"culvert/l2tp"
@@ -43,6 +44,13 @@ type Options struct {
 	// Events is told what becomes of tunnels and sessions; nil tells nobody.
 	Events *event.Log
 
+	// Journal keeps what is up for the process that comes after this one; nil keeps
+	// nothing. Kept is what the one before has left there.
+	Journal *journal.Dir
+	Kept    journal.Records
+	// Survival says whether sessions outlive the engine, for status; nil: they do not.
+	Survival func() string
+
 	Version string
 	Shards  int // loops, default GOMAXPROCS
 	Workers int // kernel jobs at once, default 512
@@ -66,6 +74,7 @@ type Engine struct {
 	trace      *trace.Recorder
 	path       dataplane.Dataplane
 	note       string
+	survival   func() string
 	version    string
 	started    time.Time
 	listeners  []dataplane.Listener
@@ -121,6 +130,7 @@ func New(opts Options) (*Engine, error) {
 		events:   opts.Events,
 		trace:    opts.Trace,
 		note:     opts.Note,
+		survival: opts.Survival,
 		version:  opts.Version,
 		started:  time.Now(),
 		workers:  &workers{limit: cmp.Or(opts.Workers, 512)},
@@ -131,6 +141,9 @@ func New(opts Options) (*Engine, error) {
 		ready:    make(chan struct{}),
 		registry: newRegistry(),
 		gate:     newGate(),
+	}
+	if e.survival == nil {
+		e.survival = func() string { return "no: sessions end with the daemon" }
 	}
 	e.overload.engine = e
 	if e.log == nil {
@@ -154,10 +167,15 @@ func New(opts Options) (*Engine, error) {
 		e.cancelJobs()
 		return nil, err
 	}
+	heir := e.inherit(opts.Kept)
+	if err := e.keepIn(opts.Journal); err != nil {
+		e.log.Error("sessions would not outlive the daemon", "err", err)
+	}
 	for _, s := range e.shards {
 		e.loops.Go(s.loop)
 	}
-	e.createDeclared()
+	close(e.ready)
+	e.createDeclared(heir.taken)
 	return e, nil
 }
 
@@ -176,7 +194,6 @@ func (e *Engine) open(opts Options) error {
 		}
 		e.listeners = append(e.listeners, l)
 	}
-	close(e.ready)
 	return nil
 }
 

@@ -233,11 +233,16 @@ func (f sessionSubject) note(asked *api.Session) {
 		f.call.rename(asked)
 		return
 	}
-	t := f.session.tunnel
+	f.session.tunnel.note(f.session.id, asked)
+}
+
+// note keeps what commands say of a session that the peer began.
+func (t *tunnel) note(id l2tp.SessionID, asked *api.Session) {
 	if t.changed == nil {
 		t.changed = make(map[l2tp.SessionID]*api.Session)
 	}
-	t.changed[f.session.id] = asked
+	t.changed[id] = asked
+	t.touchBy(id)
 }
 
 // resolve says what the session is to be like.

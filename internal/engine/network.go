@@ -188,6 +188,7 @@ func (s *session) reachUp() {
 	}
 	now := time.Now()
 	s.phase = up
+	s.touch()
 	s.wasUp = true
 	s.engine().count.sessionsUp.Add(1)
 	s.countUp(now)
@@ -283,6 +284,7 @@ func (s *session) configure(then func(err error)) {
 			if s.phase == gone {
 				return
 			}
+			s.touch()
 			if errors.Is(err, dataplane.ErrNoProxyARP) {
 				s.warnUnproxied(err)
 				err = nil

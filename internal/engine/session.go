@@ -27,6 +27,7 @@ type session struct {
 	counted  bool // in count.settingUp: until it is up or out of the data plane
 	wasUp    bool // it is in count.sessionsUp
 	told     told
+	kept     kept
 	place    slot
 	jobs     jobs
 	settings *sessionSettings
@@ -75,6 +76,7 @@ func (t *tunnel) newSession(now time.Time, id l2tp.SessionID, kind l2tp.CallKind
 	s.setUpBegins()
 	t.traceCounts()
 	t.shard.deadlines.update(s)
+	s.touch()
 	return s
 }
 
@@ -202,6 +204,7 @@ func (t *tunnel) callAnswered(now time.Time, a l2tp.CallAnswered) {
 func (s *session) callUp(now time.Time, a l2tp.SessionUp) {
 	s.phase = linking
 	s.establishedAt = now
+	s.touch()
 	s.call = new(a.Call)
 	s.engine().count.sessionsEstablished.Add(1)
 	s.engine().total.sessionsEstablished.Add(1)
@@ -257,6 +260,7 @@ func (s *session) hangUp(now time.Time, reason string) {
 	case s.phase == closing || s.phase == gone:
 	case s.link != nil:
 		s.phase = closing
+		s.touch()
 		s.cause = reason
 		s.shard().stepLink(s, ppp.CloseRequested{Reason: reason})
 	default:
@@ -276,6 +280,7 @@ func (s *session) endCall(ev l2tp.HangUp) {
 		return
 	}
 	s.phase = closing
+	s.touch()
 	s.linkBy = time.Time{}
 	s.shard().step(s.tunnel, ev)
 }
@@ -294,6 +299,7 @@ func (s *session) callDown(now time.Time, end l2tp.End) {
 	}
 	s.phase = gone
 	s.end = &end
+	s.touch()
 	s.tunnel.core.Withhold(s.id) // the data plane still has it
 	s.endBy, s.idleBy, s.linkBy = time.Time{}, time.Time{}, time.Time{}
 	if !s.establishedAt.IsZero() {

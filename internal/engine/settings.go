@@ -49,6 +49,12 @@ type settingsCache struct {
 	snapshot *config.Snapshot
 	tunnels  map[tunnelKey]*tunnelSettings
 	sessions map[sessionKey]*sessionSettings
+	asked    map[askedKey]*sessionSettings // of sessions, for calls that peers ask for
+}
+
+type askedKey struct {
+	tunnel config.Tunnel
+	kind   l2tp.CallKind
 }
 
 type tunnelKey struct {
@@ -67,6 +73,7 @@ func (c *settingsCache) use(snapshot *config.Snapshot) {
 		c.snapshot = snapshot
 		c.tunnels = make(map[tunnelKey]*tunnelSettings)
 		c.sessions = make(map[sessionKey]*sessionSettings)
+		c.asked = make(map[askedKey]*sessionSettings)
 	}
 }
 
@@ -94,7 +101,14 @@ func (c *settingsCache) tunnel(
 func (c *settingsCache) incoming(
 	snapshot *config.Snapshot, t config.Tunnel, kind l2tp.CallKind,
 ) *sessionSettings {
-	return c.session(snapshot, snapshot.IncomingSession(t, sessionType(kind), nil), true)
+	c.use(snapshot)
+	key := askedKey{t, kind}
+	found := c.asked[key]
+	if found == nil { // profiles are not resolved for each of thousands of calls
+		found = c.session(snapshot, snapshot.IncomingSession(t, sessionType(kind), nil), true)
+		c.asked[key] = found
+	}
+	return found
 }
 
 // session returns the settings of a session.

@@ -32,6 +32,7 @@ type shard struct {
 	wanted    map[l2tp.TunnelID]*dialer // by the identifier of their tunnel, or the next one
 	deadlines deadlines
 	turns     []turn
+	keeping   keeping
 	settings  settingsCache
 
 	past messageTotals // of the tunnels that are gone
@@ -81,8 +82,12 @@ func (s *shard) loop() {
 		messages = s.mail.take(messages)
 		for i := range messages {
 			s.handle(messages[i])
+			if i%batch == batch-1 {
+				s.commit()
+			}
 		}
 		s.expire()
+		s.commit()
 		if next, ok := s.deadlines.next(); ok {
 			timer.Reset(time.Until(next))
 		}

@@ -354,6 +354,7 @@ func (e *Engine) systemStatus(now time.Time) *api.SystemStatus {
 		Uptime:              uptime(now, e.started),
 		Dataplane:           e.path.Kind(),
 		DataplaneNote:       e.note,
+		Survival:            e.survival(),
 		Tunnels:             uint32(e.count.tunnels.Load()),
 		TunnelsEstablished:  uint32(e.count.tunnelsEstablished.Load()),
 		Sessions:            uint32(e.count.sessions.Load()),

@@ -53,6 +53,7 @@ func TestPackage(t *testing.T) {
 	m.checkReload()
 	m.checkKill()
 	m.checkWatchdog()
+	m.checkRestart()
 	m.checkUpgrade(filepath.Join(packages, "new.deb"))
 	m.startSession("second")
 	m.checkRemoval()
@@ -242,42 +243,59 @@ func (m *machine) checkReload() {
 	m.run("cp -p /root/good /etc/culvert/culvertd.conf && systemctl reload culvertd")
 }
 
-// checkKill: a daemon that dies is started again, with its configuration.
+// checkSession has something happen to the daemon, which the session outlives: no packet
+// is lost, and another process serves it in the end.
+func (m *machine) checkSession(happen func()) {
+	m.Helper()
+	before := m.pid()
+	session := m.run("l2tpconfig --output json session list | grep -e session_id -e established_at")
+	stop := m.client.NS.StartPing(m.T, netip.MustParseAddr(gatewayAddr), 50*time.Millisecond)
+	happen()
+	m.waitActive(before)
+	m.want(countPPP, "1")
+	if after := m.run("l2tpconfig --output json session list | grep -e session_id -e established_at"); after != session {
+		m.Errorf("the session was\n%s\nand is\n%s", session, after)
+	}
+	stop()
+}
+
+// checkKill: a daemon that dies is started again, with its configuration and its session.
 func (m *machine) checkKill() {
 	m.step("kill")
-	before := m.pid()
-	m.run("systemctl kill --kill-who main --signal KILL culvertd")
-	m.waitActive(before)
+	m.checkSession(func() { m.run("systemctl kill --kill-who main --signal KILL culvertd") })
 	m.want("l2tpconfig user list | grep -c -e alice -e bob", "2")
-	m.want(countPPP, "0")
-	m.client.Config("tunnel", "delete", "tunnel_name=first")
 }
 
 // checkWatchdog: a daemon that hangs is started again.
 func (m *machine) checkWatchdog() {
 	m.step("watchdog")
-	before := m.pid()
-	m.run("systemctl kill --kill-who main --signal STOP culvertd")
-	m.waitActive(before)
+	m.checkSession(func() { m.run("systemctl kill --kill-who main --signal STOP culvertd") })
 	m.want("journalctl --no-pager --unit culvertd | grep -c 'Watchdog timeout'", "1")
 }
 
-// checkUpgrade: what the administrator has changed stays.
+func (m *machine) checkRestart() {
+	m.step("restart")
+	m.checkSession(func() { m.run("systemctl restart culvertd") })
+}
+
+// checkUpgrade: what the administrator has changed stays, and so does the session.
 func (m *machine) checkUpgrade(file string) {
 	m.step("upgrade")
 	m.run("sed -i 's/^CULVERTD_OPTIONS=.*/CULVERTD_OPTIONS=--trace=system/' /etc/default/culvertd")
-	before, config := m.pid(), m.run("cat /etc/culvert/culvertd.conf")
-	m.run("DEBIAN_FRONTEND=noninteractive dpkg --force-unsafe-io --install " + file)
-	m.waitActive(before)
+	config := m.run("cat /etc/culvert/culvertd.conf")
+	m.checkSession(func() { m.run("DEBIAN_FRONTEND=noninteractive dpkg --force-unsafe-io --install " + file) })
 	m.want("l2tpconfig system show | grep -c 0.0.2~test", "1")
 	m.want("tr '\\0' ' ' </proc/$(systemctl show -P MainPID culvertd)/cmdline", ".*--trace=system")
 	if after := m.run("cat /etc/culvert/culvertd.conf"); after != config {
 		m.Errorf("the configuration was\n%s\nand is\n%s", config, after)
 	}
 	m.run("systemctl stop culvertd")
+	m.want(countPPP, "0") // a stop is no restart
+	m.wait("! systemctl is-active --quiet culvert-keeper")
 	m.run("/var/lib/dpkg/info/culvert.postinst configure 0.0.1~test")
 	m.want("systemctl is-active culvertd", "inactive") // as it was before
 	m.run("systemctl start culvertd")
+	m.client.WaitGone(limit)
 }
 
 func (m *machine) checkRemoval() {
