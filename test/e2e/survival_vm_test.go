@@ -141,7 +141,7 @@ func (s *site) wantTold(all int) {
 	if up != all {
 		s.t.Errorf("of the first sessions %d are up at the peer, want %d", up, all)
 	}
-	for _, line := range strings.Split(s.Output(), "\n") {
+	for line := range strings.SplitSeq(s.Output(), "\n") {
 		if strings.Contains(line, "tunnel stopped") {
 			s.t.Errorf("the peer says: %s", line)
 		}
@@ -165,7 +165,7 @@ func (s *site) churn(round int) {
 func interfaceCounters(t testing.TB, ns *lab.NetNS) map[string]counters {
 	t.Helper()
 	all := make(map[string]counters)
-	for _, dev := range strings.Fields(ns.Run("sh", "-c", "ls /sys/class/net | grep -v -e ^lo -e ^eth")) {
+	for dev := range strings.FieldsSeq(ns.Run("sh", "-c", "ls /sys/class/net | grep -v -e ^lo -e ^eth")) {
 		all[dev] = kernelCounters(t, ns, dev)
 	}
 	return all
