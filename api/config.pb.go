@@ -136,35 +136,35 @@ func (Role) EnumDescriptor() ([]byte, []int) {
 
 // System holds what concerns the daemon as a whole.
 type System struct {
-	state                      protoimpl.MessageState `protogen:"open.v1"`
-	MaxTunnels                 *uint32                `protobuf:"varint,1,opt,name=max_tunnels,json=maxTunnels,proto3,oneof" json:"max_tunnels,omitempty"`
-	MaxSessions                *uint32                `protobuf:"varint,2,opt,name=max_sessions,json=maxSessions,proto3,oneof" json:"max_sessions,omitempty"`
-	DrainTunnels               *bool                  `protobuf:"varint,3,opt,name=drain_tunnels,json=drainTunnels,proto3,oneof" json:"drain_tunnels,omitempty"`
-	TunnelEstablishTimeout     *uint32                `protobuf:"varint,4,opt,name=tunnel_establish_timeout,json=tunnelEstablishTimeout,proto3,oneof" json:"tunnel_establish_timeout,omitempty"`
-	SessionEstablishTimeout    *uint32                `protobuf:"varint,5,opt,name=session_establish_timeout,json=sessionEstablishTimeout,proto3,oneof" json:"session_establish_timeout,omitempty"`
-	DenyLocalTunnelCreates     *bool                  `protobuf:"varint,6,opt,name=deny_local_tunnel_creates,json=denyLocalTunnelCreates,proto3,oneof" json:"deny_local_tunnel_creates,omitempty"`
-	DenyRemoteTunnelCreates    *bool                  `protobuf:"varint,7,opt,name=deny_remote_tunnel_creates,json=denyRemoteTunnelCreates,proto3,oneof" json:"deny_remote_tunnel_creates,omitempty"`
-	LogLevel                   *LogLevel              `protobuf:"varint,8,opt,name=log_level,json=logLevel,proto3,enum=culvert.v1.LogLevel,oneof" json:"log_level,omitempty"`
-	HostName                   *string                `protobuf:"bytes,9,opt,name=host_name,json=hostName,proto3,oneof" json:"host_name,omitempty"`
-	Status                     *SystemStatus          `protobuf:"bytes,10,opt,name=status,proto3" json:"status,omitempty"`
-	TraceFlags                 *uint32                `protobuf:"varint,11,opt,name=trace_flags,json=traceFlags,proto3,oneof" json:"trace_flags,omitempty"`
-	TunnelPersistPendTimeout   *uint32                `protobuf:"varint,12,opt,name=tunnel_persist_pend_timeout,json=tunnelPersistPendTimeout,proto3,oneof" json:"tunnel_persist_pend_timeout,omitempty"`
-	SessionPersistPendTimeout  *uint32                `protobuf:"varint,13,opt,name=session_persist_pend_timeout,json=sessionPersistPendTimeout,proto3,oneof" json:"session_persist_pend_timeout,omitempty"`
-	ResetStatistics            *bool                  `protobuf:"varint,14,opt,name=reset_statistics,json=resetStatistics,proto3,oneof" json:"reset_statistics,omitempty"`
-	ApiGroup                   *string                `protobuf:"bytes,15,opt,name=api_group,json=apiGroup,proto3,oneof" json:"api_group,omitempty"`
-	ApiReadersGroup            *string                `protobuf:"bytes,16,opt,name=api_readers_group,json=apiReadersGroup,proto3,oneof" json:"api_readers_group,omitempty"`
-	ApiListen                  *string                `protobuf:"bytes,17,opt,name=api_listen,json=apiListen,proto3,oneof" json:"api_listen,omitempty"`
-	ApiCertificate             *string                `protobuf:"bytes,18,opt,name=api_certificate,json=apiCertificate,proto3,oneof" json:"api_certificate,omitempty"`
-	ApiKey                     *string                `protobuf:"bytes,19,opt,name=api_key,json=apiKey,proto3,oneof" json:"api_key,omitempty"`
-	ApiClientCa                *string                `protobuf:"bytes,20,opt,name=api_client_ca,json=apiClientCa,proto3,oneof" json:"api_client_ca,omitempty"`
-	ApiAdmins                  []string               `protobuf:"bytes,21,rep,name=api_admins,json=apiAdmins,proto3" json:"api_admins,omitempty"`
-	ApiReaders                 []string               `protobuf:"bytes,22,rep,name=api_readers,json=apiReaders,proto3" json:"api_readers,omitempty"`
-	MetricsListen              *string                `protobuf:"bytes,23,opt,name=metrics_listen,json=metricsListen,proto3,oneof" json:"metrics_listen,omitempty"`
-	MaxHalfOpenTunnels         *uint32                `protobuf:"varint,24,opt,name=max_half_open_tunnels,json=maxHalfOpenTunnels,proto3,oneof" json:"max_half_open_tunnels,omitempty"`
-	MaxTunnelRequestsPerSecond *uint32                `protobuf:"varint,25,opt,name=max_tunnel_requests_per_second,json=maxTunnelRequestsPerSecond,proto3,oneof" json:"max_tunnel_requests_per_second,omitempty"`
-	MaxTunnelRequestsPerSource *uint32                `protobuf:"varint,26,opt,name=max_tunnel_requests_per_source,json=maxTunnelRequestsPerSource,proto3,oneof" json:"max_tunnel_requests_per_source,omitempty"`
-	unknownFields              protoimpl.UnknownFields
-	sizeCache                  protoimpl.SizeCache
+	state                     protoimpl.MessageState `protogen:"open.v1"`
+	MaxTunnels                *uint32                `protobuf:"varint,1,opt,name=max_tunnels,json=maxTunnels,proto3,oneof" json:"max_tunnels,omitempty"`
+	MaxSessions               *uint32                `protobuf:"varint,2,opt,name=max_sessions,json=maxSessions,proto3,oneof" json:"max_sessions,omitempty"`
+	DrainTunnels              *bool                  `protobuf:"varint,3,opt,name=drain_tunnels,json=drainTunnels,proto3,oneof" json:"drain_tunnels,omitempty"`
+	TunnelEstablishTimeout    *uint32                `protobuf:"varint,4,opt,name=tunnel_establish_timeout,json=tunnelEstablishTimeout,proto3,oneof" json:"tunnel_establish_timeout,omitempty"`
+	SessionEstablishTimeout   *uint32                `protobuf:"varint,5,opt,name=session_establish_timeout,json=sessionEstablishTimeout,proto3,oneof" json:"session_establish_timeout,omitempty"`
+	DenyLocalTunnelCreates    *bool                  `protobuf:"varint,6,opt,name=deny_local_tunnel_creates,json=denyLocalTunnelCreates,proto3,oneof" json:"deny_local_tunnel_creates,omitempty"`
+	DenyRemoteTunnelCreates   *bool                  `protobuf:"varint,7,opt,name=deny_remote_tunnel_creates,json=denyRemoteTunnelCreates,proto3,oneof" json:"deny_remote_tunnel_creates,omitempty"`
+	LogLevel                  *LogLevel              `protobuf:"varint,8,opt,name=log_level,json=logLevel,proto3,enum=culvert.v1.LogLevel,oneof" json:"log_level,omitempty"`
+	HostName                  *string                `protobuf:"bytes,9,opt,name=host_name,json=hostName,proto3,oneof" json:"host_name,omitempty"`
+	Status                    *SystemStatus          `protobuf:"bytes,10,opt,name=status,proto3" json:"status,omitempty"`
+	TraceFlags                *uint32                `protobuf:"varint,11,opt,name=trace_flags,json=traceFlags,proto3,oneof" json:"trace_flags,omitempty"`
+	TunnelPersistPendTimeout  *uint32                `protobuf:"varint,12,opt,name=tunnel_persist_pend_timeout,json=tunnelPersistPendTimeout,proto3,oneof" json:"tunnel_persist_pend_timeout,omitempty"`
+	SessionPersistPendTimeout *uint32                `protobuf:"varint,13,opt,name=session_persist_pend_timeout,json=sessionPersistPendTimeout,proto3,oneof" json:"session_persist_pend_timeout,omitempty"`
+	ResetStatistics           *bool                  `protobuf:"varint,14,opt,name=reset_statistics,json=resetStatistics,proto3,oneof" json:"reset_statistics,omitempty"`
+	ApiGroup                  *string                `protobuf:"bytes,15,opt,name=api_group,json=apiGroup,proto3,oneof" json:"api_group,omitempty"`
+	ApiReadersGroup           *string                `protobuf:"bytes,16,opt,name=api_readers_group,json=apiReadersGroup,proto3,oneof" json:"api_readers_group,omitempty"`
+	ApiListen                 *string                `protobuf:"bytes,17,opt,name=api_listen,json=apiListen,proto3,oneof" json:"api_listen,omitempty"`
+	ApiCertificate            *string                `protobuf:"bytes,18,opt,name=api_certificate,json=apiCertificate,proto3,oneof" json:"api_certificate,omitempty"`
+	ApiKey                    *string                `protobuf:"bytes,19,opt,name=api_key,json=apiKey,proto3,oneof" json:"api_key,omitempty"`
+	ApiClientCa               *string                `protobuf:"bytes,20,opt,name=api_client_ca,json=apiClientCa,proto3,oneof" json:"api_client_ca,omitempty"`
+	ApiAdmins                 []string               `protobuf:"bytes,21,rep,name=api_admins,json=apiAdmins,proto3" json:"api_admins,omitempty"`
+	ApiReaders                []string               `protobuf:"bytes,22,rep,name=api_readers,json=apiReaders,proto3" json:"api_readers,omitempty"`
+	MetricsListen             *string                `protobuf:"bytes,23,opt,name=metrics_listen,json=metricsListen,proto3,oneof" json:"metrics_listen,omitempty"`
+	MaxHalfOpenTunnels        *uint32                `protobuf:"varint,24,opt,name=max_half_open_tunnels,json=maxHalfOpenTunnels,proto3,oneof" json:"max_half_open_tunnels,omitempty"`
+	TunnelRequestsPerSecond   *uint32                `protobuf:"varint,25,opt,name=tunnel_requests_per_second,json=tunnelRequestsPerSecond,proto3,oneof" json:"tunnel_requests_per_second,omitempty"`
+	TunnelRequestsPerSource   *uint32                `protobuf:"varint,26,opt,name=tunnel_requests_per_source,json=tunnelRequestsPerSource,proto3,oneof" json:"tunnel_requests_per_source,omitempty"`
+	unknownFields             protoimpl.UnknownFields
+	sizeCache                 protoimpl.SizeCache
 }
 
 func (x *System) Reset() {
@@ -365,16 +365,16 @@ func (x *System) GetMaxHalfOpenTunnels() uint32 {
 	return 0
 }
 
-func (x *System) GetMaxTunnelRequestsPerSecond() uint32 {
-	if x != nil && x.MaxTunnelRequestsPerSecond != nil {
-		return *x.MaxTunnelRequestsPerSecond
+func (x *System) GetTunnelRequestsPerSecond() uint32 {
+	if x != nil && x.TunnelRequestsPerSecond != nil {
+		return *x.TunnelRequestsPerSecond
 	}
 	return 0
 }
 
-func (x *System) GetMaxTunnelRequestsPerSource() uint32 {
-	if x != nil && x.MaxTunnelRequestsPerSource != nil {
-		return *x.MaxTunnelRequestsPerSource
+func (x *System) GetTunnelRequestsPerSource() uint32 {
+	if x != nil && x.TunnelRequestsPerSource != nil {
+		return *x.TunnelRequestsPerSource
 	}
 	return 0
 }
@@ -1650,7 +1650,7 @@ var File_culvert_v1_config_proto protoreflect.FileDescriptor
 const file_culvert_v1_config_proto_rawDesc = "" +
 	"\n" +
 	"\x17culvert/v1/config.proto\x12\n" +
-	"culvert.v1\x1a\x18culvert/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xae!\n" +
+	"culvert.v1\x1a\x18culvert/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x98!\n" +
 	"\x06System\x12P\n" +
 	"\vmax_tunnels\x18\x01 \x01(\rB*\xca\xd7\x19&\n" +
 	"\x0fTunnels at most\x1a\x0100\xff\xff\x03j\tunlimited\xa0\x01\x01H\x00R\n" +
@@ -1705,11 +1705,11 @@ const file_culvert_v1_config_proto_rawDesc = "" +
 	"\x0emetrics_listen\x18\x17 \x01(\tBV\xca\xd7\x19R\n" +
 	"EWhere /metrics is served without TLS, for Prometheus, besides the API\"\anowherep\rH\x13R\rmetricsListen\x88\x01\x01\x12\xa2\x01\n" +
 	"\x15max_half_open_tunnels\x18\x18 \x01(\rBj\xca\xd7\x19f\n" +
-	"XTunnels at most that peers have begun and not established; beyond it the oldest give way\x1a\x044096(\x100\x80\x80\x02H\x14R\x12maxHalfOpenTunnels\x88\x01\x01\x12\xbd\x01\n" +
-	"\x1emax_tunnel_requests_per_second\x18\x19 \x01(\rBt\xca\xd7\x19p\n" +
-	"YSCCRQs a second that are answered at most, from all peers together; twice as many at once\x1a\x0410000\xc0\x84=j\tunlimitedH\x15R\x1amaxTunnelRequestsPerSecond\x88\x01\x01\x12\xf4\x01\n" +
-	"\x1emax_tunnel_requests_per_source\x18\x1a \x01(\rB\xaa\x01\xca\xd7\x19\xa5\x01\n" +
-	"\x8e\x01SCCRQs a second that are answered at most from one IPv4 address or IPv6 /64, twice as many at once; its /24 or /56 may send four times as many\x1a\x031000\xc0\x84=j\tunlimitedH\x16R\x1amaxTunnelRequestsPerSource\x88\x01\x01:\xc0\x01\xca\xd7\x19\xbb\x01\n" +
+	"XTunnels at most that peers have begun and not established; beyond it the oldest give way\x1a\x044096(\x100\x80\x80\x02H\x14R\x12maxHalfOpenTunnels\x88\x01\x01\x12\xb6\x01\n" +
+	"\x1atunnel_requests_per_second\x18\x19 \x01(\rBt\xca\xd7\x19p\n" +
+	"YSCCRQs a second that are answered at most, from all peers together; twice as many at once\x1a\x0410000\xc0\x84=j\tunlimitedH\x15R\x17tunnelRequestsPerSecond\x88\x01\x01\x12\xed\x01\n" +
+	"\x1atunnel_requests_per_source\x18\x1a \x01(\rB\xaa\x01\xca\xd7\x19\xa5\x01\n" +
+	"\x8e\x01SCCRQs a second that are answered at most from one IPv4 address or IPv6 /64, twice as many at once; its /24 or /56 may send four times as many\x1a\x031000\xc0\x84=j\tunlimitedH\x16R\x17tunnelRequestsPerSource\x88\x01\x01:\xc0\x01\xca\xd7\x19\xbb\x01\n" +
 	"\x06system\x12\x15The daemon as a whole\x18\x01R.\n" +
 	"\x04show\x12\rconfiguration\x1a\x17Only what is configuredR\x1e\n" +
 	"\x04show\x12\x06status\x1a\x0eOnly the stateR%\n" +
@@ -1740,9 +1740,9 @@ const file_culvert_v1_config_proto_rawDesc = "" +
 	"\b_api_keyB\x10\n" +
 	"\x0e_api_client_caB\x11\n" +
 	"\x0f_metrics_listenB\x18\n" +
-	"\x16_max_half_open_tunnelsB!\n" +
-	"\x1f_max_tunnel_requests_per_secondB!\n" +
-	"\x1f_max_tunnel_requests_per_source\"\x8d\x10\n" +
+	"\x16_max_half_open_tunnelsB\x1d\n" +
+	"\x1b_tunnel_requests_per_secondB\x1d\n" +
+	"\x1b_tunnel_requests_per_source\"\x8d\x10\n" +
 	"\fSystemStatus\x125\n" +
 	"\aversion\x18\x01 \x01(\tB\x1b\xca\xd7\x19\x17\n" +
 	"\x15Version of the daemonR\aversion\x12T\n" +
@@ -1796,7 +1796,7 @@ const file_culvert_v1_config_proto_rawDesc = "" +
 	"\x11half_open_tunnels\x18\x16 \x01(\rB:\xca\xd7\x196\n" +
 	"1Tunnels that peers have begun and not establishedj\x010R\x0fhalfOpenTunnels\x12k\n" +
 	"\x11sessions_in_setup\x18\x17 \x01(\rB?\xca\xd7\x19;\n" +
-	"6Sessions between their request and their first networkj\x010R\x0fsessionsInSetup\"\x81$\n" +
+	"6Sessions between their request and their first networkj\x010R\x0fsessionsInSetup\"\xf9#\n" +
 	"\n" +
 	"Statistics\x12?\n" +
 	"\x0ftunnels_created\x18\x01 \x01(\x04B\x16\xca\xd7\x19\x12\n" +
@@ -1877,11 +1877,11 @@ const file_culvert_v1_config_proto_rawDesc = "" +
 	"\x13rx_ignored_messages\x18( \x01(\x04B^\xca\xd7\x19Z\n" +
 	"UControl messages of unknown type, or for a session that is gone, which may be ignoredj\x010R\x11rxIgnoredMessages\x12v\n" +
 	"\x0frx_ignored_avps\x18) \x01(\x04BN\xca\xd7\x19J\n" +
-	"EAVPs that were unknown, out of place or malformed, and may be ignoredj\x010R\rrxIgnoredAvps\x12\x8c\x01\n" +
-	"\x19tunnel_requests_over_rate\x18* \x01(\x04BQ\xca\xd7\x19M\n" +
-	"HSCCRQs dropped since there were more than max_tunnel_requests_per_secondj\x010R\x16tunnelRequestsOverRate\x12\xa9\x01\n" +
-	" tunnel_requests_over_source_rate\x18+ \x01(\x04Ba\xca\xd7\x19]\n" +
-	"XSCCRQs dropped since there were more from one source than max_tunnel_requests_per_sourcej\x010R\x1ctunnelRequestsOverSourceRate\x12\x8a\x01\n" +
+	"EAVPs that were unknown, out of place or malformed, and may be ignoredj\x010R\rrxIgnoredAvps\x12\x88\x01\n" +
+	"\x19tunnel_requests_over_rate\x18* \x01(\x04BM\xca\xd7\x19I\n" +
+	"DSCCRQs dropped since there were more than tunnel_requests_per_secondj\x010R\x16tunnelRequestsOverRate\x12\xa5\x01\n" +
+	" tunnel_requests_over_source_rate\x18+ \x01(\x04B]\xca\xd7\x19Y\n" +
+	"TSCCRQs dropped since there were more from one source than tunnel_requests_per_sourcej\x010R\x1ctunnelRequestsOverSourceRate\x12\x8a\x01\n" +
 	"\x17tunnel_requests_put_off\x18, \x01(\x04BS\xca\xd7\x19O\n" +
 	"JSCCRQs that are not answered before they are repeated, since too many camej\x010R\x14tunnelRequestsPutOff\x12\xae\x01\n" +
 	"\x1atunnel_requests_unanswered\x18- \x01(\x04Bp\xca\xd7\x19l\n" +

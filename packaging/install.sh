@@ -26,9 +26,11 @@ put() {
 }
 
 put 755 "$programs/culvertd" /usr/sbin/culvertd
+put 755 "$programs/culvert-keeper" /usr/sbin/culvert-keeper
 put 755 "$programs/l2tpconfig" /usr/bin/l2tpconfig
 put 755 "$programs/culvert-bench" /usr/bin/culvert-bench
 put 644 packaging/culvertd.service /usr/lib/systemd/system/culvertd.service
+put 644 packaging/culvert-keeper.service /usr/lib/systemd/system/culvert-keeper.service
 put 644 packaging/culvert-resolver.path /usr/lib/systemd/system/culvert-resolver.path
 put 644 packaging/culvert-resolver.service /usr/lib/systemd/system/culvert-resolver.service
 put 755 packaging/name-servers /usr/lib/culvert/name-servers

@@ -66,10 +66,10 @@ func TestFakeKill(t *testing.T) {
 				t.Errorf("%s after Kill: %v, want fs.ErrClosed", what, err)
 			}
 		}
-		s.tb.Send([]byte("\xc8\x02meanwhile"))
 		if err := dead.Close(); err != nil {
 			t.Error(err)
 		}
+		s.tb.Send([]byte("\xc8\x02meanwhile"))
 		synctest.Wait()
 		if len(rdead.datagrams) != 0 {
 			t.Error("the handler of a killed fake is called")

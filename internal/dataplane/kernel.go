@@ -129,19 +129,27 @@ func (p *kernelPlane) Listen(addr netip.AddrPort) (Listener, error) {
 		return nil, err
 	}
 	l := &kernelListener{plane: p, poller: p.nextPoller(), sock: sock, fd: sock.FD()}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	err = p.alive()
-	if err == nil {
-		err = l.poller.Add(l.fd, func() { p.receive(l.poller, sock, l.fd, 0) })
-	}
-	if err != nil {
+	if err := l.start(); err != nil {
 		sock.Close()
 		return nil, fmt.Errorf("listen on %s: %w", addr, err)
 	}
-	p.listeners[l] = struct{}{}
 	p.keeper.Keep(listenerKey(l.Addr()), l.fd)
 	return l, nil
+}
+
+// start begins to read, and makes the listener known.
+func (l *kernelListener) start() error {
+	p := l.plane
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	err := p.alive()
+	if err == nil {
+		err = l.poller.Add(l.fd, func() { p.receive(l.poller, l.sock, l.fd, 0) })
+	}
+	if err == nil {
+		p.listeners[l] = struct{}{}
+	}
+	return err
 }
 
 // listen returns the socket for a listener: the one that was kept, or a new one. It may

@@ -14,14 +14,7 @@ import (
 
 // HandOver gives the keeper everything again. What is being closed is left out.
 func (p *kernelPlane) HandOver() {
-	p.opening.Lock()
-	p.mu.RLock()
-	for l := range p.listeners {
-		p.keeper.Keep(listenerKey(l.Addr()), l.fd)
-	}
-	tunnels := slices.Collect(maps.Values(p.tunnels))
-	p.mu.RUnlock()
-	p.opening.Unlock()
+	tunnels := p.handOverListeners()
 	for _, t := range tunnels {
 		t.keep()
 		for _, s := range t.sessionList() {
@@ -30,6 +23,20 @@ func (p *kernelPlane) HandOver() {
 			s.changing.Unlock()
 		}
 	}
+}
+
+// handOverListeners does so, and returns the tunnels there are.
+func (p *kernelPlane) handOverListeners() []*kernelTunnel {
+	p.opening.Lock()
+	defer p.opening.Unlock()
+	p.mu.RLock()
+	listeners := slices.Collect(maps.Keys(p.listeners))
+	tunnels := slices.Collect(maps.Values(p.tunnels))
+	p.mu.RUnlock()
+	for _, l := range listeners {
+		p.keeper.Keep(listenerKey(l.Addr()), l.fd)
+	}
+	return tunnels
 }
 
 // keep has the tunnel's socket kept, unless it is being closed.

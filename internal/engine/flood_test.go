@@ -182,7 +182,7 @@ func TestFloodOfSCCRQs(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := dataplane.NewWire()
 				lns := newHost(t, w, lnsAddr, "tunnel profile modify profile_name=default auth_mode="+mode+"\n"+
-					"system modify max_tunnel_requests_per_second=0 max_tunnel_requests_per_source=0\n")
+					"system modify tunnel_requests_per_second=0 tunnel_requests_per_source=0\n")
 				defer lns.stop()
 				for i := range 12000 {
 					src := netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 51, byte(i >> 8), byte(i)}), 1701)

@@ -164,7 +164,7 @@ func (h *heir) restoreTunnel(s *shard, in *inheritedTunnel) (*tunnel, error) {
 	}
 	h.engine.count.tunnels.Add(1)
 	h.engine.count.tunnelsEstablished.Add(1)
-	h.engine.gate.prove(in.Peer.Addr())
+	h.engine.gate.prove(t.peer.Addr())
 	return t, nil
 }
 

@@ -133,7 +133,7 @@ func TestFlood(t *testing.T) {
 // TestFloodThatRepeats: strangers who repeat their SCCRQs are held to the pace, and
 // what they leave half open gives way to others.
 func TestFloodThatRepeats(t *testing.T) {
-	inFlood(t, "system modify max_half_open_tunnels=256 max_tunnel_requests_per_second=100\n",
+	inFlood(t, "system modify max_half_open_tunnels=256 tunnel_requests_per_second=100\n",
 		func(s *stranger, lns, lac *host) {
 			type request struct {
 				from netip.AddrPort
@@ -190,10 +190,10 @@ func TestFloodAsLAC(t *testing.T) {
 	})
 }
 
-// TestPaceOfAll: no more SCCRQs are answered than max_tunnel_requests_per_second, and
+// TestPaceOfAll: no more SCCRQs are answered than tunnel_requests_per_second, and
 // those of sources that have had a tunnel do not suffer from others.
 func TestPaceOfAll(t *testing.T) {
-	inFlood(t, "system modify max_tunnel_requests_per_second=50\n", func(s *stranger, lns, lac *host) {
+	inFlood(t, "system modify tunnel_requests_per_second=50\n", func(s *stranger, lns, lac *host) {
 		s.send(100*time.Millisecond, 10000, s.anywhere)
 		if n := lns.statistics().TunnelsCreated; n != 1+100 { // two seconds' worth at once
 			t.Errorf("%d tunnels were begun, want 101", n)
@@ -205,7 +205,7 @@ func TestPaceOfAll(t *testing.T) {
 	})
 }
 
-// TestPaceOfSources: one source gets no more than max_tunnel_requests_per_source, its
+// TestPaceOfSources: one source gets no more than tunnel_requests_per_source, its
 // network four times as many, and others do not suffer from it.
 func TestPaceOfSources(t *testing.T) {
 	tests := map[string]struct {
@@ -220,7 +220,7 @@ func TestPaceOfSources(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			inFlood(t, "system modify max_tunnel_requests_per_source=10\n",
+			inFlood(t, "system modify tunnel_requests_per_source=10\n",
 				func(s *stranger, lns, lac *host) {
 					at := atLNS
 					for i := range 500 {

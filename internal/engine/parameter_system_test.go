@@ -37,10 +37,10 @@ var systemRows = map[string][]row{
 	"max_half_open_tunnels": {{
 		seenBy: "internal/engine/overload_test.go:TestHalfOpenTunnelsGiveWay",
 	}},
-	"max_tunnel_requests_per_second": {{
+	"tunnel_requests_per_second": {{
 		seenBy: "internal/engine/overload_test.go:TestPaceOfAll",
 	}},
-	"max_tunnel_requests_per_source": {{
+	"tunnel_requests_per_source": {{
 		seenBy: "internal/engine/overload_test.go:TestPaceOfSources",
 	}},
 	"drain_tunnels": {{show: func(s *scene) {

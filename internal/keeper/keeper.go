@@ -13,9 +13,8 @@ import (
 	"time"
 )
 
-// DefaultSocket is where the keeper listens, and the client looks for it. The directory is
-// the keeper's own: the daemon's goes with the daemon.
-const DefaultSocket = "/run/culvert-keeper/keeper.sock"
+// DefaultSocket is where the keeper listens, and the client looks for it.
+const DefaultSocket = "/run/culvert/keeper.sock"
 
 // A Keeper holds descriptors for clients.
 type Keeper struct {

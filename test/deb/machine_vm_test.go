@@ -46,6 +46,7 @@ func TestPackage(t *testing.T) {
 	m.write("/etc/systemd/system/culvertd.service.d/test.conf", shortWatchdog)
 	m.install(filepath.Join(packages, "old.deb"), "0.0.1~test")
 	m.checkProcess()
+	m.checkKeeper()
 	m.connect()
 	m.checkNameServers()
 	m.configure()
@@ -66,7 +67,7 @@ func (m *machine) explain() {
 		return
 	}
 	for _, command := range []string{"systemctl status --no-pager culvertd",
-		"journalctl --no-pager --lines 200 --identifier culvertd --identifier systemd", "ls -laR /etc/culvert /run/culvert /dev/ppp"} {
+		"journalctl --no-pager --lines 200 --identifier culvertd --identifier culvert-keeper --identifier systemd", "ls -laR /etc/culvert /run/culvert /dev/ppp"} {
 		out, _ := exec.Command("sh", "-c", command).CombinedOutput()
 		m.Logf("%s\n%s", command, out)
 	}
@@ -158,6 +159,32 @@ func (m *machine) checkProcess() {
 	m.want("sed -n 's/^NoNewPrivs:\\s*//p;s/^Seccomp:\\s*//p' "+status+" | xargs", "1 2")
 	m.want("l2tpconfig system show | grep dataplane", ".*kernel.*")
 	m.want("setpriv --reuid nobody --clear-groups l2tpconfig system show; echo $?", "(?s).*nobody.*\\n[1-9]")
+}
+
+// checkKeeper: it is there, without any rights, and outlives the daemon, but not the
+// wish to have one.
+func (m *machine) checkKeeper() {
+	m.step("keeper")
+	keeper := m.keeper()
+	m.want("ps -o user= -o group= -p "+keeper, "culvert +culvert")
+	m.want("sed -n 's/^Cap[A-Z][a-z]*:\\s*//p' /proc/"+keeper+"/status | sort -u", "0000000000000000")
+	m.want("sed -n 's/^Max open files *//p' /proc/"+keeper+"/limits | xargs", "1048576 1048576 files")
+	m.want("stat --format '%U %G %a' /run/culvert/keeper.sock", "culvert culvert 600")
+	m.run("systemctl restart culvertd")
+	m.want("systemctl show --property MainPID --value culvert-keeper", keeper)
+	before := m.pid()
+	m.run("systemctl restart culvert-keeper")
+	m.want("systemctl show --property MainPID --value culvertd", before)
+	m.run("systemctl stop culvertd")
+	m.wait("! systemctl is-active culvert-keeper")
+	m.run("systemctl start culvertd")
+	m.want("systemctl is-active culvert-keeper", "active")
+}
+
+// keeper is the number of the keeper.
+func (m *machine) keeper() string {
+	m.Helper()
+	return m.run("systemctl show --property MainPID --value culvert-keeper")
 }
 
 // configure is what an administrator does: commands, and nothing else.
@@ -262,7 +289,9 @@ func (m *machine) checkSession(happen func()) {
 // checkKill: a daemon that dies is started again, with its configuration and its session.
 func (m *machine) checkKill() {
 	m.step("kill")
+	keeper := m.keeper()
 	m.checkSession(func() { m.run("systemctl kill --kill-who main --signal KILL culvertd") })
+	m.want("systemctl show --property MainPID --value culvert-keeper", keeper)
 	m.want("l2tpconfig user list | grep -c -e alice -e bob", "2")
 }
 
@@ -282,9 +311,10 @@ func (m *machine) checkRestart() {
 func (m *machine) checkUpgrade(file string) {
 	m.step("upgrade")
 	m.run("sed -i 's/^CULVERTD_OPTIONS=.*/CULVERTD_OPTIONS=--trace=system/' /etc/default/culvertd")
-	config := m.run("cat /etc/culvert/culvertd.conf")
+	keeper, config := m.keeper(), m.run("cat /etc/culvert/culvertd.conf")
 	m.checkSession(func() { m.run("DEBIAN_FRONTEND=noninteractive dpkg --force-unsafe-io --install " + file) })
 	m.want("l2tpconfig system show | grep -c 0.0.2~test", "1")
+	m.want("systemctl show --property MainPID --value culvert-keeper", keeper)
 	m.want("tr '\\0' ' ' </proc/$(systemctl show -P MainPID culvertd)/cmdline", ".*--trace=system")
 	if after := m.run("cat /etc/culvert/culvertd.conf"); after != config {
 		m.Errorf("the configuration was\n%s\nand is\n%s", config, after)
@@ -311,7 +341,7 @@ func (m *machine) checkRemoval() {
 func (m *machine) checkPurge() {
 	m.step("purge")
 	m.run("dpkg --purge culvert")
-	m.want("ls -d /etc/culvert /var/lib/culvert /var/log/culvert /etc/default/culvertd "+
+	m.want("ls -d /etc/culvert /run/culvert /var/lib/culvert /var/log/culvert /etc/default/culvertd "+
 		"/etc/logrotate.d/culvertd /etc/systemd/system/culvertd.service "+
 		"/etc/systemd/system/multi-user.target.wants/culvertd.service 2>/dev/null", "")
 	m.want("getent passwd culvert | cut -d: -f1", "culvert")

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -63,6 +64,7 @@ func TestSurvival(t *testing.T) {
 	wantMonotonic(t, counted, interfaceCounters(t, lnsNS))
 	step("control channel alive, packets counted")
 	lac.deleteTunnels()
+	waitNoInterfaces(t, lns, lac)
 	lns.checkGone()
 	lac.checkGone()
 	lns.checkKeeper()
@@ -154,25 +156,53 @@ func (s *site) churn(round int) {
 	s.t.Helper()
 	for i := range 3 {
 		if round > 0 {
-			s.TryConfig("session", "delete", "tunnel_name=churn", fmt.Sprintf("session_name=churn%d-%d", round-1, i))
+			s.DeleteSession("churn", fmt.Sprintf("churn%d-%d", round-1, i))
 		}
-		s.TryConfig(append(strings.Fields("session create tunnel_name=churn"+clientOptions),
-			fmt.Sprintf("session_name=churn%d-%d", round, i))...)
+		s.CreateSession(&api.Session{TunnelName: new("churn"), SessionName: new(fmt.Sprintf("churn%d-%d", round, i)),
+			UserName: new("alice"), UserPassword: new("open sesame")})
 	}
 }
 
 // interfaceCounters are those of all sessions' interfaces of a namespace.
 func interfaceCounters(t testing.TB, ns *lab.NetNS) map[string]counters {
 	t.Helper()
+	var links []struct {
+		IfName  string
+		Stats64 struct {
+			Rx, Tx struct{ Packets, Bytes uint64 }
+		}
+	}
+	if err := json.Unmarshal([]byte(ns.Run("ip", "-j", "-s", "link")), &links); err != nil {
+		t.Fatal(err)
+	}
 	all := make(map[string]counters)
-	for dev := range strings.FieldsSeq(ns.Run("sh", "-c", "ls /sys/class/net | grep -v -e ^lo -e ^eth")) {
-		all[dev] = kernelCounters(t, ns, dev)
+	for _, l := range links {
+		if strings.HasPrefix(l.IfName, "l2tp") {
+			rx, tx := l.Stats64.Rx, l.Stats64.Tx
+			all[l.IfName] = counters{rx.Packets, rx.Bytes, tx.Packets, tx.Bytes}
+		}
 	}
 	return all
 }
 
+// waitNoInterfaces waits for the kernel to have no session's interface any more.
+func waitNoInterfaces(t testing.TB, sites ...*site) {
+	t.Helper()
+	for _, s := range sites {
+		lab.Wait(t, 5*time.Minute, "the interfaces to go", func() error {
+			if n := len(interfaceCounters(t, s.NS)); n > 0 {
+				return fmt.Errorf("%d are left in %s", n, s.NS.Name)
+			}
+			return nil
+		})
+	}
+}
+
 func wantMonotonic(t testing.TB, before, after map[string]counters) {
 	t.Helper()
+	if len(before) == 0 {
+		t.Error("no interface has counters")
+	}
 	for dev, b := range before {
 		if a, ok := after[dev]; ok && (a.RxPackets < b.RxPackets || a.TxPackets < b.TxPackets) {
 			t.Errorf("%s counts %+v, before %+v", dev, a, b)
