@@ -196,3 +196,25 @@ func TestWorkersTakeTurns(t *testing.T) {
 		}
 	})
 }
+
+// TestFloodAndRestart: a process that dies in a flood leaves nothing of strangers, and the
+// next one knows the peers whose tunnels it takes over.
+func TestFloodAndRestart(t *testing.T) {
+	inMortalBubble(t, lnsConfig, lacConfig, func(w *dataplane.Wire, lns, lac *host) {
+		pass(time.Second)
+		s := newStranger(w)
+		s.send(100*time.Millisecond, 50000, s.anywhere)
+		if n := lns.count.halfOpen.Load(); n < 1000 {
+			t.Fatalf("%d tunnels are half open, want 2000", n)
+		}
+		lns.restart(time.Second, nil)
+		if n, all := lns.count.halfOpen.Load(), lns.count.tunnels.Load(); n != 0 || all != 1 {
+			t.Errorf("%d tunnels, %d of them half open, want that of the LAC", all, n)
+		}
+		s.send(100*time.Millisecond, 50000, s.anywhere)
+		lac.declare("tunnel create tunnel_name=more dest_ipaddr=192.0.2.1\n" +
+			"session create tunnel_name=more user_name=alice user_password=wonderland\n")
+		pass(500 * time.Millisecond)
+		lns.wantSessions(api.SessionState_SESSION_STATE_UP, 2)
+	})
+}

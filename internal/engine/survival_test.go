@@ -320,7 +320,8 @@ func TestUnreadableRecord(t *testing.T) {
 // Over a bad wire both ends are killed again and again: control connections and
 // sessions stay.
 func TestKilledAgainAndAgainOverABadWire(t *testing.T) {
-	patience := "tunnel profile modify profile_name=default max_retries=20\n"
+	patience := "tunnel profile modify profile_name=default max_retries=20\n" +
+		"ppp profile modify profile_name=default lcp_echo_failure_count=50\n" // of 5, 20% lose some
 	for seed := range uint64(5) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			inMortalBubble(t, lnsConfig+patience, patience+sessionsConfig(10), func(w *dataplane.Wire, lns, lac *host) {

@@ -215,7 +215,7 @@ func (t *tunnel) open(then func()) {
 				t.openFailed(err)
 				return
 			}
-			t.path, t.answer = path, nil
+			t.path = path
 			for _, b := range t.outbox {
 				t.send(b)
 			}
@@ -273,6 +273,7 @@ func (t *tunnel) established(now time.Time) {
 	t.tellUp()
 	t.shard.engine.gate.prove(t.peer.Addr())
 	if t.path == nil {
+		t.answer = nil // what comes now waits for the socket: it is to be kept first
 		t.open(func() {})
 	}
 	t.attach(peer.TunnelID)

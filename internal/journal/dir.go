@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -108,9 +109,7 @@ func (d *Dir) readFile(name string, records Records) error {
 	if format > Format {
 		return fmt.Errorf("format %d, and %d is the last one known: %w", format, Format, ErrNewer)
 	}
-	for k, value := range found {
-		records[k] = value
-	}
+	maps.Copy(records, found)
 	return err
 }
 

@@ -144,7 +144,7 @@ func (s *site) wantTold(all int) {
 	if up != all {
 		s.t.Errorf("of the first sessions %d are up at the peer, want %d", up, all)
 	}
-	for _, line := range strings.Split(s.Output(), "\n") {
+	for line := range strings.SplitSeq(s.Output(), "\n") {
 		if strings.Contains(line, "tunnel stopped") {
 			s.t.Errorf("the peer says: %s", line)
 		}
