@@ -122,7 +122,8 @@ func (g group) draw(b *strings.Builder, x, room float64, y func(float64) float64
 		}
 		fmt.Fprintf(b, `<rect class="c%d" x="%.1f" y="%.1f" width="%.1f" height="%.1f"/>`, i, at+1, y(v), wide-2,
 			top+plotHeight-y(v))
-		fmt.Fprintf(b, `<text class="value" x="%.1f" y="%.1f" text-anchor="middle">%s</text>`, at+wide/2, y(v)-3, figureOf(v))
+		fmt.Fprintf(b, `<text class="value" x="%.1f" y="%.1f" text-anchor="middle">%s</text>`, at+wide/2, y(v)-3,
+			figureOf(v))
 		at += wide
 	}
 	fmt.Fprintf(b, `<text x="%.1f" y="%g" text-anchor="middle">%s</text>`, x+room/2, height-10, html.EscapeString(g.name))
