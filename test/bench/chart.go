@@ -86,8 +86,8 @@ func barChart(title string, names []string, groups []group) string {
 	fmt.Fprintf(&b, `<text class="title" x="%g" y="20">%s</text>`, left, html.EscapeString(title))
 	x := left
 	for i, name := range names {
-		fmt.Fprintf(&b, `<rect class="c%d" x="%.0f" y="34" width="11" height="11"/><text x="%.0f" y="44">%s</text>`, i, x,
-			x+16, html.EscapeString(name))
+		fmt.Fprintf(&b, `<rect class="c%d" x="%.0f" y="34" width="11" height="11"/>`, i, x)
+		fmt.Fprintf(&b, `<text x="%.0f" y="44">%s</text>`, x+16, html.EscapeString(name))
 		x += 34 + 6.6*float64(len(name))
 	}
 	low, high := decades(groups)
@@ -126,7 +126,8 @@ func (g group) draw(b *strings.Builder, x, room float64, y func(float64) float64
 			figureOf(v))
 		at += wide
 	}
-	fmt.Fprintf(b, `<text x="%.1f" y="%g" text-anchor="middle">%s</text>`, x+room/2, height-10, html.EscapeString(g.name))
+	fmt.Fprintf(b, `<text x="%.1f" y="%g" text-anchor="middle">%s</text>`, x+room/2, height-10,
+		html.EscapeString(g.name))
 }
 
 // decades are the powers of ten between which all bars are.
