@@ -238,3 +238,8 @@ func (u *Unit) Close() error {
 	u.links.removals.do(one)
 	return opError(op, one.err)
 }
+
+// Leave closes the descriptor and leaves the interface to those who have another one.
+func (u *Unit) Leave() error {
+	return opError("leave ppp interface "+u.name, u.descriptor.Close())
+}
