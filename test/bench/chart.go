@@ -72,10 +72,13 @@ const (
 
 // chartStyle is for paper that is white or black: pages are read on both.
 const chartStyle = `<style>
-text { font: 12px system-ui, sans-serif; fill: #57606d } .title { font-size: 14px; fill: #1c2430 } .value { font-size: 10px }
+text { font: 12px system-ui, sans-serif; fill: #57606d }
+.title { font-size: 14px; fill: #1c2430 } .value { font-size: 10px }
 .grid { stroke: #d9dee5 }
-.c0 { fill: #2563c9 } .c1 { fill: #7fb0f7 } .c2 { fill: #d0722c } .c3 { fill: #8a5fbf } .c4 { fill: #4d5866 } .c5 { fill: #a6afbb }
-@media (prefers-color-scheme: dark) { text { fill: #9aa4b2 } .title { fill: #e4e8ee } .grid { stroke: #313844 } .c4 { fill: #c3cad4 } }
+.c0 { fill: #2563c9 } .c1 { fill: #7fb0f7 } .c2 { fill: #d0722c }
+.c3 { fill: #8a5fbf } .c4 { fill: #4d5866 } .c5 { fill: #a6afbb }
+@media (prefers-color-scheme: dark) {
+text { fill: #9aa4b2 } .title { fill: #e4e8ee } .grid { stroke: #313844 } .c4 { fill: #c3cad4 } }
 </style>`
 
 // barChart draws groups of bars on a logarithmic scale; names are those of the bars in

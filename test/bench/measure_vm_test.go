@@ -41,6 +41,10 @@ func TestMeasure(t *testing.T) {
 	}
 	m.results.Conditions = conditions()
 	began := time.Now()
+	if wants(Bare) || wants(KernelPlane) {
+		// What is the first of its kind in a machine is slow: it has nothing in its caches.
+		t.Run("warm-up", func(t *testing.T) { measureBare(t, Bare, warmUpSessions, bareWide, m.limit) })
+	}
 	sizes := numbers(t, os.Getenv(sizesVariable), "200,1000,5000")
 	rounds := numbers(t, os.Getenv(roundsVariable), "3")[0]
 	for round := range rounds {
@@ -108,6 +112,8 @@ func numbers(t *testing.T, text, otherwise string) (all []int) {
 
 // bareWide is how wide the bare calls are run: as culvertd.
 const bareWide = 128
+
+const warmUpSessions = 200
 
 // aloneMost is how many sessions one thread is asked for.
 const aloneMost = 200

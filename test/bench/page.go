@@ -52,7 +52,7 @@ CHAP with a user for each session, 8 tunnels. The bare calls are the kernel's pa
 (session, channel, unit, address) made by
 as many threads as culvertd is asked for calls at once. l2tpns asks FreeRADIUS on the same machine, as it
 must; all others know their users.
-Where there were several rounds the one with the median rate is shown.
+Where there were several rounds the one with the median rate is shown, and between which rates all were.
 `)
 }
 
@@ -83,7 +83,9 @@ func (r *Results) writeSetUps(b *strings.Builder) {
 		var rows [][]string
 		for _, subject := range subjects {
 			if s := r.setUp(subject, n); s != nil {
-				rows = append(rows, s.row())
+				row := s.row()
+				row[3] += r.spread(subject, n)
+				rows = append(rows, row)
 			}
 		}
 		fmt.Fprintf(b, "\n%d sessions:\n\n", n)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"time"
@@ -95,6 +96,20 @@ func (r *Results) flow(subject string, sessions, size int) *Flow {
 		}
 	}
 	return median(all, func(f *Flow) float64 { return f.Rate })
+}
+
+// spread is between which rates the rounds were, or nothing where there was one.
+func (r *Results) spread(subject string, sessions int) string {
+	least, most, rounds := math.Inf(1), 0.0, 0
+	for _, s := range r.SetUps {
+		if s.Subject == subject && s.Sessions == sessions {
+			least, most, rounds = min(least, s.Rate), max(most, s.Rate), rounds+1
+		}
+	}
+	if rounds < 2 {
+		return ""
+	}
+	return fmt.Sprintf(" (%s to %s)", figure(least), figure(most))
 }
 
 // median is the one in the middle, the lower one of two.
