@@ -61,7 +61,7 @@ func (l *life) heed(ctx context.Context, s os.Signal) {
 	case syscall.SIGUSR2:
 		service.LogDump(l.log.Logger())
 	case syscall.SIGQUIT:
-		l.leaves.Store(l.survival.client != nil)
+		l.leaves.Store(l.survival.holds())
 		l.stop()
 	}
 }

@@ -82,6 +82,7 @@ func (f *flags) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	outlive.over(plane.kind)
 	events := event.NewLog(event.DefaultCapacity)
 	if err := outlive.keep(events); err != nil {
 		return err
@@ -108,6 +109,7 @@ func (f *flags) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	outlive.release()
 	log.Info("serving", "dataplane", plane.kind, "listen", e.Listening(), "socket", f.socket,
 		"sessions_survive", outlive.text())
 	configurator := commit.New(commit.Options{Store: store, Backend: e, File: f.file(),

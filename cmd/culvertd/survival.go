@@ -35,7 +35,7 @@ type survival struct {
 	running *journal.Writer
 	onFile  *config.Snapshot // what the configuration file says, if that is not what runs
 	lost    atomic.Pointer[error]
-	why     string // there is no keeper
+	why     string // sessions end with the daemon, whatever the keeper does
 }
 
 // openSurvival finds the keeper, if there is one, and what the last process has left.
@@ -90,9 +90,14 @@ func (s *survival) keep(events *event.Log) (err error) {
 	if err := events.KeepIn(w); err != nil {
 		return err
 	}
-	s.running, err = s.dir.Writer()
-	return err
+	if s.running, err = s.dir.Writer(); err != nil {
+		return err
+	}
+	return commit.CarryOver(s.running, s.records)
 }
+
+// release lets go what was read, once it was taken over.
+func (s *survival) release() { s.records, s.kept = nil, nil }
 
 // keeperOf returns who keeps descriptors, nil for nobody.
 func (s *survival) keeperOf() dataplane.Keeper {
@@ -102,10 +107,20 @@ func (s *survival) keeperOf() dataplane.Keeper {
 	return s.client
 }
 
+// over says what carries packets: only the kernel does without this process.
+func (s *survival) over(plane string) {
+	if s.why == "" && plane != "kernel" {
+		s.why = "the data plane " + plane + " ends with the daemon"
+	}
+}
+
+// holds reports whether sessions outlive the daemon.
+func (s *survival) holds() bool { return s.text() == "yes" }
+
 // text says whether sessions outlive the daemon.
 func (s *survival) text() string {
 	switch {
-	case s.client == nil:
+	case s.why != "":
 		return "no: " + s.why
 	case s.lost.Load() != nil:
 		return "no: " + (*s.lost.Load()).Error()

@@ -135,6 +135,9 @@ func (c *Configurator) load(ctx context.Context, author string, r *api.LoadConfi
 	if err := c.mayLoad(d, r.GetMerge()); err != nil {
 		return nil, err
 	}
+	// What is to be confirmed is not for the next process before it is.
+	c.keep(func(k *keeping) { k.waits = k.waits || r.GetConfirmWithin() > 0 })
+	defer c.settle()
 	p, faults, err := c.replace(ctx, d, r.GetMerge())
 	if err != nil || len(faults) > 0 {
 		return &api.LoadConfigResponse{Faults: faults}, err

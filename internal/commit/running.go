@@ -66,6 +66,23 @@ func (k *keeping) runs(s *config.Snapshot, waits bool) {
 	k.running, k.waits = config.Format(s), waits
 }
 
+// settle records what runs, unless it is to be confirmed.
+func (c *Configurator) settle() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.wait == nil {
+		c.keep(func(k *keeping) { k.runs(c.store.Snapshot(), false) })
+	}
+}
+
+// CarryOver records again what the last process has recorded, until a Configurator does.
+func CarryOver(w *journal.Writer, records journal.Records) error {
+	if value, ok := records[runningKey]; ok {
+		w.Put(runningKey, value)
+	}
+	return w.Flush()
+}
+
 // keep changes what is recorded, and records it.
 func (c *Configurator) keep(change func(*keeping)) {
 	k := c.keeping

@@ -46,11 +46,13 @@ func ask[T any](ctx context.Context, s *shard, f func() (T, error)) (T, error) {
 	}
 }
 
-// createDeclared makes what the configuration file declares, but for what is there.
-func (e *Engine) createDeclared(there map[string]bool) {
+// createDeclared makes what the configuration file declares, but for what is there: so
+// many of each key.
+func (e *Engine) createDeclared(there map[string]int) {
 	snapshot := e.store.Snapshot()
 	for _, t := range snapshot.Tunnels() {
-		if there[keyOfTunnel(t)] {
+		if key := keyOfTunnel(t); there[key] > 0 {
+			there[key]--
 			continue
 		}
 		if _, err := e.CreateTunnel(context.Background(), t); err != nil {
@@ -58,7 +60,8 @@ func (e *Engine) createDeclared(there map[string]bool) {
 		}
 	}
 	for _, s := range snapshot.Sessions() {
-		if there[keyOfSession(s)] {
+		if key := keyOfDeclared(snapshot, s); there[key] > 0 {
+			there[key]--
 			continue
 		}
 		if _, err := e.CreateSession(context.Background(), s); err != nil {

@@ -58,7 +58,7 @@ func (t *tunnel) abandon(now time.Time) {
 	for _, s := range t.sessions {
 		s.callDown(now, end)
 	}
-	if t.end == nil {
+	if t.touch(); t.end == nil {
 		t.stopped(now, end)
 	}
 	if !t.finished {

@@ -190,7 +190,8 @@ func (e *Engine) open(opts Options) error {
 		if err != nil {
 			close(e.ready) // a packet that came already is not to hold up its poller
 			e.closeListeners()
-			return errors.Join(fmt.Errorf("listening on UDP %v: %w", addr, err), e.path.Close())
+			// What the last process has left is still the next one's.
+			return errors.Join(fmt.Errorf("listening on UDP %v: %w", addr, err), e.path.Abandon())
 		}
 		e.listeners = append(e.listeners, l)
 	}

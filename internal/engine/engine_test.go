@@ -55,6 +55,7 @@ type host struct {
 	seen    *event.Log
 	logs    *strings.Builder
 	journal *journal.Dir // nil unless it may be killed
+	hook    dataplane.Hook
 }
 
 // newHost starts an engine on the wire. It is shut down at the end of the bubble.
@@ -79,6 +80,7 @@ func (h *host) start(store *config.Store, opts dataplane.FakeOptions, kept journ
 		Pools: newPools(h.t, store),
 		Open: func(handler dataplane.Handler) (dataplane.Dataplane, error) {
 			h.fake = dataplane.NewFake(h.wire, handler, opts, h.addr)
+			h.fake.SetHook(h.hook)
 			return h.fake, nil
 		},
 		Listen:  []netip.AddrPort{netip.AddrPortFrom(h.addr, 1701)},

@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,7 +29,8 @@ type heir struct {
 	lostTunnels, hungUp atomic.Int64
 
 	mu    sync.Mutex
-	taken map[string]bool // the declared tunnels and sessions that are there
+	taken map[string]int // how many of the declared tunnels and sessions are there, by key
+	lost  []*tunnel      // tunnels whose peers are still to be told
 }
 
 // inherit takes over what the records tell of, as far as the data plane has it. What
@@ -39,7 +42,7 @@ func (e *Engine) inherit(records journal.Records) *heir {
 		e.log.Error("taking over", "err", err)
 	}
 	snapshot := e.store.Snapshot()
-	h := &heir{engine: e, snapshot: snapshot, declared: newDeclared(snapshot), taken: make(map[string]bool)}
+	h := &heir{engine: e, snapshot: snapshot, declared: newDeclared(snapshot), taken: make(map[string]int)}
 	byShard := make([][]*inheritedTunnel, len(e.shards))
 	for _, t := range in.tunnels {
 		at := e.shardOf(t.Core.ID).index
@@ -59,6 +62,9 @@ func (e *Engine) inherit(records journal.Records) *heir {
 	if err != nil {
 		e.log.Error("closing what nobody took over", "err", err)
 	}
+	for _, t := range h.lost {
+		t.tellOfLoss() // now that the socket of before is closed
+	}
 	if len(records) > 0 || len(rest) > 0 {
 		e.log.Info("took over from the last process", "tunnels", h.tunnels.Load(),
 			"sessions", h.sessions.Load(), "tunnels_ended", h.lostTunnels.Load(),
@@ -74,7 +80,7 @@ func (e *Engine) inherit(records journal.Records) *heir {
 func (h *heir) take(key string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.taken[key] = true
+	h.taken[key]++
 }
 
 // finishStories tells those who watch what has become of tunnels and sessions
@@ -110,12 +116,33 @@ func (h *heir) takeTunnel(s *shard, in *inheritedTunnel) {
 	for _, r := range in.sessions {
 		h.takeSession(t, r)
 	}
-	if undone := t.dialer != nil && !t.dialer.adopted && !h.declared.has(t.dialer.asked); in.Closing || undone {
-		s.mail.post(func() {
-			t.close(time.Now(), l2tp.Result{Code: l2tp.StopGeneral, Message: "no longer configured"})
-		})
+	if d := t.dialer; d != nil && !d.deleted {
+		h.take(keyOfTunnel(d.asked))
+	}
+	if why := h.whyNot(t, in); why != "" {
+		s.mail.post(func() { t.endAs(why) })
 	}
 	s.deadlines.update(t)
+}
+
+// whyNot says why the tunnel is to end, or "".
+func (h *heir) whyNot(t *tunnel, in *inheritedTunnel) string {
+	switch d := t.dialer; {
+	case in.Closing:
+		return "closed"
+	case d != nil && !d.adopted && !d.deleted && h.declared.lacks(d.asked):
+		return "no longer configured"
+	}
+	return ""
+}
+
+// endAs ends the tunnel for good: what commands said of it is forgotten.
+func (t *tunnel) endAs(why string) {
+	if d := t.dialer; d != nil && !d.adopted && !d.deleted && why != "closed" {
+		d.delete(time.Now(), why)
+		return
+	}
+	t.close(time.Now(), l2tp.Result{Code: l2tp.StopGeneral, Message: why})
 }
 
 // adoptedSpec is the socket as it was.
@@ -135,26 +162,27 @@ func (in *inheritedTunnel) adoptedPeer() l2tp.TunnelID {
 
 // restoreTunnel makes the tunnel of its record, with the profiles as they are now.
 func (h *heir) restoreTunnel(s *shard, in *inheritedTunnel) (*tunnel, error) {
-	peer := h.snapshot.SelectPeer(in.Core.Peer.HostName, in.Peer)
-	resolved := peer.Tunnel
+	resolved := h.snapshot.SelectPeer(in.Core.Peer.HostName, in.Peer).Tunnel
 	var d *dialer
 	if in.Dialer != nil {
 		var err error
 		if d, err = h.restoreDialer(s, in); err != nil {
 			return nil, err
 		}
-		if !d.adopted {
-			resolved = d.resolved
-		}
+		resolved = d.resolved
 	}
 	settings := s.settings.tunnel(h.snapshot, resolved, in.Local)
-	core, err := l2tp.Restore(settings.core, in.At, in.complete())
+	now := time.Now()
+	core, err := l2tp.Restore(settings.core, now.Add(-in.age(now)), in.complete())
+	if err == nil && d != nil {
+		err = d.enlist(in)
+	}
 	if err != nil {
 		return nil, err
 	}
 	t := s.newTunnel(core, settings, in.Peer)
 	t.byPeer, t.told = in.ByPeer, in.Told
-	t.created, t.establishedAt, t.idleSince = in.Created, in.Established, in.IdleSince
+	t.created, t.establishedAt, t.idleSince = in.Created, in.Established, in.sameAs(in.IdleSince, now)
 	if t.byPeer {
 		t.first = first{in.First.Peer, in.First.ID}
 		s.firsts[t.first] = t
@@ -166,6 +194,22 @@ func (h *heir) restoreTunnel(s *shard, in *inheritedTunnel) (*tunnel, error) {
 	h.engine.count.tunnelsEstablished.Add(1)
 	h.engine.gate.prove(t.peer.Addr())
 	return t, nil
+}
+
+// age is how old the record is. A clock that was set back makes nothing younger than new.
+func (r *tunnelRecord) age(now time.Time) time.Duration { return age(r.At, now) }
+
+func age(at, now time.Time) time.Duration { return max(0, now.Sub(at)) }
+
+// sameAs is a time of the record by this process's clock: as long before or after the
+// record, which is as old as it is.
+func (r *tunnelRecord) sameAs(t, now time.Time) time.Time { return rebase(t, r.At, now) }
+
+func rebase(t, at, now time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return now.Add(t.Sub(at) - age(at, now))
 }
 
 // complete is the core's snapshot with its sessions. A call whose session has no
@@ -186,29 +230,41 @@ func (in *inheritedTunnel) complete() l2tp.Snapshot {
 	return snap
 }
 
-// restoreDialer makes the dialer of a tunnel.
+// restoreDialer makes the dialer of a tunnel, which nobody knows yet.
 func (h *heir) restoreDialer(s *shard, in *inheritedTunnel) (*dialer, error) {
 	asked, err := in.Dialer.askedTunnel()
 	if err != nil {
 		return nil, err
 	}
-	if now := h.declared.tunnels[keyOfTunnel(asked)]; now != nil && !in.Dialer.Adopted {
+	if now := h.declared.tunnels[keyOfTunnel(asked)]; now != nil && !in.Dialer.Adopted && !in.Dialer.Deleted {
 		asked = now
 	}
 	d := newDialer(s, asked, h.snapshot.SelectPeer(in.Core.Peer.HostName, in.Peer).Tunnel)
-	d.adopted, d.attempts = in.Dialer.Adopted, in.Dialer.Attempts
+	d.adopted, d.deleted, d.attempts = in.Dialer.Adopted, in.Dialer.Deleted, in.Dialer.Attempts
 	resolved, err := d.resolve(h.snapshot, asked, in.Peer.Addr())
 	if err != nil {
 		return nil, err
 	}
+	resolved.ConfigID = cmp.Or(resolved.ConfigID, in.Dialer.ConfigID)
 	d.resolved = resolved
-	if err := h.engine.names.add(d); err != nil {
-		return nil, err
+	return d, nil
+}
+
+// enlist makes the dialer known, unless it was deleted: then others may have its names.
+func (d *dialer) enlist(in *inheritedTunnel) error {
+	if d.deleted {
+		return nil
+	}
+	enter := d.shard.engine.names.add
+	if d.adopted {
+		enter = d.shard.engine.names.addName
+	}
+	if err := enter(d); err != nil {
+		return err
 	}
 	d.take(in.Core.ID)
-	s.dialers[d] = struct{}{}
-	h.take(keyOfTunnel(asked))
-	return d, nil
+	d.shard.dialers[d] = struct{}{}
+	return nil
 }
 
 // loseTunnel ends a tunnel of which the data plane has nothing: from a new socket
@@ -222,9 +278,20 @@ func (h *heir) loseTunnel(t *tunnel, in *inheritedTunnel, cause error) {
 	h.lostTunnels.Add(1)
 	h.hungUp.Add(int64(len(in.sessions)))
 	for _, r := range in.sessions {
-		h.restoreSession(t, r)
+		h.restoreSession(t, r).phase = closing
 	}
-	t.peer = in.Peer
+	if d := t.dialer; d != nil { // what the configuration declares begins anew
+		d.deleted = true
+		d.yield()
+		d.shard.engine.names.remove(d)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.lost = append(h.lost, t)
+}
+
+// tellOfLoss tells the peer of a tunnel that is lost.
+func (t *tunnel) tellOfLoss() {
 	t.open(func() {
 		t.shard.step(t, l2tp.Stop{Result: l2tp.Result{Code: l2tp.StopError,
 			Error: l2tp.ErrorResources, Message: "sessions lost in a restart"}})
@@ -234,20 +301,16 @@ func (h *heir) loseTunnel(t *tunnel, in *inheritedTunnel, cause error) {
 // takeSession restores one session. One that was not up, and one that the data
 // plane does not have, is hung up: its peer hears of it at once.
 func (h *heir) takeSession(t *tunnel, r *sessionRecord) {
-	s, undone := h.restoreSession(t, r)
+	s := h.restoreSession(t, r)
 	cause := "set-up interrupted by a restart"
 	if r.Phase == up {
-		err := s.adopt(r)
-		if err == nil && undone == "" {
-			h.sessions.Add(1)
-			s.goOn(r)
-			return
-		}
-		if cause = undone; err != nil {
-			cause = "taking over: " + err.Error()
-			s.log().Error("session cannot be taken over", "err", err)
-		}
+		cause = h.takeOver(s, r)
 	}
+	if cause == "" {
+		h.sessions.Add(1)
+		return
+	}
+	s.phase = closing
 	h.hungUp.Add(1)
 	t.shard.mail.post(func() {
 		s.cause = cause
@@ -255,13 +318,30 @@ func (h *heir) takeSession(t *tunnel, r *sessionRecord) {
 	})
 }
 
-// restoreSession makes the session of its record, without its path and link. It
-// says why the session should not be, if so.
-func (h *heir) restoreSession(t *tunnel, r *sessionRecord) (s *session, undone string) {
-	s = &session{
+// takeOver takes over a session that is up, or says why that cannot be.
+func (h *heir) takeOver(s *session, r *sessionRecord) string {
+	c, why := h.restoreCall(s, r.Wanted)
+	if why != "" {
+		return why
+	}
+	if err := s.adopt(r); err != nil {
+		s.log().Error("session cannot be taken over", "err", err)
+		return "taking over: " + err.Error()
+	}
+	if c != nil {
+		c.enter()
+		s.wanted = c
+		h.take(keyOfSession(c.dialer, c.asked))
+	}
+	s.goOn(r)
+	return ""
+}
+
+// restoreSession makes the session of its record, without its path, link and call.
+func (h *heir) restoreSession(t *tunnel, r *sessionRecord) *session {
+	s := &session{
 		tunnel: t, id: r.Core.Session, peerID: r.Core.PeerSession, kind: r.Core.Kind, phase: r.Phase,
-		told: r.Told, created: r.Created, establishedAt: r.Established, endBy: r.EndBy, idleBy: r.IdleBy,
-		call: r.Call,
+		told: r.Told, created: r.Created, establishedAt: r.Established, call: r.Call,
 	}
 	s.settings = t.shard.settings.incoming(h.snapshot, t.settings, s.kind)
 	t.sessions[s.id] = s
@@ -275,44 +355,49 @@ func (h *heir) restoreSession(t *tunnel, r *sessionRecord) (s *session, undone s
 	}
 	if asked, err := askedSession(r.Changed); err == nil && r.Changed != nil {
 		t.note(s.id, asked)
+		resolved := h.snapshot.IncomingSession(t.settings.resolved, sessionType(s.kind), asked)
+		s.settings = t.shard.settings.session(h.snapshot, resolved, true)
 	}
-	if r.Wanted != nil {
-		undone = h.restoreCall(s, r.Wanted)
-	}
-	return s, undone
+	return s
 }
 
-// restoreCall makes the call of a session that we were asked to have.
-func (h *heir) restoreCall(s *session, r *callRecord) (undone string) {
+// restoreCall makes the call of a session that we were asked to have, if we were, which
+// nobody knows yet, and gives the session its settings. It says why the session should
+// not be, if so.
+func (h *heir) restoreCall(s *session, r *callRecord) (c *call, why string) {
+	if r == nil {
+		return nil, ""
+	}
 	d := s.tunnel.dialer
 	asked, err := askedSession(r.Asked)
 	if err != nil || d == nil {
-		return "nobody asks for the session any more"
+		return nil, "nobody asks for the session any more"
 	}
-	now := h.declared.sessions[keyOfSession(asked)]
+	now := h.declared.sessions[keyOfSession(d, asked)]
 	switch {
 	case now != nil:
 		asked = now
-	case !d.adopted:
-		return "no longer configured"
+	case !d.adopted && asked.GetSessionName() != "":
+		return nil, "no longer configured"
 	}
 	resolved, err := h.snapshot.ResolveSession(d.resolved, asked)
 	if err != nil {
-		return err.Error()
+		return nil, err.Error()
 	}
-	c := &call{dialer: d, asked: asked, session: s, attempts: r.Attempts, limit: resolved.PPP.MaxFailureCount}
-	c.enter()
-	h.take(keyOfSession(asked))
-	s.wanted = c
 	s.settings = s.shard().settings.session(h.snapshot, resolved, false)
-	return ""
+	return &call{dialer: d, asked: asked, session: s, attempts: r.Attempts, limit: resolved.PPP.MaxFailureCount}, ""
 }
 
 // adopt takes over what the data plane and the pools have of the session, and
 // restores its link.
 func (s *session) adopt(r *sessionRecord) (err error) {
+	now := time.Now()
 	s.network = r.Network.restore()
+	if r.Shape != nil {
+		s.network.name = r.Shape.Name
+	}
 	s.reclaim()
+	s.resumeLife(r, now)
 	if s.path, err = s.tunnel.path.AdoptSession(context.Background(), r.Spec,
 		dataplane.Configured{Link: r.Shape, Unsure: r.Shaping}); err != nil {
 		s.path = nil
@@ -321,9 +406,20 @@ func (s *session) adopt(r *sessionRecord) (err error) {
 	if r.Link == nil {
 		return nil
 	}
-	now := time.Now()
-	s.link, err = ppp.Restore(s.settings.linkConfig(s.call), now, r.Link.Later(now.Sub(r.At)))
+	s.link, err = ppp.Restore(s.settings.linkConfig(s.call), now, r.Link.Later(age(r.At, now)))
 	return err
+}
+
+// resumeLife has the times go on at which the session may end, where the profile as it is
+// now still has such times.
+func (s *session) resumeLife(r *sessionRecord, now time.Time) {
+	s.limitLife(now)
+	if !s.endBy.IsZero() && !r.EndBy.IsZero() {
+		s.endBy = rebase(r.EndBy, r.At, now)
+	}
+	if !s.idleBy.IsZero() && !r.IdleBy.IsZero() {
+		s.idleBy = rebase(r.IdleBy, r.At, now)
+	}
 }
 
 func (r *networkRecord) restore() network {
@@ -348,8 +444,14 @@ func (s *session) reclaim() {
 func (s *session) goOn(r *sessionRecord) {
 	s.shard().deadlines.update(s)
 	s.shard().mail.post(func() {
-		if r.Shaping {
-			s.configure(s.warn("completing the interface"))
+		if s.phase != up {
+			return
+		}
+		if r.Shape != nil && (r.Shaping || !reflect.DeepEqual(s.linkSpec(), *r.Shape)) {
+			s.configure(s.warn("completing the interface")) // or the profile has changed
+		}
+		if s.spec() != r.Spec {
+			s.modifyPath("taking over")
 		}
 		if r.Network.Resolving {
 			s.useNameServers()
@@ -370,12 +472,16 @@ func newDeclared(snapshot *config.Snapshot) declared {
 		d.tunnels[keyOfTunnel(t)] = t
 	}
 	for _, s := range snapshot.Sessions() {
-		d.sessions[keyOfSession(s)] = s
+		d.sessions[keyOfDeclared(snapshot, s)] = s
 	}
 	return d
 }
 
-func (d *declared) has(asked *api.Tunnel) bool { return d.tunnels[keyOfTunnel(asked)] != nil }
+// lacks reports whether the configuration has a tunnel no more. It never had one
+// that a command created without a name.
+func (d *declared) lacks(asked *api.Tunnel) bool {
+	return asked.GetTunnelName() != "" && d.tunnels[keyOfTunnel(asked)] == nil
+}
 
 // keyOfTunnel names a tunnel of ours: by its name, or else by all that tells it
 // from others.
@@ -386,7 +492,17 @@ func keyOfTunnel(t *api.Tunnel) string {
 	return fmt.Sprintf("%d %s %d", t.GetTunnelId(), t.GetDestIpaddr(), t.GetConfigId())
 }
 
-// keyOfSession names a session of ours likewise.
-func keyOfSession(s *api.Session) string {
-	return fmt.Sprintf("%s %d %s %d", s.GetTunnelName(), s.GetTunnelId(), s.GetSessionName(), s.GetSessionId())
+// keyOfSession names a session of ours likewise, within its tunnel.
+func keyOfSession(d *dialer, s *api.Session) string { return sessionKeyIn(d.asked, s) }
+
+// keyOfDeclared is the key of a session that the configuration declares.
+func keyOfDeclared(snapshot *config.Snapshot, s *api.Session) string {
+	return sessionKeyIn(snapshot.TunnelOf(s), s)
+}
+
+func sessionKeyIn(t *api.Tunnel, s *api.Session) string {
+	if t == nil {
+		t = &api.Tunnel{TunnelName: s.TunnelName, TunnelId: s.TunnelId}
+	}
+	return fmt.Sprintf("%s / %s %d", keyOfTunnel(t), s.GetSessionName(), s.GetSessionId())
 }

@@ -35,6 +35,16 @@ func (q *jobs) pending() bool { return q.busy || len(q.queue) > 0 }
 
 func (s *shard) start(q *jobs, j job) {
 	q.busy = true
+	if j.urgency == forTeardown {
+		// What is taken away must not be found in a record by the next process.
+		s.keeping.teardowns = append(s.keeping.teardowns, func() { s.launch(q, j) })
+		return
+	}
+	s.launch(q, j)
+}
+
+// launch has a worker do j.
+func (s *shard) launch(q *jobs, j job) {
 	asked := time.Now()
 	s.engine.workers.run(j.urgency, func() {
 		err := errTooLate

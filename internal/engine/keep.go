@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"culvert/internal/journal"
@@ -18,6 +19,8 @@ type keeping struct {
 	tunnels  []*tunnel       // those that have changed since the last commit
 	sessions []*session
 	outgoing []outgoing
+	// teardowns take from the data plane what is not recorded any more.
+	teardowns []func()
 }
 
 // A kept says of a tunnel or session what the journal has.
@@ -39,11 +42,23 @@ const batch = 64
 // journalRetry is how long a shard waits after its journal could not be written.
 const journalRetry = 10 * time.Second
 
-// keepIn has each shard keep what it holds in a journal, from now on.
+// keepIn has each shard keep what it holds in a journal, from now on. If that cannot be
+// nothing is left for the next process: what the last one has left is not true any more.
 func (e *Engine) keepIn(dir *journal.Dir) error {
 	if dir == nil {
 		return nil
 	}
+	err := e.beginJournals(dir)
+	if err == nil {
+		return nil
+	}
+	for _, s := range e.shards {
+		s.keeping.journal = nil
+	}
+	return errors.Join(err, dir.Clear())
+}
+
+func (e *Engine) beginJournals(dir *journal.Dir) error {
 	for _, s := range e.shards {
 		w, err := dir.Writer()
 		if err != nil {
@@ -133,10 +148,17 @@ func (s *shard) commit() {
 		}
 		clear(k.outgoing)
 		k.outgoing = k.outgoing[:0]
+		for _, begin := range k.teardowns {
+			begin()
+		}
+		clear(k.teardowns)
+		k.teardowns = k.teardowns[:0]
 	}
 }
 
-func (k *keeping) isDue() bool { return len(k.tunnels)+len(k.sessions)+len(k.outgoing) > 0 }
+func (k *keeping) isDue() bool {
+	return len(k.tunnels)+len(k.sessions)+len(k.outgoing)+len(k.teardowns) > 0
+}
 
 // release lets a message or frame leave. A fault of ours in that ends what it struck.
 func (s *shard) release(o *outgoing) {

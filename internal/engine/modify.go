@@ -138,6 +138,7 @@ func (d *dialer) modify(now time.Time, change *api.Tunnel, unset []string) (*api
 	d.asked = asked
 	d.resolved = changed(d.resolved, resolved, tunnelChanges, change, unset)
 	if d.tunnel != nil {
+		d.tunnel.touch()
 		d.tunnel.reconfigure(
 			d.shard.settings.tunnel(snapshot, d.resolved, d.tunnel.settings.local()))
 	}

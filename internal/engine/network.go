@@ -28,8 +28,9 @@ type network struct {
 	open6     bool
 	addresses ppp.Addresses
 	terms     ppp.Terms
-	resolving bool // the host asks the peer's name servers
-	unproxied bool // it was said that proxy_arp has no effect
+	name      string // of the interface, as the last process made it; empty: as configured
+	resolving bool   // the host asks the peer's name servers
+	unproxied bool   // it was said that proxy_arp has no effect
 	// configured tells what the interface was last brought to; 0: nobody knows.
 	configured uint64
 }
@@ -319,8 +320,8 @@ func (s *session) warnUnproxied(err error) {
 func (s *session) linkSpec() dataplane.LinkSpec {
 	n, set := &s.network, &s.settings.PPP
 	spec := dataplane.LinkSpec{
-		Name: config.InterfaceName(s.settings.Parameters.InterfaceName,
-			uint16(s.tunnel.core.ID()), uint16(s.id)),
+		Name: cmp.Or(n.name, config.InterfaceName(s.settings.Parameters.InterfaceName,
+			uint16(s.tunnel.core.ID()), uint16(s.id))),
 		MTU:          s.mtu(),
 		MRU:          set.MRU,
 		DefaultRoute: set.DefaultRoute && (n.open4 || n.open6),

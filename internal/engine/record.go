@@ -51,6 +51,8 @@ type firstRecord struct {
 type dialerRecord struct {
 	Asked    []byte // an api.Tunnel
 	Adopted  bool
+	Deleted  bool
+	ConfigID uint16
 	Attempts uint64
 }
 
@@ -135,8 +137,11 @@ func (t *tunnel) record(now time.Time) *tunnelRecord {
 		Closing:     t.closing,
 		Told:        t.told,
 	}
+	// Calls that are being placed are hung up by the next process.
+	r.Core.Setups, r.Core.Delivery.Requests = nil, nil
 	if d := t.dialer; d != nil {
-		r.Dialer = &dialerRecord{Asked: marshal(d.asked), Adopted: d.adopted, Attempts: d.attempts}
+		r.Dialer = &dialerRecord{Asked: marshal(d.asked), Adopted: d.adopted, Deleted: d.deleted,
+			ConfigID: d.configID, Attempts: d.attempts}
 	}
 	return r
 }
@@ -210,7 +215,11 @@ func readInheritance(records journal.Records) (in inheritance, errs []error) {
 			continue
 		}
 		t := &inheritedTunnel{}
-		if err := cbor.Unmarshal(value, &t.tunnelRecord); err != nil || uint16(t.Core.ID) != k.Tunnel {
+		err := cbor.Unmarshal(value, &t.tunnelRecord)
+		if err == nil && uint16(t.Core.ID) != k.Tunnel {
+			err = fmt.Errorf("it is that of tunnel %d", t.Core.ID)
+		}
+		if err != nil {
 			errs = append(errs, fmt.Errorf("state of tunnel %d cannot be read: %w", k.Tunnel, err))
 			continue
 		}
@@ -222,7 +231,11 @@ func readInheritance(records journal.Records) (in inheritance, errs []error) {
 			continue
 		}
 		r := &sessionRecord{}
-		if err := cbor.Unmarshal(value, r); err != nil || uint16(r.Core.Session) != k.Session {
+		err := cbor.Unmarshal(value, r)
+		if err == nil && uint16(r.Core.Session) != k.Session {
+			err = fmt.Errorf("it is that of session %d", r.Core.Session)
+		}
+		if err != nil {
 			errs = append(errs, fmt.Errorf("state of session %d/%d cannot be read: %w",
 				k.Tunnel, k.Session, err))
 			continue

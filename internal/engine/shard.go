@@ -75,6 +75,9 @@ func (s *shard) loop() {
 	defer close(s.ended)
 	var messages []message
 	for !s.stopped {
+		if next, ok := s.deadlines.next(); ok {
+			timer.Reset(time.Until(next))
+		}
 		select {
 		case <-s.mail.wake:
 		case <-timer.C:
@@ -88,9 +91,6 @@ func (s *shard) loop() {
 		}
 		s.expire()
 		s.commit()
-		if next, ok := s.deadlines.next(); ok {
-			timer.Reset(time.Until(next))
-		}
 	}
 }
 

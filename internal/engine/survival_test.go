@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -341,4 +342,114 @@ func TestKilledAgainAndAgainOverABadWire(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A session that cannot be taken over is hung up, and costs no other.
+func TestASessionThatCannotBeAdopted(t *testing.T) {
+	inMortalBubble(t, lnsConfig, sessionsConfig(3), func(w *dataplane.Wire, lns, lac *host) {
+		pass(5 * time.Second)
+		struck := lns.sessions()[1]
+		remains := lns.kill()
+		lns.hook = func(_ context.Context, op dataplane.Op, id dataplane.SessionKey) error {
+			if op == dataplane.OpAdoptSession && uint32(id.Session) == struck.GetSessionId() {
+				return errors.New("no descriptors left")
+			}
+			return nil
+		}
+		lns.resume(remains, nil)
+		pass(5 * time.Second)
+		lns.wantSessions(api.SessionState_SESSION_STATE_UP, 2)
+		lac.wantSessions(api.SessionState_SESSION_STATE_UP, 2)
+		lns.wantLog("no descriptors left")
+		lns.hook = nil
+		lns.restart(time.Second, nil) // what is written now can be read again
+		pass(time.Minute)
+		lns.wantSessions(api.SessionState_SESSION_STATE_UP, 2)
+	})
+}
+
+// What commands created without a name goes on; what was deleted does not come back,
+// persistent or not.
+func TestUnnamedAndDeletedAfterARestart(t *testing.T) {
+	text := "tunnel profile modify profile_name=default secret=tea\n" +
+		"tunnel create tunnel_name=office persist=yes dest_ipaddr=192.0.2.1\n"
+	inMortalBubble(t, lnsConfig, text, func(w *dataplane.Wire, lns, lac *host) {
+		pass(time.Second)
+		for range 2 {
+			_, err := lac.CreateSession(context.Background(), &api.Session{TunnelName: new("office"),
+				UserName: new("alice"), UserPassword: new("wonderland")})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		pass(5 * time.Second)
+		before := lac.sessions()
+		lac.restart(time.Second, nil)
+		pass(time.Minute)
+		lac.wantSessions(api.SessionState_SESSION_STATE_UP, 2)
+		lac.wantUntouched(before)
+
+		none := strings.Split(text, "\n")[0] + "\n"
+		lac.restart(time.Second, &none)
+		pass(10 * time.Minute)
+		lac.wantClean()
+		lns.wantClean()
+	})
+}
+
+// Killed while a persistent tunnel is being deleted: it does not come back.
+func TestDeletedTunnelStaysDeleted(t *testing.T) {
+	text := strings.Replace(sessionsConfig(2), "dest_ipaddr", "persist=yes dest_ipaddr", 1)
+	inMortalBubble(t, lnsConfig, text, func(w *dataplane.Wire, lns, lac *host) {
+		pass(5 * time.Second)
+		w.Cut(lnsAddr) // the end of PPP is not answered
+		_, err := lac.DeleteTunnel(context.Background(), &api.Tunnel{TunnelName: new("office")}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		pass(100 * time.Millisecond)
+		lac.restart(time.Second, new(strings.Split(text, "\n")[0]+"\n"))
+		w.Mend(lnsAddr)
+		pass(10 * time.Minute)
+		lac.wantClean()
+		lns.wantClean()
+	})
+}
+
+// The keeper has died too: what the file declares begins anew, also what does not persist.
+func TestDeclaredBeginsAnewWithoutDescriptors(t *testing.T) {
+	inMortalBubble(t, lnsConfig, sessionsConfig(2), func(w *dataplane.Wire, lns, lac *host) {
+		pass(5 * time.Second)
+		remains := lac.kill()
+		remains.Lose()
+		pass(time.Second)
+		lac.resume(remains, nil)
+		pass(3 * time.Minute)
+		lns.wantSessions(api.SessionState_SESSION_STATE_UP, 2)
+		lac.wantSessions(api.SessionState_SESSION_STATE_UP, 2)
+	})
+}
+
+// Profiles that were changed meanwhile hold, restart after restart: the interface keeps its
+// name, and a session that may be idle now is not ended.
+func TestProfilesChangedMeanwhile(t *testing.T) {
+	inMortalBubble(t, lnsConfig+"ppp profile modify profile_name=default idle_timeout=3600\n", sessionsConfig(2),
+		func(w *dataplane.Wire, lns, lac *host) {
+			pass(5 * time.Second)
+			before := lns.sessions()
+			for _, session := range before {
+				session.Status.Ppp.Mtu = 1200 // is to be, and nothing else
+			}
+			text := lnsConfig + "tunnel profile modify profile_name=default interface_name=other%d mtu=1200\n"
+			for range 3 {
+				lns.restart(time.Second, &text)
+				pass(time.Minute)
+				lns.wantUntouched(before)
+			}
+			if got := lns.fake.String(); !strings.Contains(got, "1200") {
+				t.Errorf("the new MTU is not in effect:\n%s", got)
+			}
+			pass(2 * time.Hour) // idle for longer than the old profile allows
+			lns.wantUntouched(before)
+		})
 }

@@ -216,6 +216,7 @@ func (t *tunnel) open(then func()) {
 				return
 			}
 			t.path = path
+			t.touch()
 			for _, b := range t.outbox {
 				t.send(b)
 			}

@@ -151,8 +151,11 @@ func TestRewrite(t *testing.T) {
 func TestHalfARecord(t *testing.T) {
 	whole := []byte("culvert journal 1\n")
 	whole = appendRecord(whole, opPut, key(1), []byte("one"))
+	whole = appendRecord(whole, opEnd, Key{}, nil)
 	first := len(whole)
 	whole = appendRecord(whole, opPut, key(2), []byte("two"))
+	whole = appendRecord(whole, opDelete, key(1), nil) // goes with the other one, or stays
+	whole = appendRecord(whole, opEnd, Key{}, nil)
 	for n := range len(whole) + 1 {
 		got := make(Records)
 		_, err := parse(whole[:n], got)
@@ -161,7 +164,7 @@ func TestHalfARecord(t *testing.T) {
 			want[key(1)] = "one"
 		}
 		if n == len(whole) {
-			want[key(2)] = "two"
+			want = map[Key]string{key(2): "two"}
 		}
 		checkRecords(t, got, want)
 		if good := n == first || n == len(whole) || n == len("culvert journal 1\n"); good != (err == nil) {
@@ -175,6 +178,7 @@ func TestHalfARecord(t *testing.T) {
 
 func TestDamage(t *testing.T) {
 	b := appendRecord([]byte("culvert journal 1\n"), opPut, key(1), []byte("one"))
+	b = appendRecord(b, opEnd, Key{}, nil)
 	for i := range b {
 		bad := slices.Clone(b)
 		bad[i] ^= 0x10
@@ -191,6 +195,7 @@ func TestNewerFormat(t *testing.T) {
 	mustBegin(t, d)
 	abandon(d)
 	text := appendRecord([]byte("culvert journal 2\n"), opPut, key(1), []byte("?"))
+	text = appendRecord(text, opEnd, Key{}, nil)
 	if err := os.WriteFile(filepath.Join(path, "1-0"), text, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -282,8 +287,8 @@ func TestNothingFollowsHalfARecord(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	good := appendRecord([]byte("culvert journal 1\n"), opPut, key(1), []byte("one"))
-	f.Add(good)
-	f.Add(appendRecord(good, opDelete, key(1), nil))
+	f.Add(appendRecord(good, opEnd, Key{}, nil))
+	f.Add(appendRecord(appendRecord(good, opDelete, key(1), nil), opEnd, Key{}, nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		got := make(Records)
 		format, err := parse(b, got)
@@ -294,6 +299,7 @@ func FuzzParse(f *testing.F) {
 		for k, v := range got {
 			again = appendRecord(again, opPut, k, v)
 		}
+		again = appendRecord(again, opEnd, Key{}, nil)
 		twice := make(Records)
 		if _, err := parse(again, twice); err != nil || !maps.Equal(texts(got), texts(twice)) {
 			t.Errorf("read %v, then %v, %v", texts(got), texts(twice), err)

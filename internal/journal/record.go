@@ -34,6 +34,7 @@ const (
 const (
 	opPut    = 'P'
 	opDelete = 'D'
+	opEnd    = 'E' // of a flush: what was written with it counts from here on
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -64,18 +65,43 @@ func parse(b []byte, into Records) (format int, err error) {
 		return 0, fmt.Errorf("no header of a journal: %w", errDamaged)
 	}
 	for len(rest) > 0 {
-		op, k, value, after, ok := parseRecord(rest)
+		flush, after, ok := parseFlush(rest)
 		if !ok {
-			return format, fmt.Errorf("record at byte %d of %d: %w", len(b)-len(rest), len(b), errDamaged)
+			return format, fmt.Errorf("what was written at byte %d of %d: %w",
+				len(b)-len(rest), len(b), errDamaged)
 		}
-		if op == opDelete {
-			delete(into, k)
-		} else {
-			into[k] = value
+		for _, r := range flush {
+			if r.op == opDelete {
+				delete(into, r.key)
+			} else {
+				into[r.key] = r.value
+			}
 		}
 		rest = after
 	}
 	return format, nil
+}
+
+type record struct {
+	op    byte
+	key   Key
+	value []byte
+}
+
+// parseFlush reads what was written at once. It counts whole or not at all: a tunnel
+// goes with what has become of its sessions.
+func parseFlush(b []byte) (flush []record, rest []byte, ok bool) {
+	for {
+		op, k, value, after, ok := parseRecord(b)
+		switch {
+		case !ok:
+			return nil, b, false
+		case op == opEnd:
+			return flush, after, true
+		}
+		flush = append(flush, record{op, k, value})
+		b = after
+	}
 }
 
 func parseRecord(b []byte) (op byte, k Key, value, rest []byte, ok bool) {
@@ -89,7 +115,7 @@ func parseRecord(b []byte) (op byte, k Key, value, rest []byte, ok bool) {
 	}
 	body, rest := b[:size], b[size:]
 	op = body[0]
-	if crc32.Checksum(body, castagnoli) != sum || op != opPut && op != opDelete {
+	if crc32.Checksum(body, castagnoli) != sum || op != opPut && op != opDelete && op != opEnd {
 		return 0, k, nil, nil, false
 	}
 	k = Key{

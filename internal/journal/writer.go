@@ -30,8 +30,11 @@ func newWriter(d *Dir, name string) (*Writer, error) {
 	return w, nil
 }
 
-// Put records a value. It is kept once it is flushed.
+// Put records a value of at most MaxValue bytes. It is kept once it is flushed.
 func (w *Writer) Put(k Key, value []byte) {
+	if len(value) > MaxValue {
+		panic("journal: a value of more than MaxValue bytes")
+	}
 	w.buffer = appendRecord(w.buffer, opPut, k, value)
 }
 
@@ -45,6 +48,7 @@ func (w *Writer) Flush() error {
 		w.buffer = w.buffer[:0]
 		return w.err
 	}
+	w.buffer = appendRecord(w.buffer, opEnd, Key{}, nil)
 	n, err := w.file.Write(w.buffer)
 	w.size += int64(n)
 	w.reuse()
@@ -76,6 +80,7 @@ func (w *Writer) Rewrite(record func()) error {
 	}
 	w.buffer = fmt.Appendf(w.buffer[:0], header, Format)
 	record()
+	w.buffer = appendRecord(w.buffer, opEnd, Key{}, nil)
 	n, err := next.Write(w.buffer)
 	w.reuse()
 	if err == nil {
