@@ -55,7 +55,7 @@ func (c *Channel) Descriptors() (pppox, channel int) { return c.pppox.FD(), c.FD
 // AdoptUnit returns the unit whose descriptor an earlier process had, and whose interface is
 // called name. With an error the descriptor stays the caller's.
 func (k *Kernel) AdoptUnit(name string, fd int) (u *Unit, err error) {
-	u = &Unit{descriptor: descriptor{fd: fd}, name: name, made: time.Now(), adopted: true}
+	u = &Unit{descriptor: descriptor{fd: fd}, name: name, made: time.Now(), adopted: true, links: k.Links}
 	if u.number, err = unix.IoctlGetInt(fd, unix.PPPIOCGUNIT); err != nil {
 		return nil, opError("adopt ppp interface "+name, err)
 	}

@@ -121,7 +121,7 @@ func (s *kernelSession) abandon() {
 	}
 	s.gone = true
 	if u := s.unit.Load(); u != nil {
-		u.Close()
+		u.Leave()
 	}
 	s.channel.Close()
 }

@@ -302,6 +302,8 @@ func BenchmarkRestart(b *testing.B) {
 			s.mail.post(func() { s.stopped = true })
 		}
 		l.host.loops.Wait()
+		l.host.cancelJobs()
+		l.host.workers.wait()
 		began := time.Now()
 		dir, kept, err := journal.Open(l.journal.Path())
 		if err != nil {

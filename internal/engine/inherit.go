@@ -263,7 +263,7 @@ func (h *heir) restoreSession(t *tunnel, r *sessionRecord) (s *session, undone s
 		told: r.Told, created: r.Created, establishedAt: r.Established, endBy: r.EndBy, idleBy: r.IdleBy,
 		call: r.Call,
 	}
-	s.settings = t.shard.settings.incoming(h.snapshot, t.settings.resolved, s.kind)
+	s.settings = t.shard.settings.incoming(h.snapshot, t.settings, s.kind)
 	t.sessions[s.id] = s
 	h.engine.count.sessions.Add(1)
 	if !s.establishedAt.IsZero() {

@@ -30,6 +30,8 @@ type network struct {
 	terms     ppp.Terms
 	resolving bool // the host asks the peer's name servers
 	unproxied bool // it was said that proxy_arp has no effect
+	// configured tells what the interface was last brought to; 0: nobody knows.
+	configured uint64
 }
 
 // prepareNetwork chooses addresses and makes the interface with them, then
@@ -270,7 +272,7 @@ const maxChanges = 32
 var errTooManyChanges = errors.New("it changes faster than the data plane follows")
 
 // configure brings the interface to what the session now needs. It calls then
-// unless the session has ended meanwhile.
+// unless the session has ended meanwhile: at once if there is nothing to do.
 func (s *session) configure(then func(err error)) {
 	if len(s.jobs.queue) >= maxChanges {
 		s.networkFailed(errTooManyChanges)
@@ -278,6 +280,12 @@ func (s *session) configure(then func(err error)) {
 	}
 	s.warnUnnamed()
 	spec := s.linkSpec()
+	want := spec.Hash(s.engine().seed)
+	if s.network.configured == want && !s.jobs.pending() {
+		then(nil)
+		return
+	}
+	s.network.configured = 0
 	s.do("interface "+textOfLink(spec), job{
 		run: func(ctx context.Context) error { return s.path.Configure(ctx, spec) },
 		done: func(err error) {
@@ -285,6 +293,9 @@ func (s *session) configure(then func(err error)) {
 				return
 			}
 			s.touch()
+			if err == nil {
+				s.network.configured = want
+			}
 			if errors.Is(err, dataplane.ErrNoProxyARP) {
 				s.warnUnproxied(err)
 				err = nil
@@ -314,6 +325,7 @@ func (s *session) linkSpec() dataplane.LinkSpec {
 		MRU:          set.MRU,
 		DefaultRoute: set.DefaultRoute && (n.open4 || n.open6),
 		ProxyARP:     set.ProxyARP,
+		// docs/decisions/0025-unnumbered.md
 	}
 	known := n.addresses.Local.IsValid() && n.addresses.Peer.IsValid()
 	if n.open4 || s.wanted == nil && !n.ready && known {

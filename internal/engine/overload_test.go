@@ -471,6 +471,7 @@ func TestChangesAreBounded(t *testing.T) {
 		lns.onShard(func(t *tunnel) {
 			for _, s := range t.sessions {
 				for range 1000 {
+					s.network.open4 = !s.network.open4
 					s.configure(func(error) {})
 				}
 				if n := len(s.jobs.queue); n != maxChanges {

@@ -23,8 +23,9 @@ type Client struct {
 	// the keeper hears before what others send then.
 	sending sync.Mutex
 
-	mu       sync.Mutex // guards what follows
-	conn     *connection
+	mu       sync.Mutex  // guards what follows
+	conn     *connection // nil: there is none
+	last     *connection // that there was, of which Run tells how it ended
 	closed   bool
 	next     *batch // collects keys to drop until its leader sends it
 	sequence uint32
@@ -132,7 +133,7 @@ func (c *Client) use(s *socket) *connection {
 	if c.closed {
 		s.Close()
 	} else {
-		c.conn = conn
+		c.conn, c.last = conn, conn
 	}
 	go func() {
 		conn.err = c.read(conn)
@@ -204,24 +205,24 @@ func (c *Client) Keep(key string, fds ...int) {
 // changed with the cause, looks for another one, and calls changed with nil when that is
 // there. It holds nothing then: changed must give it everything again, by Keep.
 func (c *Client) Run(ctx context.Context, changed func(lost error)) error {
-	conn := c.current()
-	for {
-		if conn != nil {
-			select {
-			case <-conn.done:
-			case <-ctx.Done():
-				return nil
-			}
-			if c.isClosed() {
-				return nil
-			}
-			changed(fmt.Errorf("the keeper is gone: %w", conn.err))
-		}
-		if conn = c.reconnect(ctx); conn == nil {
+	c.mu.Lock()
+	conn := c.last // perhaps it has ended already
+	c.mu.Unlock()
+	for conn != nil {
+		select {
+		case <-conn.done:
+		case <-ctx.Done():
 			return nil
 		}
-		changed(nil)
+		if c.isClosed() {
+			return nil
+		}
+		changed(fmt.Errorf("the keeper is gone: %w", conn.err))
+		if conn = c.reconnect(ctx); conn != nil {
+			changed(nil)
+		}
 	}
+	return nil
 }
 
 // Between attempts to reconnect the client waits for a while, and longer each time.

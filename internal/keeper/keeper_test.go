@@ -327,7 +327,10 @@ func TestConnectionBreaks(t *testing.T) {
 	waitFor(t, "the client to notice", func() bool { return c.current() == nil })
 	c.Drop(t.Context(), "closed meanwhile")
 	ran.Go(func() { c.Run(ctx, func(lost error) { changes <- lost }) })
-	if lost := <-changes; lost != nil { // it was lost before Run
+	if lost := <-changes; lost == nil { // before Run, but that tells of it
+		t.Fatal("Run does not tell that the connection was lost")
+	}
+	if lost := <-changes; lost != nil {
 		t.Fatalf("the keeper is gone: %v", lost)
 	}
 	cancel()
