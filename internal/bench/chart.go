@@ -150,7 +150,8 @@ func decades(groups []group) (low, high float64) {
 	if most == 0 {
 		return 0, 1
 	}
-	low, high = math.Floor(math.Log10(least)), math.Ceil(math.Log10(most))
+	// The least bar is to be seen, too.
+	low, high = math.Ceil(math.Log10(least))-1, math.Ceil(math.Log10(most))
 	return low, max(high, low+1)
 }
 

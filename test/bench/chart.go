@@ -63,7 +63,7 @@ type group struct {
 
 // The size of a chart and of its frame, in SVG's units.
 const (
-	width, height = 860.0, 340.0
+	width, height = 960.0, 340.0
 	left, right   = 64.0, 10.0
 	top, bottom   = 70.0, 30.0
 	plotWidth     = width - left - right
