@@ -4,13 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"culvert/api"
 	"culvert/internal/config"
 	"culvert/internal/dataplane"
 	"culvert/internal/journal"
