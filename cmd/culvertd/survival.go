@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"os"
 	"sync/atomic"
 
 	"culvert/internal/commit"
@@ -38,30 +39,35 @@ type survival struct {
 	why     string // sessions end with the daemon, whatever the keeper does
 }
 
-// openSurvival finds the keeper, if there is one, and what the last process has left.
+// openSurvival finds the keeper, if there is one, and what the last process has left. The
+// state comes first: it is one daemon's, and so is the keeper.
 func (f *flags) openSurvival(log *slog.Logger) (*survival, error) {
 	s := &survival{log: log}
 	if f.keeper == noKeeper {
 		s.why = "--keeper none"
 		return s, nil
 	}
-	var err error
-	s.client, s.kept, err = keeper.Dial(f.keeper)
-	if err != nil {
-		s.why = err.Error()
-		if f.keeper == keeper.DefaultSocket && errors.Is(err, fs.ErrNotExist) {
-			s.why = "there is no culvert-keeper at " + f.keeper
-		}
+	if _, err := os.Stat(f.keeper); errors.Is(err, fs.ErrNotExist) {
+		s.why = "there is no culvert-keeper at " + f.keeper
 		return s, nil
 	}
+	var err error
 	s.dir, s.records, err = journal.Open(f.keep)
-	if s.dir == nil {
+	switch {
+	case errors.Is(err, journal.ErrInUse) && f.keep == defaultKeep:
+		s.why = err.Error() // that of the machine, and this is another one
+		return s, nil
+	case s.dir == nil:
 		return nil, fmt.Errorf("state of sessions: %w", err)
-	}
-	if err != nil {
+	case err != nil:
 		log.Error("of the state that the last process has left some cannot be read", "err", err)
 	}
-	return s, nil
+	if s.client, s.kept, err = keeper.Dial(f.keeper); err != nil {
+		s.why = err.Error()
+		err = s.dir.Close()
+		s.dir, s.records = nil, nil
+	}
+	return s, err
 }
 
 // resume makes what the last process ran the configuration, if the file has not

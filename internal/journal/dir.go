@@ -18,6 +18,9 @@ const Format = 1
 // ErrNewer is the cause of an error about state that a newer program has written.
 var ErrNewer = errors.New("written by a newer program")
 
+// ErrInUse is the cause of an error about a directory that another process uses.
+var ErrInUse = errors.New("another process uses it")
+
 // A Dir is a directory of journals. Those of one generation count; the next
 // process reads them, writes its own as the next generation, and has that count
 // once it is whole.
@@ -70,7 +73,7 @@ func (d *Dir) claim(path string) (err error) {
 	}
 	if err := syscall.Flock(int(d.lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		d.lock.Close()
-		return fmt.Errorf("%s: another process uses it: %w", path, err)
+		return fmt.Errorf("%s: %w", path, ErrInUse)
 	}
 	return nil
 }

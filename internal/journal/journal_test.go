@@ -229,8 +229,8 @@ func TestClear(t *testing.T) {
 func TestOneProcessAtATime(t *testing.T) {
 	path := t.TempDir()
 	d, _ := mustOpen(t, path)
-	if _, _, err := Open(path); err == nil {
-		t.Error("a second Open succeeds")
+	if _, _, err := Open(path); !errors.Is(err, ErrInUse) {
+		t.Errorf("a second Open: %v, want %v", err, ErrInUse)
 	}
 	d.Close()
 	d, _ = mustOpen(t, path)

@@ -58,7 +58,9 @@ func Start(t testing.TB, ns *lab.NetNS, opts Options) *Daemon {
 		d.args = append(d.args, "--listen", l)
 	}
 	d.args = append(d.args, opts.Args...)
-	if opts.Survives {
+	if !opts.Survives {
+		d.args = append(d.args, "--keeper", "none") // the machine may have one
+	} else {
 		d.keeperSocket = filepath.Join(dir, "keeper")
 		d.args = append(d.args, "--keeper", d.keeperSocket, "--keep", filepath.Join(dir, "keep"))
 		d.StartKeeper()
