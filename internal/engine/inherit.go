@@ -117,30 +117,21 @@ func (h *heir) takeTunnel(s *shard, in *inheritedTunnel) {
 	if d := t.dialer; d != nil && !d.deleted {
 		h.take(keyOfTunnel(d.asked))
 	}
-	if why := h.whyNot(t, in); why != "" {
-		s.mail.post(func() { t.endAs(why) })
-	}
+	h.endUnwanted(t, in)
 	s.deadlines.update(t)
 }
 
-// whyNot says why the tunnel is to end, or "".
-func (h *heir) whyNot(t *tunnel, in *inheritedTunnel) string {
+// endUnwanted ends a tunnel that was ending already, and one of ours that the
+// configuration has no more.
+func (h *heir) endUnwanted(t *tunnel, in *inheritedTunnel) {
 	switch d := t.dialer; {
 	case in.Closing:
-		return "closed"
+		t.shard.mail.post(func() {
+			t.close(time.Now(), l2tp.Result{Code: l2tp.StopGeneral, Message: "closed"})
+		})
 	case d != nil && !d.adopted && !d.deleted && h.declared.lacks(d.asked):
-		return "no longer configured"
+		t.shard.mail.post(func() { d.delete(time.Now(), "no longer configured") })
 	}
-	return ""
-}
-
-// endAs ends the tunnel for good: what commands said of it is forgotten.
-func (t *tunnel) endAs(why string) {
-	if d := t.dialer; d != nil && !d.adopted && !d.deleted && why != "closed" {
-		d.delete(time.Now(), why)
-		return
-	}
-	t.close(time.Now(), l2tp.Result{Code: l2tp.StopGeneral, Message: why})
 }
 
 // adoptedSpec is the socket as it was.
