@@ -47,10 +47,7 @@ func testEarlyData(t *testing.T, p *Pair) {
 	early := dataMessage(tp.id(1), 101, "\xff\x03"+lcp("early"))
 	handedUp := func() {
 		t.Helper()
-		if err := tp.b.Send(early); err != nil {
-			t.Fatal(err)
-		}
-		if d := p.A.Said.Datagram(t); string(d.Data) != string(early) {
+		if d := p.A.Said.datagramOf(t, func() error { return tp.b.Send(early) }); string(d.Data) != string(early) {
 			t.Fatalf("the handler got % x, want the whole message % x", d.Data, early)
 		}
 	}

@@ -53,6 +53,25 @@ func (r *Recorder) Datagram(t testing.TB) dataplane.Datagram {
 	return next(t, r.datagrams, "datagram")
 }
 
+// datagramOf sends until a datagram comes. One is not enough where a session has just been
+// closed: a process that is being forked for another test has its descriptors for a moment, and
+// so the kernel the session.
+func (r *Recorder) datagramOf(t testing.TB, send func() error) dataplane.Datagram {
+	t.Helper()
+	for range 20 {
+		if err := send(); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case d := <-r.datagrams:
+			return d
+		case <-time.After(patience / 10):
+		}
+	}
+	t.Fatalf("no datagram in %v", 2*patience)
+	return dataplane.Datagram{}
+}
+
 // Frame waits for the next frame.
 func (r *Recorder) Frame(t testing.TB) Frame {
 	t.Helper()
