@@ -326,7 +326,6 @@ func (s *session) linkSpec() dataplane.LinkSpec {
 		MRU:          set.MRU,
 		DefaultRoute: set.DefaultRoute && (n.open4 || n.open6),
 		ProxyARP:     set.ProxyARP,
-		// docs/decisions/0025-unnumbered.md
 	}
 	known := n.addresses.Local.IsValid() && n.addresses.Peer.IsValid()
 	if n.open4 || s.wanted == nil && !n.ready && known {
