@@ -171,8 +171,8 @@ func TestKernelKill9(t *testing.T) {
 	begin := func(role string) *victimProcess { return startVictim(t, p.A.NetNS(), role, keeping) }
 	victim := begin("open")
 	s := openPeer(t, p.B)
-	there := lab.StartPaced(t, p.A.NetNS(), victimLink.IPv4.Local, p.B.NetNS(), victimLink.IPv4.Peer, 5*time.Millisecond)
-	back := lab.StartPaced(t, p.B.NetNS(), victimLink.IPv4.Peer, p.A.NetNS(), victimLink.IPv4.Local, 5*time.Millisecond)
+	there := lab.StartFlow(t, p.A.NetNS(), victimLink.IPv4.Local, p.B.NetNS(), victimLink.IPv4.Peer, 5*time.Millisecond)
+	back := lab.StartFlow(t, p.B.NetNS(), victimLink.IPv4.Peer, p.A.NetNS(), victimLink.IPv4.Local, 5*time.Millisecond)
 	for i := range 5 {
 		victim.Kill()
 		frame := "\xc0\x21echo " + fmt.Sprint(i)
