@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime/debug"
 	"time"
 
 	"golang.org/x/term"
 
 	"culvert/internal/bench"
+	"culvert/internal/buildinfo"
 )
 
 // plainInterval is how often progress is told, unless asked otherwise, where it cannot
@@ -44,22 +44,5 @@ func (t *ticker) tell(p bench.Progress) {
 // release is what the makers of a package say, by the linker's -X.
 var release string
 
-// version is the release's, or the commit that it was built from.
-func version() string {
-	if release != "" {
-		return release
-	}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	if v := info.Main.Version; v != "" && v != "(devel)" {
-		return v
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return "devel-" + s.Value[:min(len(s.Value), 12)]
-		}
-	}
-	return "devel"
-}
+// version is the program's.
+func version() string { return buildinfo.Version(release) }

@@ -3,8 +3,8 @@ package main
 import (
 	"io"
 	"log/slog"
-	"runtime/debug"
 
+	"culvert/internal/buildinfo"
 	"culvert/internal/logging"
 )
 
@@ -23,22 +23,5 @@ func (f *flags) openLog(stderr io.Writer, level slog.Level) (*logging.Log, error
 // release is what the makers of a package say, by the linker's -X.
 var release string
 
-// version is the release's, the module's, or the commit that it was built from.
-func version() string {
-	if release != "" {
-		return release
-	}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	if v := info.Main.Version; v != "" && v != "(devel)" {
-		return v
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return "devel-" + s.Value[:min(len(s.Value), 12)]
-		}
-	}
-	return "devel"
-}
+// version is the program's.
+func version() string { return buildinfo.Version(release) }

@@ -48,6 +48,7 @@ var mayImport = map[string][]string{
 	"internal/resolver":         {},
 	"internal/logging":          {},
 	"internal/service":          {},
+	"internal/buildinfo":        {},
 	"internal/journal":          {},
 	"internal/event":            {"api", "internal/journal"},
 	"internal/dataplane":        {"l2tp", "kernel"},
@@ -55,12 +56,12 @@ var mayImport = map[string][]string{
 	"internal/management":       {"api", "api/apiconnect", "kernel", "l2tp", "internal/config", "internal/event", "internal/schema", "internal/trace"},
 	"internal/shell":            {"api", "api/apiconnect", "internal/importer", "internal/resolver", "internal/schema"},
 	"internal/engine":           {"api", "l2tp", "ppp", "internal/config", "internal/dataplane", "internal/event", "internal/journal", "internal/management", "internal/pool", "internal/schema", "internal/trace"},
-	"cmd/culvertd":              {"api", "kernel", "internal/commit", "internal/config", "internal/dataplane", "internal/engine", "internal/event", "internal/journal", "internal/keeper", "internal/management", "internal/metrics", "internal/pool", "internal/resolver", "internal/trace", "internal/logging", "internal/schema", "internal/service"},
+	"cmd/culvertd":              {"api", "kernel", "internal/buildinfo", "internal/commit", "internal/config", "internal/dataplane", "internal/engine", "internal/event", "internal/journal", "internal/keeper", "internal/management", "internal/metrics", "internal/pool", "internal/resolver", "internal/trace", "internal/logging", "internal/schema", "internal/service"},
 	"internal/metrics":          {"api", "internal/config", "internal/engine", "internal/event"},
 	"internal/importer":         {"api", "internal/config", "internal/schema"},
 	"cmd/l2tpconfig":            {"api", "internal/shell"},
 	"internal/bench":            {"kernel", "l2tp", "ppp"},
-	"cmd/culvert-bench":         {"internal/bench", "l2tp", "ppp"},
+	"cmd/culvert-bench":         {"internal/bench", "internal/buildinfo", "l2tp", "ppp"},
 	"cmd/culvert-keeper":        {"internal/keeper", "internal/service"},
 }
 

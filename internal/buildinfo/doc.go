@@ -1,0 +1,2 @@
+// Package buildinfo says which version a program of ours is.
+package buildinfo
