@@ -32,17 +32,20 @@ func addressChange(what string, typ netlink.HeaderType, index int, local, peer n
 		c.err = unix.EINVAL
 		return c
 	}
-	// struct ifaddrmsg: family, prefix length, flags, scope, index. Nobody
-	// else can have the address on a point-to-point link: IPv6 does without
-	// duplicate detection, which would keep it unusable for a second.
-	b := []byte{family(local), byte(local.BitLen()), unix.IFA_F_NODAD, scope(local)}
-	b = binary.NativeEndian.AppendUint32(b, uint32(index))
-	b = append(b, attributes(func(ae *netlink.AttributeEncoder) {
+	b := append(addressHeader(local, index), attributes(func(ae *netlink.AttributeEncoder) {
 		ae.Bytes(unix.IFA_LOCAL, local.AsSlice())
 		ae.Bytes(unix.IFA_ADDRESS, peer.AsSlice())
 	})...)
 	c.m = netlink.Message{Header: netlink.Header{Type: typ}, Data: b}
 	return c
+}
+
+// addressHeader returns struct ifaddrmsg: family, prefix length, flags, scope, index.
+// Nobody else can have the address on a point-to-point link: IPv6 does without
+// duplicate detection, which would keep it unusable for a second.
+func addressHeader(a netip.Addr, index int) []byte {
+	b := []byte{family(a), byte(a.BitLen()), unix.IFA_F_NODAD, scope(a)}
+	return binary.NativeEndian.AppendUint32(b, uint32(index))
 }
 
 func family(a netip.Addr) byte {

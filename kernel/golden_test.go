@@ -96,6 +96,35 @@ func TestMessageBytes(t *testing.T) {
 			20, 0, 2, 0, 0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1,
 			20, 0, 1, 0, 0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2,
 		}},
+		{"add host address", AddHostAddress(v4).m, unix.RTM_NEWADDR, []byte{
+			2, 32, 2, 0, 1, 0, 0, 0, // on lo
+			8, 0, 2, 0, 10, 0, 0, 1, // local
+			8, 0, 1, 0, 10, 0, 0, 1, // its peer: itself
+			12, 0, 3, 0, 'l', 'o', ':', 'l', '2', 't', 'p', 0, // label
+		}},
+		{"delete host address", DeleteHostAddress(v4).m, unix.RTM_DELADDR, []byte{
+			2, 32, 2, 0, 1, 0, 0, 0,
+			8, 0, 2, 0, 10, 0, 0, 1,
+			8, 0, 1, 0, 10, 0, 0, 1,
+			12, 0, 3, 0, 'l', 'o', ':', 'l', '2', 't', 'p', 0, // and no other one
+		}},
+		{"route with a source", AddRoute(Route{
+			Prefix: netip.MustParsePrefix("10.0.0.2/32"), Index: 9, Source: v4,
+		}).m,
+			unix.RTM_NEWROUTE, []byte{
+				2, 32, 0, 0, 254, 76, 253, 1, 0, 0, 0, 0,
+				8, 0, 1, 0, 10, 0, 0, 2, // destination
+				8, 0, 4, 0, 9, 0, 0, 0, // interface
+				8, 0, 7, 0, 10, 0, 0, 1, // source
+			}},
+		{"to a group", setGroup(9, removedGroup), unix.RTM_NEWLINK, []byte{
+			0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+			8, 0, 27, 0, 'P', 'T', '2', 'L',
+		}},
+		{"delete a group", deleteGroup(removedGroup), unix.RTM_DELLINK, []byte{
+			0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+			8, 0, 27, 0, 'P', 'T', '2', 'L',
+		}},
 		{"add route", AddRoute(Route{Prefix: netip.MustParsePrefix("10.1.2.3/16"), Index: 9}).m,
 			unix.RTM_NEWROUTE, []byte{
 				2, 16, 0, 0, 254, 76, 253, 1, 0, 0, 0, 0,
@@ -248,12 +277,14 @@ func FuzzParse(f *testing.F) {
 	f.Add(attributes(SessionSpec{Tunnel: 1, Session: 2}.encode))
 	f.Add(newPPPLink("l1", 1400, 5).Data)
 	f.Add(AddRoute(Route{Prefix: netip.MustParsePrefix("10.0.0.0/8"), Index: 9}).m.Data)
+	f.Add(AddHostAddress(netip.MustParseAddr("10.0.0.1")).m.Data)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		parseTunnel(b)
 		parseSession(b)
 		parseDeletion(genetlink.Message{Header: genetlink.Header{Command: cmdTunnelDelete}, Data: b})
 		parseLink(b)
 		parseRoute(b)
+		parseHostAddress(b)
 		parseLinkStats(b)
 		destination(b)
 		parseSubnet(b)

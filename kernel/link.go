@@ -14,27 +14,48 @@ import (
 // Links changes network interfaces of any kind by rtnetlink, in the network
 // namespace of the thread that opened it.
 type Links struct {
-	route *pool
-	names descriptor // a socket to look names up with
+	route    *pool // for questions
+	changes  *changes
+	removals *removals
+	names    descriptor // a socket to look names up with
 }
 
 // OpenLinks opens the handle.
-func OpenLinks() (*Links, error) {
-	p, err := newPool(unix.NETLINK_ROUTE)
-	if err != nil {
+func OpenLinks() (l *Links, err error) {
+	l = &Links{names: descriptor{closed: true}}
+	defer func() {
+		if err != nil {
+			l.Close()
+		}
+	}()
+	if l.route, err = newPool(unix.NETLINK_ROUTE); err != nil {
+		return nil, err
+	}
+	if l.changes, err = newChanges(); err != nil {
+		return nil, err
+	}
+	if l.removals, err = newRemovals(); err != nil {
 		return nil, err
 	}
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		p.close()
 		return nil, opError("open socket", err)
 	}
-	return &Links{route: p, names: descriptor{fd: fd}}, nil
+	l.names.fd, l.names.closed = fd, false
+	return l, nil
 }
 
 // Close closes the handle.
 func (l *Links) Close() error {
-	l.route.close()
+	if l.route != nil {
+		l.route.close()
+	}
+	if l.changes != nil {
+		l.changes.close()
+	}
+	if l.removals != nil {
+		l.removals.close()
+	}
 	return l.names.Close()
 }
 
@@ -141,8 +162,8 @@ type Change struct {
 	mayBe   bool  // adds: what is there is fine
 }
 
-// Apply makes changes in order, in one request. It goes on after one that
-// fails, and returns all errors.
+// Apply makes changes in order, in one request, together with what others apply at
+// the same time. It goes on after one that fails, and returns all errors.
 func (l *Links) Apply(ctx context.Context, changes ...Change) error {
 	var errs []error
 	var sent []Change
@@ -154,7 +175,7 @@ func (l *Links) Apply(ctx context.Context, changes ...Change) error {
 		}
 		sent, ms = append(sent, c), append(ms, c.m)
 	}
-	err := l.route.batch(ctx, ms, func(i int, err error) {
+	err := l.changes.batch(ctx, ms, func(i int, err error) {
 		errs = append(errs, sent[i].outcome(err))
 	})
 	return errors.Join(append(errs, opError("change interfaces", err))...)

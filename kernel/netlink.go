@@ -110,27 +110,22 @@ func (p *pool) execute(ctx context.Context, m netlink.Message) (got []netlink.Me
 // lost, and would be waited for in vain.
 const maxBatch = 64
 
-// batch sends requests in one go, so that the kernel works on them back to back,
+// exchange sends requests in one go, so that the kernel works on them back to back,
 // and calls done with the outcome of each. Each is acknowledged apart.
-func (p *pool) batch(ctx context.Context, ms []netlink.Message, done func(i int, err error)) error {
-	if len(ms) == 0 {
-		return nil
-	}
-	return p.do(ctx, func(c *netlink.Conn) error {
-		i := 0
-		for chunk := range slices.Chunk(ms, maxBatch) {
-			sent, err := c.SendMessages(chunk)
-			if err != nil {
-				return err
-			}
-			for range sent {
-				_, err := c.Receive()
-				done(i, err)
-				i++
-			}
+func exchange(c *netlink.Conn, ms []netlink.Message, done func(i int, err error)) error {
+	i := 0
+	for chunk := range slices.Chunk(ms, maxBatch) {
+		sent, err := c.SendMessages(chunk)
+		if err != nil {
+			return err
 		}
-		return nil
-	})
+		for range sent {
+			_, err := c.Receive()
+			done(i, err)
+			i++
+		}
+	}
+	return nil
 }
 
 // attributes encodes what f puts in. Encoding fails only for values that we

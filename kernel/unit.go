@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -23,6 +24,9 @@ type Unit struct {
 	index  int
 	number int
 	made   time.Time
+
+	links   *Links // takes the interface away; nil: the descriptor does
+	closing atomic.Bool
 }
 
 // A NetworkProtocol is the PPP protocol number of a network layer.
@@ -45,7 +49,7 @@ func (k *Kernel) CreateUnit(ctx context.Context, name string, mtu int) (*Unit, e
 	if err != nil {
 		return nil, err
 	}
-	u := &Unit{descriptor: descriptor{fd: fd}, name: name, made: time.Now()}
+	u := &Unit{descriptor: descriptor{fd: fd}, name: name, made: time.Now(), links: k.Links}
 	if err := u.create(ctx, k, mtu); err != nil {
 		u.Close()
 		return nil, opError(op, err)
@@ -82,7 +86,7 @@ func (u *Unit) create(ctx context.Context, k *Kernel, mtu int) error {
 func (u *Unit) createByName(ctx context.Context, k *Kernel, mtu int) error {
 	m := newPPPLink(u.name, mtu, u.fd)
 	for wait := 100 * time.Microsecond; ; wait *= 2 {
-		_, err := k.route.execute(ctx, m)
+		err := k.changes.execute(ctx, m)
 		if !errors.Is(err, unix.EBUSY) || wait > time.Second {
 			return err
 		}
@@ -206,7 +210,16 @@ func (u *Unit) Write(frame []byte) error {
 }
 
 // Close removes the interface with its addresses and routes, and returns when
-// it is gone.
+// it is gone. Of units that are closed at the same time many go at once.
 func (u *Unit) Close() error {
-	return opError("remove ppp interface "+u.name, u.descriptor.Close())
+	op := "remove ppp interface " + u.name
+	if u.links == nil || u.index == 0 { // it never became one of ours
+		return opError(op, u.descriptor.Close())
+	}
+	if u.closing.Swap(true) {
+		return nil
+	}
+	one := &removal{index: u.index, close: u.descriptor.Close}
+	u.links.removals.do(one)
+	return opError(op, one.err)
 }
