@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"net/netip"
 )
 
@@ -53,6 +54,23 @@ func (l LinkSpec) check(old *LinkSpec) error {
 			l.IPv6.Local, l.IPv6.Peer)
 	}
 	return nil
+}
+
+// Hash returns a number that is, for one seed, the same for equal specifications, and
+// never 0.
+func (l LinkSpec) Hash(seed maphash.Seed) uint64 {
+	var h maphash.Hash
+	h.SetSeed(seed)
+	for _, r := range l.Routes {
+		maphash.WriteComparable(&h, r)
+	}
+	maphash.WriteComparable(&h, struct {
+		name                               string
+		mtu, mru                           int
+		ipv4, ipv6                         PointToPoint
+		unnumbered, defaultRoute, proxyARP bool
+	}{l.Name, l.MTU, l.MRU, l.IPv4, l.IPv6, l.Unnumbered, l.DefaultRoute, l.ProxyARP})
+	return h.Sum64() | 1
 }
 
 func isLinkLocal(a netip.Addr) bool { return a.Is6() && a.IsLinkLocalUnicast() }
