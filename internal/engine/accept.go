@@ -180,7 +180,7 @@ func (t *tunnel) incomingCall(now time.Time, a l2tp.IncomingCall) {
 	}
 	s := t.newSession(now, a.Session, a.Kind)
 	snapshot := t.shard.engine.store.Snapshot()
-	s.settings = t.shard.settings.incoming(snapshot, t.settings.resolved, a.Kind)
+	s.settings = t.shard.settings.incoming(snapshot, t.settings, a.Kind)
 	s.peerID = a.PeerSession
 	t.traceCall(a, "session profile "+s.settings.Parameters.ProfileName+
 		", ppp profile "+s.settings.PPP.ProfileName)

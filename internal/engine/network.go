@@ -30,6 +30,8 @@ type network struct {
 	terms     ppp.Terms
 	resolving bool // the host asks the peer's name servers
 	unproxied bool // it was said that proxy_arp has no effect
+	// configured tells what the interface was last brought to; 0: nobody knows.
+	configured uint64
 }
 
 // prepareNetwork chooses addresses and makes the interface with them, then
@@ -263,15 +265,24 @@ func (s *session) networkFailed(err error) {
 }
 
 // configure brings the interface to what the session now needs. It calls then
-// unless the session has ended meanwhile.
+// unless the session has ended meanwhile: at once if there is nothing to do.
 func (s *session) configure(then func(err error)) {
 	s.warnUnnamed()
 	spec := s.linkSpec()
+	want := spec.Hash(s.engine().seed)
+	if s.network.configured == want && !s.jobs.pending() {
+		then(nil)
+		return
+	}
+	s.network.configured = 0
 	s.do("interface "+textOfLink(spec), job{
 		run: func(ctx context.Context) error { return s.path.Configure(ctx, spec) },
 		done: func(err error) {
 			if s.phase == gone {
 				return
+			}
+			if err == nil {
+				s.network.configured = want
 			}
 			if errors.Is(err, dataplane.ErrNoProxyARP) {
 				s.warnUnproxied(err)
@@ -302,6 +313,8 @@ func (s *session) linkSpec() dataplane.LinkSpec {
 		MRU:          set.MRU,
 		DefaultRoute: set.DefaultRoute && (n.open4 || n.open6),
 		ProxyARP:     set.ProxyARP,
+		// docs/decisions/0025-unnumbered.md
+		Unnumbered: s.wanted == nil,
 	}
 	known := n.addresses.Local.IsValid() && n.addresses.Peer.IsValid()
 	if n.open4 || s.wanted == nil && !n.ready && known {

@@ -49,6 +49,7 @@ type settingsCache struct {
 	snapshot *config.Snapshot
 	tunnels  map[tunnelKey]*tunnelSettings
 	sessions map[sessionKey]*sessionSettings
+	calls    map[callKey]*sessionSettings
 }
 
 type tunnelKey struct {
@@ -61,12 +62,20 @@ type sessionKey struct {
 	incoming bool
 }
 
+// callKey names the calls for which the profiles say the same: those that peers ask
+// for in tunnels with the same settings.
+type callKey struct {
+	tunnel *tunnelSettings
+	kind   l2tp.CallKind
+}
+
 // use empties the cache if the configuration has changed since.
 func (c *settingsCache) use(snapshot *config.Snapshot) {
 	if c.snapshot != snapshot || c.tunnels == nil {
 		c.snapshot = snapshot
 		c.tunnels = make(map[tunnelKey]*tunnelSettings)
 		c.sessions = make(map[sessionKey]*sessionSettings)
+		c.calls = make(map[callKey]*sessionSettings)
 	}
 }
 
@@ -92,9 +101,17 @@ func (c *settingsCache) tunnel(
 
 // incoming returns the settings of a call that the peer asks for.
 func (c *settingsCache) incoming(
-	snapshot *config.Snapshot, t config.Tunnel, kind l2tp.CallKind,
+	snapshot *config.Snapshot, t *tunnelSettings, kind l2tp.CallKind,
 ) *sessionSettings {
-	return c.session(snapshot, snapshot.IncomingSession(t, sessionType(kind), nil), true)
+	c.use(snapshot)
+	key := callKey{t, kind}
+	found := c.calls[key]
+	if found == nil {
+		asked := snapshot.IncomingSession(t.resolved, sessionType(kind), nil)
+		found = c.session(snapshot, asked, true)
+		c.calls[key] = found
+	}
+	return found
 }
 
 // session returns the settings of a session.

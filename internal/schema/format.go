@@ -207,7 +207,8 @@ func isInterface(s string) bool {
 // ExpandInterface replaces %t and %s in the pattern of an interface name, and
 // reports whether it has nothing else with "%".
 func ExpandInterface(pattern, tunnel, session string) (string, bool) {
-	name := strings.NewReplacer("%t", tunnel, "%s", session).Replace(pattern)
+	name := strings.ReplaceAll(pattern, "%t", tunnel)
+	name = strings.ReplaceAll(name, "%s", session)
 	return name, !strings.Contains(name, "%")
 }
 
