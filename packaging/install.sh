@@ -34,6 +34,9 @@ put 755 packaging/name-servers /usr/lib/culvert/name-servers
 put 644 packaging/sysusers.conf /usr/lib/sysusers.d/culvert.conf
 put 644 packaging/tmpfiles.conf /usr/lib/tmpfiles.d/culvert.conf
 put 644 packaging/udev.rules /usr/lib/udev/rules.d/60-culvert.rules
+put 644 packaging/udev-late.rules /usr/lib/udev/rules.d/99-z-culvert.rules
+put 644 packaging/unmanaged.network /usr/lib/systemd/network/05-culvert.network
+put 644 packaging/networkmanager.conf /usr/lib/NetworkManager/conf.d/10-culvert.conf
 put 644 packaging/polkit.rules /usr/share/polkit-1/rules.d/culvert.rules
 put 644 packaging/culvertd.conf /usr/share/culvert/culvertd.conf
 put 644 packaging/default /etc/default/culvertd

@@ -50,6 +50,7 @@ func TestPackage(t *testing.T) {
 	m.checkNameServers()
 	m.configure()
 	m.startSession("first")
+	m.checkUnmanaged()
 	m.checkReload()
 	m.checkKill()
 	m.checkWatchdog()
