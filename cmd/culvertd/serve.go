@@ -98,6 +98,9 @@ func (f *flags) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if plane.kind == "kernel" {
+		makeRoom()
+	}
 	log.Info("serving", "dataplane", plane.kind, "listen", e.Listening(), "socket", f.socket)
 	configurator := commit.New(commit.Options{Store: store, Backend: e, File: f.file(),
 		State: f.state, Log: log})
@@ -110,7 +113,7 @@ func (f *flags) serve(ctx context.Context, stdout, stderr io.Writer) error {
 			Store: store, Backend: e, Version: version(), Events: events,
 			Trace: recorder, Config: configurator, Log: log,
 			Metrics: metrics.NewHandler(e, store, events, logs)})
-	}, l.lead, l.tell)
+	}, l.lead, l.tell, e.ReturnMemory)
 }
 
 // runUntilDone does what is to be done until ctx is done or one of it ends with
