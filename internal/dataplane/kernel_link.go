@@ -73,7 +73,8 @@ func (s *kernelSession) createUnit(ctx context.Context, spec LinkSpec) error {
 	}
 	fd := u.FD()
 	// Connected first: a unit without a channel is at its end of file for a
-	// poller, as if it were gone.
+	// poller, as if it were gone. And before it goes up: only by its channel the
+	// kernel knows that it needs no queue (docs/performance.md).
 	err = u.Connect(s.channel)
 	if err == nil {
 		err = s.poller.Add(fd, func() { s.ready(u, fd) })
