@@ -7,17 +7,26 @@ DATAPLANE ?= kernel
 KERNEL    ?= 6.1
 BENCH     ?= .
 
+# What the benchmark suite measures: sessions, sessions that only ours is asked for,
+# rounds, how long one set-up may take, and which subjects (words of their names; all
+# if empty).
+SIZES     ?= 200,1000,5000
+LARGE     ?= 20000
+ROUNDS    ?= 3
+LIMIT     ?= 4m
+SUBJECTS  ?=
+
 # Packages with tests that need root and a kernel with L2TP and PPP.
 VMPACKAGES := $(wildcard ./kernel ./internal/dataplane ./internal/engine ./test/lab ./test/peers ./test/e2e)
 # Of the data planes' tests, the machine runs those of the kernel's.
 VMTESTS := $(patsubst ./internal/dataplane,./internal/dataplane:^TestKernel,\
 	$(patsubst ./test/e2e,./test/e2e:^Test[^N],$(VMPACKAGES)))
 # Packages with tests that need root and namespaces only.
-NATIVEPACKAGES := $(wildcard ./internal/dataplane ./test/lab ./test/e2e)
+NATIVEPACKAGES := $(wildcard ./internal/dataplane ./test/lab ./test/e2e ./test/overload)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build deb install uninstall vmrun vmtests demo test test-unit test-native test-runner test-vm test-deb fuzz \
-	figures bench check vm clean
+	figures bench microbench check vm clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -59,7 +68,7 @@ test: ## everything
 	@test/all.sh
 
 test-unit: ## tests without root
-	go test -short $(shell go list ./... | grep -v -e /test/lab$$ -e /test/e2e$$)
+	go test -short $(shell go list ./... | grep -v -e /test/lab$$ -e /test/e2e$$ -e /test/overload$$)
 
 test-native: setup ## tests in namespaces on this kernel (root)
 	go test -count=1 -p 1 $(NATIVEPACKAGES)
@@ -86,7 +95,17 @@ figures: setup build vmrun vmtests ## what an idle session costs, and how fast s
 fuzz: ## every fuzz target for FUZZTIME=30s
 	test/fuzz.sh
 
-bench: ## benchmarks, one round; BENCH=regexp
+bench: setup build vmrun ## culvertd beside other LNSs in the VM, into docs/benchmarks; SIZES=200,1000 LARGE=0 ROUNDS=1 for less
+	@mkdir -p build/bench && rm -f build/bench/results.json
+	go test -c -o build/bench/bench.test ./test/bench
+	go build -o build/bench/report ./test/bench
+	CULVERT_TEST_KERNEL=1 CULVERT_TEST_BENCH=$(CURDIR)/build/bench/results.json CULVERT_TEST_BENCH_SIZES=$(SIZES) \
+		CULVERT_TEST_BENCH_LARGE=$(LARGE) CULVERT_TEST_BENCH_ROUNDS=$(ROUNDS) CULVERT_TEST_BENCH_LIMIT=$(LIMIT) \
+		CULVERT_TEST_BENCH_SUBJECTS='$(SUBJECTS)' build/vmrun -kernel $(KERNEL) -mem 4096 -timeout 120m -- \
+		sh -c 'cd test/bench && exec ../../build/bench/bench.test -test.run "^TestMeasure$$" -test.v -test.timeout 118m'; \
+		code=$$?; build/bench/report build/bench/results.json docs/benchmarks && exit $$code
+
+microbench: ## Go's benchmarks, one round; BENCH=regexp
 	go test -run '^$$' -bench '$(BENCH)' -benchtime 1x ./...
 
 check: ## format, vet, staticcheck, modernizers, generated files, architecture

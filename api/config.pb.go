@@ -160,6 +160,9 @@ type System struct {
 	ApiAdmins                 []string               `protobuf:"bytes,21,rep,name=api_admins,json=apiAdmins,proto3" json:"api_admins,omitempty"`
 	ApiReaders                []string               `protobuf:"bytes,22,rep,name=api_readers,json=apiReaders,proto3" json:"api_readers,omitempty"`
 	MetricsListen             *string                `protobuf:"bytes,23,opt,name=metrics_listen,json=metricsListen,proto3,oneof" json:"metrics_listen,omitempty"`
+	MaxHalfOpenTunnels        *uint32                `protobuf:"varint,24,opt,name=max_half_open_tunnels,json=maxHalfOpenTunnels,proto3,oneof" json:"max_half_open_tunnels,omitempty"`
+	TunnelRequestsPerSecond   *uint32                `protobuf:"varint,25,opt,name=tunnel_requests_per_second,json=tunnelRequestsPerSecond,proto3,oneof" json:"tunnel_requests_per_second,omitempty"`
+	TunnelRequestsPerSource   *uint32                `protobuf:"varint,26,opt,name=tunnel_requests_per_source,json=tunnelRequestsPerSource,proto3,oneof" json:"tunnel_requests_per_source,omitempty"`
 	unknownFields             protoimpl.UnknownFields
 	sizeCache                 protoimpl.SizeCache
 }
@@ -355,6 +358,27 @@ func (x *System) GetMetricsListen() string {
 	return ""
 }
 
+func (x *System) GetMaxHalfOpenTunnels() uint32 {
+	if x != nil && x.MaxHalfOpenTunnels != nil {
+		return *x.MaxHalfOpenTunnels
+	}
+	return 0
+}
+
+func (x *System) GetTunnelRequestsPerSecond() uint32 {
+	if x != nil && x.TunnelRequestsPerSecond != nil {
+		return *x.TunnelRequestsPerSecond
+	}
+	return 0
+}
+
+func (x *System) GetTunnelRequestsPerSource() uint32 {
+	if x != nil && x.TunnelRequestsPerSource != nil {
+		return *x.TunnelRequestsPerSource
+	}
+	return 0
+}
+
 // SystemStatus is what is known of the daemon at run time.
 type SystemStatus struct {
 	state               protoimpl.MessageState `protogen:"open.v1"`
@@ -379,6 +403,9 @@ type SystemStatus struct {
 	Statistics          *Statistics            `protobuf:"bytes,19,opt,name=statistics,proto3" json:"statistics,omitempty"`
 	Revision            string                 `protobuf:"bytes,20,opt,name=revision,proto3" json:"revision,omitempty"`
 	Warnings            []string               `protobuf:"bytes,21,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	Survival            string                 `protobuf:"bytes,24,opt,name=survival,proto3" json:"survival,omitempty"`
+	HalfOpenTunnels     uint32                 `protobuf:"varint,22,opt,name=half_open_tunnels,json=halfOpenTunnels,proto3" json:"half_open_tunnels,omitempty"`
+	SessionsInSetup     uint32                 `protobuf:"varint,23,opt,name=sessions_in_setup,json=sessionsInSetup,proto3" json:"sessions_in_setup,omitempty"`
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
 }
@@ -560,49 +587,77 @@ func (x *SystemStatus) GetWarnings() []string {
 	return nil
 }
 
+func (x *SystemStatus) GetSurvival() string {
+	if x != nil {
+		return x.Survival
+	}
+	return ""
+}
+
+func (x *SystemStatus) GetHalfOpenTunnels() uint32 {
+	if x != nil {
+		return x.HalfOpenTunnels
+	}
+	return 0
+}
+
+func (x *SystemStatus) GetSessionsInSetup() uint32 {
+	if x != nil {
+		return x.SessionsInSetup
+	}
+	return 0
+}
+
 // Statistics counts what happened since the start, or since it was set to zero.
 type Statistics struct {
-	state                    protoimpl.MessageState `protogen:"open.v1"`
-	TunnelsCreated           uint64                 `protobuf:"varint,1,opt,name=tunnels_created,json=tunnelsCreated,proto3" json:"tunnels_created,omitempty"`
-	TunnelsEstablished       uint64                 `protobuf:"varint,2,opt,name=tunnels_established,json=tunnelsEstablished,proto3" json:"tunnels_established,omitempty"`
-	TunnelsRefused           uint64                 `protobuf:"varint,3,opt,name=tunnels_refused,json=tunnelsRefused,proto3" json:"tunnels_refused,omitempty"`
-	TunnelsFailed            uint64                 `protobuf:"varint,4,opt,name=tunnels_failed,json=tunnelsFailed,proto3" json:"tunnels_failed,omitempty"`
-	TunnelsLost              uint64                 `protobuf:"varint,5,opt,name=tunnels_lost,json=tunnelsLost,proto3" json:"tunnels_lost,omitempty"`
-	TunnelAuthFailures       uint64                 `protobuf:"varint,6,opt,name=tunnel_auth_failures,json=tunnelAuthFailures,proto3" json:"tunnel_auth_failures,omitempty"`
-	SessionsCreated          uint64                 `protobuf:"varint,7,opt,name=sessions_created,json=sessionsCreated,proto3" json:"sessions_created,omitempty"`
-	SessionsEstablished      uint64                 `protobuf:"varint,8,opt,name=sessions_established,json=sessionsEstablished,proto3" json:"sessions_established,omitempty"`
-	SessionsUp               uint64                 `protobuf:"varint,9,opt,name=sessions_up,json=sessionsUp,proto3" json:"sessions_up,omitempty"`
-	SessionsRefused          uint64                 `protobuf:"varint,10,opt,name=sessions_refused,json=sessionsRefused,proto3" json:"sessions_refused,omitempty"`
-	SessionsFailed           uint64                 `protobuf:"varint,11,opt,name=sessions_failed,json=sessionsFailed,proto3" json:"sessions_failed,omitempty"`
-	SessionEstablishTimeouts uint64                 `protobuf:"varint,12,opt,name=session_establish_timeouts,json=sessionEstablishTimeouts,proto3" json:"session_establish_timeouts,omitempty"`
-	PppAuthSuccesses         uint64                 `protobuf:"varint,13,opt,name=ppp_auth_successes,json=pppAuthSuccesses,proto3" json:"ppp_auth_successes,omitempty"`
-	PppAuthFailures          uint64                 `protobuf:"varint,14,opt,name=ppp_auth_failures,json=pppAuthFailures,proto3" json:"ppp_auth_failures,omitempty"`
-	NoAddress                uint64                 `protobuf:"varint,15,opt,name=no_address,json=noAddress,proto3" json:"no_address,omitempty"`
-	RxBadPackets             uint64                 `protobuf:"varint,16,opt,name=rx_bad_packets,json=rxBadPackets,proto3" json:"rx_bad_packets,omitempty"`
-	RxDroppedPackets         uint64                 `protobuf:"varint,17,opt,name=rx_dropped_packets,json=rxDroppedPackets,proto3" json:"rx_dropped_packets,omitempty"`
-	RxDuplicates             uint64                 `protobuf:"varint,18,opt,name=rx_duplicates,json=rxDuplicates,proto3" json:"rx_duplicates,omitempty"`
-	RxOutOfOrder             uint64                 `protobuf:"varint,19,opt,name=rx_out_of_order,json=rxOutOfOrder,proto3" json:"rx_out_of_order,omitempty"`
-	Retransmits              uint64                 `protobuf:"varint,20,opt,name=retransmits,proto3" json:"retransmits,omitempty"`
-	RxZlb                    uint64                 `protobuf:"varint,21,opt,name=rx_zlb,json=rxZlb,proto3" json:"rx_zlb,omitempty"`
-	TxZlb                    uint64                 `protobuf:"varint,22,opt,name=tx_zlb,json=txZlb,proto3" json:"tx_zlb,omitempty"`
-	DataFramesToControl      uint64                 `protobuf:"varint,23,opt,name=data_frames_to_control,json=dataFramesToControl,proto3" json:"data_frames_to_control,omitempty"`
-	KernelErrors             uint64                 `protobuf:"varint,24,opt,name=kernel_errors,json=kernelErrors,proto3" json:"kernel_errors,omitempty"`
-	Faults                   uint64                 `protobuf:"varint,25,opt,name=faults,proto3" json:"faults,omitempty"`
-	EventsDropped            uint64                 `protobuf:"varint,26,opt,name=events_dropped,json=eventsDropped,proto3" json:"events_dropped,omitempty"`
-	Messages                 []*MessageCount        `protobuf:"bytes,30,rep,name=messages,proto3" json:"messages,omitempty"`
-	RxShortPackets           uint64                 `protobuf:"varint,31,opt,name=rx_short_packets,json=rxShortPackets,proto3" json:"rx_short_packets,omitempty"`
-	RxWrongVersion           uint64                 `protobuf:"varint,32,opt,name=rx_wrong_version,json=rxWrongVersion,proto3" json:"rx_wrong_version,omitempty"`
-	RxUnknownTunnel          uint64                 `protobuf:"varint,33,opt,name=rx_unknown_tunnel,json=rxUnknownTunnel,proto3" json:"rx_unknown_tunnel,omitempty"`
-	RxUnknownSession         uint64                 `protobuf:"varint,34,opt,name=rx_unknown_session,json=rxUnknownSession,proto3" json:"rx_unknown_session,omitempty"`
-	SendFailures             uint64                 `protobuf:"varint,35,opt,name=send_failures,json=sendFailures,proto3" json:"send_failures,omitempty"`
-	TooManyTunnels           uint64                 `protobuf:"varint,36,opt,name=too_many_tunnels,json=tooManyTunnels,proto3" json:"too_many_tunnels,omitempty"`
-	TooManySessions          uint64                 `protobuf:"varint,37,opt,name=too_many_sessions,json=tooManySessions,proto3" json:"too_many_sessions,omitempty"`
-	RxMalformedMessages      uint64                 `protobuf:"varint,38,opt,name=rx_malformed_messages,json=rxMalformedMessages,proto3" json:"rx_malformed_messages,omitempty"`
-	RxBeyondWindow           uint64                 `protobuf:"varint,39,opt,name=rx_beyond_window,json=rxBeyondWindow,proto3" json:"rx_beyond_window,omitempty"`
-	RxIgnoredMessages        uint64                 `protobuf:"varint,40,opt,name=rx_ignored_messages,json=rxIgnoredMessages,proto3" json:"rx_ignored_messages,omitempty"`
-	RxIgnoredAvps            uint64                 `protobuf:"varint,41,opt,name=rx_ignored_avps,json=rxIgnoredAvps,proto3" json:"rx_ignored_avps,omitempty"`
-	unknownFields            protoimpl.UnknownFields
-	sizeCache                protoimpl.SizeCache
+	state                        protoimpl.MessageState `protogen:"open.v1"`
+	TunnelsCreated               uint64                 `protobuf:"varint,1,opt,name=tunnels_created,json=tunnelsCreated,proto3" json:"tunnels_created,omitempty"`
+	TunnelsEstablished           uint64                 `protobuf:"varint,2,opt,name=tunnels_established,json=tunnelsEstablished,proto3" json:"tunnels_established,omitempty"`
+	TunnelsRefused               uint64                 `protobuf:"varint,3,opt,name=tunnels_refused,json=tunnelsRefused,proto3" json:"tunnels_refused,omitempty"`
+	TunnelsFailed                uint64                 `protobuf:"varint,4,opt,name=tunnels_failed,json=tunnelsFailed,proto3" json:"tunnels_failed,omitempty"`
+	TunnelsLost                  uint64                 `protobuf:"varint,5,opt,name=tunnels_lost,json=tunnelsLost,proto3" json:"tunnels_lost,omitempty"`
+	TunnelAuthFailures           uint64                 `protobuf:"varint,6,opt,name=tunnel_auth_failures,json=tunnelAuthFailures,proto3" json:"tunnel_auth_failures,omitempty"`
+	SessionsCreated              uint64                 `protobuf:"varint,7,opt,name=sessions_created,json=sessionsCreated,proto3" json:"sessions_created,omitempty"`
+	SessionsEstablished          uint64                 `protobuf:"varint,8,opt,name=sessions_established,json=sessionsEstablished,proto3" json:"sessions_established,omitempty"`
+	SessionsUp                   uint64                 `protobuf:"varint,9,opt,name=sessions_up,json=sessionsUp,proto3" json:"sessions_up,omitempty"`
+	SessionsRefused              uint64                 `protobuf:"varint,10,opt,name=sessions_refused,json=sessionsRefused,proto3" json:"sessions_refused,omitempty"`
+	SessionsFailed               uint64                 `protobuf:"varint,11,opt,name=sessions_failed,json=sessionsFailed,proto3" json:"sessions_failed,omitempty"`
+	SessionEstablishTimeouts     uint64                 `protobuf:"varint,12,opt,name=session_establish_timeouts,json=sessionEstablishTimeouts,proto3" json:"session_establish_timeouts,omitempty"`
+	PppAuthSuccesses             uint64                 `protobuf:"varint,13,opt,name=ppp_auth_successes,json=pppAuthSuccesses,proto3" json:"ppp_auth_successes,omitempty"`
+	PppAuthFailures              uint64                 `protobuf:"varint,14,opt,name=ppp_auth_failures,json=pppAuthFailures,proto3" json:"ppp_auth_failures,omitempty"`
+	NoAddress                    uint64                 `protobuf:"varint,15,opt,name=no_address,json=noAddress,proto3" json:"no_address,omitempty"`
+	RxBadPackets                 uint64                 `protobuf:"varint,16,opt,name=rx_bad_packets,json=rxBadPackets,proto3" json:"rx_bad_packets,omitempty"`
+	RxDroppedPackets             uint64                 `protobuf:"varint,17,opt,name=rx_dropped_packets,json=rxDroppedPackets,proto3" json:"rx_dropped_packets,omitempty"`
+	RxDuplicates                 uint64                 `protobuf:"varint,18,opt,name=rx_duplicates,json=rxDuplicates,proto3" json:"rx_duplicates,omitempty"`
+	RxOutOfOrder                 uint64                 `protobuf:"varint,19,opt,name=rx_out_of_order,json=rxOutOfOrder,proto3" json:"rx_out_of_order,omitempty"`
+	Retransmits                  uint64                 `protobuf:"varint,20,opt,name=retransmits,proto3" json:"retransmits,omitempty"`
+	RxZlb                        uint64                 `protobuf:"varint,21,opt,name=rx_zlb,json=rxZlb,proto3" json:"rx_zlb,omitempty"`
+	TxZlb                        uint64                 `protobuf:"varint,22,opt,name=tx_zlb,json=txZlb,proto3" json:"tx_zlb,omitempty"`
+	DataFramesToControl          uint64                 `protobuf:"varint,23,opt,name=data_frames_to_control,json=dataFramesToControl,proto3" json:"data_frames_to_control,omitempty"`
+	KernelErrors                 uint64                 `protobuf:"varint,24,opt,name=kernel_errors,json=kernelErrors,proto3" json:"kernel_errors,omitempty"`
+	Faults                       uint64                 `protobuf:"varint,25,opt,name=faults,proto3" json:"faults,omitempty"`
+	EventsDropped                uint64                 `protobuf:"varint,26,opt,name=events_dropped,json=eventsDropped,proto3" json:"events_dropped,omitempty"`
+	Messages                     []*MessageCount        `protobuf:"bytes,30,rep,name=messages,proto3" json:"messages,omitempty"`
+	RxShortPackets               uint64                 `protobuf:"varint,31,opt,name=rx_short_packets,json=rxShortPackets,proto3" json:"rx_short_packets,omitempty"`
+	RxWrongVersion               uint64                 `protobuf:"varint,32,opt,name=rx_wrong_version,json=rxWrongVersion,proto3" json:"rx_wrong_version,omitempty"`
+	RxUnknownTunnel              uint64                 `protobuf:"varint,33,opt,name=rx_unknown_tunnel,json=rxUnknownTunnel,proto3" json:"rx_unknown_tunnel,omitempty"`
+	RxUnknownSession             uint64                 `protobuf:"varint,34,opt,name=rx_unknown_session,json=rxUnknownSession,proto3" json:"rx_unknown_session,omitempty"`
+	SendFailures                 uint64                 `protobuf:"varint,35,opt,name=send_failures,json=sendFailures,proto3" json:"send_failures,omitempty"`
+	TooManyTunnels               uint64                 `protobuf:"varint,36,opt,name=too_many_tunnels,json=tooManyTunnels,proto3" json:"too_many_tunnels,omitempty"`
+	TooManySessions              uint64                 `protobuf:"varint,37,opt,name=too_many_sessions,json=tooManySessions,proto3" json:"too_many_sessions,omitempty"`
+	RxMalformedMessages          uint64                 `protobuf:"varint,38,opt,name=rx_malformed_messages,json=rxMalformedMessages,proto3" json:"rx_malformed_messages,omitempty"`
+	RxBeyondWindow               uint64                 `protobuf:"varint,39,opt,name=rx_beyond_window,json=rxBeyondWindow,proto3" json:"rx_beyond_window,omitempty"`
+	RxIgnoredMessages            uint64                 `protobuf:"varint,40,opt,name=rx_ignored_messages,json=rxIgnoredMessages,proto3" json:"rx_ignored_messages,omitempty"`
+	RxIgnoredAvps                uint64                 `protobuf:"varint,41,opt,name=rx_ignored_avps,json=rxIgnoredAvps,proto3" json:"rx_ignored_avps,omitempty"`
+	TunnelRequestsOverRate       uint64                 `protobuf:"varint,42,opt,name=tunnel_requests_over_rate,json=tunnelRequestsOverRate,proto3" json:"tunnel_requests_over_rate,omitempty"`
+	TunnelRequestsOverSourceRate uint64                 `protobuf:"varint,43,opt,name=tunnel_requests_over_source_rate,json=tunnelRequestsOverSourceRate,proto3" json:"tunnel_requests_over_source_rate,omitempty"`
+	TunnelRequestsPutOff         uint64                 `protobuf:"varint,44,opt,name=tunnel_requests_put_off,json=tunnelRequestsPutOff,proto3" json:"tunnel_requests_put_off,omitempty"`
+	TunnelRequestsUnanswered     uint64                 `protobuf:"varint,45,opt,name=tunnel_requests_unanswered,json=tunnelRequestsUnanswered,proto3" json:"tunnel_requests_unanswered,omitempty"`
+	HalfOpenTunnelsEvicted       uint64                 `protobuf:"varint,46,opt,name=half_open_tunnels_evicted,json=halfOpenTunnelsEvicted,proto3" json:"half_open_tunnels_evicted,omitempty"`
+	TooManyCalls                 uint64                 `protobuf:"varint,47,opt,name=too_many_calls,json=tooManyCalls,proto3" json:"too_many_calls,omitempty"`
+	CallsTooLate                 uint64                 `protobuf:"varint,48,opt,name=calls_too_late,json=callsTooLate,proto3" json:"calls_too_late,omitempty"`
+	unknownFields                protoimpl.UnknownFields
+	sizeCache                    protoimpl.SizeCache
 }
 
 func (x *Statistics) Reset() {
@@ -897,6 +952,55 @@ func (x *Statistics) GetRxIgnoredMessages() uint64 {
 func (x *Statistics) GetRxIgnoredAvps() uint64 {
 	if x != nil {
 		return x.RxIgnoredAvps
+	}
+	return 0
+}
+
+func (x *Statistics) GetTunnelRequestsOverRate() uint64 {
+	if x != nil {
+		return x.TunnelRequestsOverRate
+	}
+	return 0
+}
+
+func (x *Statistics) GetTunnelRequestsOverSourceRate() uint64 {
+	if x != nil {
+		return x.TunnelRequestsOverSourceRate
+	}
+	return 0
+}
+
+func (x *Statistics) GetTunnelRequestsPutOff() uint64 {
+	if x != nil {
+		return x.TunnelRequestsPutOff
+	}
+	return 0
+}
+
+func (x *Statistics) GetTunnelRequestsUnanswered() uint64 {
+	if x != nil {
+		return x.TunnelRequestsUnanswered
+	}
+	return 0
+}
+
+func (x *Statistics) GetHalfOpenTunnelsEvicted() uint64 {
+	if x != nil {
+		return x.HalfOpenTunnelsEvicted
+	}
+	return 0
+}
+
+func (x *Statistics) GetTooManyCalls() uint64 {
+	if x != nil {
+		return x.TooManyCalls
+	}
+	return 0
+}
+
+func (x *Statistics) GetCallsTooLate() uint64 {
+	if x != nil {
+		return x.CallsTooLate
 	}
 	return 0
 }
@@ -1546,7 +1650,7 @@ var File_culvert_v1_config_proto protoreflect.FileDescriptor
 const file_culvert_v1_config_proto_rawDesc = "" +
 	"\n" +
 	"\x17culvert/v1/config.proto\x12\n" +
-	"culvert.v1\x1a\x18culvert/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf2\x1b\n" +
+	"culvert.v1\x1a\x18culvert/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x98!\n" +
 	"\x06System\x12P\n" +
 	"\vmax_tunnels\x18\x01 \x01(\rB*\xca\xd7\x19&\n" +
 	"\x0fTunnels at most\x1a\x0100\xff\xff\x03j\tunlimited\xa0\x01\x01H\x00R\n" +
@@ -1599,7 +1703,13 @@ const file_culvert_v1_config_proto_rawDesc = "" +
 	"JNames in clients' certificates that may look, and change nothing; * is any0\xff\x01R\n" +
 	"apiReaders\x12\x82\x01\n" +
 	"\x0emetrics_listen\x18\x17 \x01(\tBV\xca\xd7\x19R\n" +
-	"EWhere /metrics is served without TLS, for Prometheus, besides the API\"\anowherep\rH\x13R\rmetricsListen\x88\x01\x01:\xc0\x01\xca\xd7\x19\xbb\x01\n" +
+	"EWhere /metrics is served without TLS, for Prometheus, besides the API\"\anowherep\rH\x13R\rmetricsListen\x88\x01\x01\x12\xa2\x01\n" +
+	"\x15max_half_open_tunnels\x18\x18 \x01(\rBj\xca\xd7\x19f\n" +
+	"XTunnels at most that peers have begun and not established; beyond it the oldest give way\x1a\x044096(\x100\x80\x80\x02H\x14R\x12maxHalfOpenTunnels\x88\x01\x01\x12\xb6\x01\n" +
+	"\x1atunnel_requests_per_second\x18\x19 \x01(\rBt\xca\xd7\x19p\n" +
+	"YSCCRQs a second that are answered at most, from all peers together; twice as many at once\x1a\x0410000\xc0\x84=j\tunlimitedH\x15R\x17tunnelRequestsPerSecond\x88\x01\x01\x12\xed\x01\n" +
+	"\x1atunnel_requests_per_source\x18\x1a \x01(\rB\xaa\x01\xca\xd7\x19\xa5\x01\n" +
+	"\x8e\x01SCCRQs a second that are answered at most from one IPv4 address or IPv6 /64, twice as many at once; its /24 or /56 may send four times as many\x1a\x031000\xc0\x84=j\tunlimitedH\x16R\x17tunnelRequestsPerSource\x88\x01\x01:\xc0\x01\xca\xd7\x19\xbb\x01\n" +
 	"\x06system\x12\x15The daemon as a whole\x18\x01R.\n" +
 	"\x04show\x12\rconfiguration\x1a\x17Only what is configuredR\x1e\n" +
 	"\x04show\x12\x06status\x1a\x0eOnly the stateR%\n" +
@@ -1629,7 +1739,10 @@ const file_culvert_v1_config_proto_rawDesc = "" +
 	"\n" +
 	"\b_api_keyB\x10\n" +
 	"\x0e_api_client_caB\x11\n" +
-	"\x0f_metrics_listen\"\xe5\r\n" +
+	"\x0f_metrics_listenB\x18\n" +
+	"\x16_max_half_open_tunnelsB\x1d\n" +
+	"\x1b_tunnel_requests_per_secondB\x1d\n" +
+	"\x1b_tunnel_requests_per_source\"\x8d\x10\n" +
 	"\fSystemStatus\x125\n" +
 	"\aversion\x18\x01 \x01(\tB\x1b\xca\xd7\x19\x17\n" +
 	"\x15Version of the daemonR\aversion\x12T\n" +
@@ -1677,7 +1790,13 @@ const file_culvert_v1_config_proto_rawDesc = "" +
 	"\brevision\x18\x14 \x01(\tBM\xca\xd7\x19I\n" +
 	"GThe revision of the configuration, and whether it waits to be confirmedR\brevision\x12W\n" +
 	"\bwarnings\x18\x15 \x03(\tB;\xca\xd7\x197\n" +
-	"5What of the configuration has no effect here, and whyR\bwarnings\"\xe5\x1b\n" +
+	"5What of the configuration has no effect here, and whyR\bwarnings\x12Q\n" +
+	"\bsurvival\x18\x18 \x01(\tB5\xca\xd7\x191\n" +
+	"/Whether sessions outlive the daemon, or why notR\bsurvival\x12f\n" +
+	"\x11half_open_tunnels\x18\x16 \x01(\rB:\xca\xd7\x196\n" +
+	"1Tunnels that peers have begun and not establishedj\x010R\x0fhalfOpenTunnels\x12k\n" +
+	"\x11sessions_in_setup\x18\x17 \x01(\rB?\xca\xd7\x19;\n" +
+	"6Sessions between their request and their first networkj\x010R\x0fsessionsInSetup\"\xf9#\n" +
 	"\n" +
 	"Statistics\x12?\n" +
 	"\x0ftunnels_created\x18\x01 \x01(\x04B\x16\xca\xd7\x19\x12\n" +
@@ -1758,7 +1877,21 @@ const file_culvert_v1_config_proto_rawDesc = "" +
 	"\x13rx_ignored_messages\x18( \x01(\x04B^\xca\xd7\x19Z\n" +
 	"UControl messages of unknown type, or for a session that is gone, which may be ignoredj\x010R\x11rxIgnoredMessages\x12v\n" +
 	"\x0frx_ignored_avps\x18) \x01(\x04BN\xca\xd7\x19J\n" +
-	"EAVPs that were unknown, out of place or malformed, and may be ignoredj\x010R\rrxIgnoredAvps\"\xf8\x01\n" +
+	"EAVPs that were unknown, out of place or malformed, and may be ignoredj\x010R\rrxIgnoredAvps\x12\x88\x01\n" +
+	"\x19tunnel_requests_over_rate\x18* \x01(\x04BM\xca\xd7\x19I\n" +
+	"DSCCRQs dropped since there were more than tunnel_requests_per_secondj\x010R\x16tunnelRequestsOverRate\x12\xa5\x01\n" +
+	" tunnel_requests_over_source_rate\x18+ \x01(\x04B]\xca\xd7\x19Y\n" +
+	"TSCCRQs dropped since there were more from one source than tunnel_requests_per_sourcej\x010R\x1ctunnelRequestsOverSourceRate\x12\x8a\x01\n" +
+	"\x17tunnel_requests_put_off\x18, \x01(\x04BS\xca\xd7\x19O\n" +
+	"JSCCRQs that are not answered before they are repeated, since too many camej\x010R\x14tunnelRequestsPutOff\x12\xae\x01\n" +
+	"\x1atunnel_requests_unanswered\x18- \x01(\x04Bp\xca\xd7\x19l\n" +
+	"gSCCRQs dropped since max_half_open_tunnels were there and none could give way yet, or too many refusalsj\x010R\x18tunnelRequestsUnanswered\x12\x9e\x01\n" +
+	"\x19half_open_tunnels_evicted\x18. \x01(\x04Bc\xca\xd7\x19_\n" +
+	"ZTunnels that gave way before they were established, since max_half_open_tunnels were therej\x010R\x16halfOpenTunnelsEvicted\x12w\n" +
+	"\x0etoo_many_calls\x18/ \x01(\x04BQ\xca\xd7\x19M\n" +
+	"HSessions refused since too many were being set up, in all or of one peerj\x010R\ftooManyCalls\x12\x86\x01\n" +
+	"\x0ecalls_too_late\x180 \x01(\x04B`\xca\xd7\x19\\\n" +
+	"WSessions refused since the data plane is too slow to set them up while their peers waitj\x010R\fcallsTooLate\"\xf8\x01\n" +
 	"\fMessageCount\x12T\n" +
 	"\x04type\x18\x01 \x01(\tB@\xca\xd7\x19<\n" +
 	":SCCRQ, ICRQ, ..., or bad for what no type could be read ofR\x04type\x12!\n" +

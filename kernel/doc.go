@@ -22,6 +22,11 @@
 //     interface that goes with it. Frames of network control protocols are read
 //     there once a channel is connected. Closing it removes the interface
 //
+// Descriptors may be copied to another process, which keeps the objects alive when
+// this one dies; a third one takes them over ([AdoptUDP], [AdoptChannel],
+// [Kernel.AdoptUnit]). What takes effect by closing a descriptor does so with the
+// last copy.
+//
 // So a tunnel costs one descriptor, a session three and one interface.
 //
 // A tunnel has nothing to modify: what L2TP_CMD_TUNNEL_MODIFY could change was
@@ -43,6 +48,7 @@
 //	tunnel.go session.go events.go l2tp by generic netlink
 //	channel.go unit.go             ppp
 //	link.go address.go route.go    interfaces by rtnetlink
+//	adopt.go list.go               what an earlier process had, and has left
 //	peer.go                        who is at the other end of a Unix socket
 //	stats.go inventory.go          what the kernel has
 //	probe.go                       what the kernel lacks

@@ -144,10 +144,12 @@ func TestMessageBytes(t *testing.T) {
 		{"add proxy", AddProxy(9, v4).m, unix.RTM_NEWNEIGH, []byte{
 			2, 0, 0, 0, 9, 0, 0, 0, 128, 0, 8, 1,
 			8, 0, 1, 0, 10, 0, 0, 1, // destination
+			5, 0, 12, 0, 76, 0, 0, 0, // protocol
 		}},
 		{"delete proxy", DeleteProxy(9, v4).m, unix.RTM_DELNEIGH, []byte{
 			2, 0, 0, 0, 9, 0, 0, 0, 128, 0, 8, 1,
 			8, 0, 1, 0, 10, 0, 0, 1,
+			5, 0, 12, 0, 76, 0, 0, 0,
 		}},
 		{"counters", statsRequest(9), unix.RTM_GETSTATS, []byte{
 			0, 0, 0, 0, 9, 0, 0, 0, 1, 0, 0, 0,
@@ -277,6 +279,8 @@ func FuzzParse(f *testing.F) {
 	f.Add(attributes(SessionSpec{Tunnel: 1, Session: 2}.encode))
 	f.Add(newPPPLink("l1", 1400, 5).Data)
 	f.Add(AddRoute(Route{Prefix: netip.MustParsePrefix("10.0.0.0/8"), Index: 9}).m.Data)
+	f.Add(AddProxy(9, netip.MustParseAddr("10.0.0.1")).m.Data)
+	f.Add(AddAddress(9, netip.MustParseAddr("fe80::1"), netip.MustParseAddr("fe80::2")).m.Data)
 	f.Add(AddHostAddress(netip.MustParseAddr("10.0.0.1")).m.Data)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		parseTunnel(b)
@@ -288,5 +292,7 @@ func FuzzParse(f *testing.F) {
 		parseLinkStats(b)
 		destination(b)
 		parseSubnet(b)
+		parseAddress(b)
+		parseProxy(b)
 	})
 }

@@ -111,6 +111,7 @@ func proxyChange(what string, typ netlink.HeaderType, index int, addr netip.Addr
 	b = append(b, unix.NTF_PROXY, unix.RTN_UNICAST)
 	b = append(b, attributes(func(ae *netlink.AttributeEncoder) {
 		ae.Bytes(unix.NDA_DST, addr.AsSlice())
+		ae.Uint8(ndaProtocol, protocolOurs)
 	})...)
 	c.m = netlink.Message{Header: netlink.Header{Type: typ}, Data: b}
 	return c

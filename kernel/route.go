@@ -104,7 +104,7 @@ func (l *Links) RouteTo(ctx context.Context, addr netip.Addr) (Route, error) {
 		return Route{}, opError(op, err)
 	}
 	r, err := parseRoute(got[0].Data)
-	r.Prefix = dst
+	r.Prefix, r.Metric = dst, 0
 	return r, opError(op, err)
 }
 
@@ -113,8 +113,13 @@ func parseRoute(b []byte) (r Route, err error) {
 		return r, unix.EBADMSG
 	}
 	r.Local = b[7] == unix.RTN_LOCAL
+	var dst netip.Addr
 	err = eachAttribute(b[unix.SizeofRtMsg:], func(ad *netlink.AttributeDecoder) {
 		switch ad.Type() {
+		case unix.RTA_DST:
+			dst, _ = netip.AddrFromSlice(ad.Bytes())
+		case unix.RTA_PRIORITY:
+			r.Metric = uint32(uintAttribute(ad))
 		case unix.RTA_OIF:
 			r.Index = int(uintAttribute(ad))
 		case unix.RTA_GATEWAY:
@@ -125,6 +130,13 @@ func parseRoute(b []byte) (r Route, err error) {
 			r.Gateway = via(binary.NativeEndian.Uint16(append(ad.Bytes(), 0, 0)), ad.Bytes())
 		}
 	})
+	if !dst.IsValid() { // a default route
+		dst = netip.IPv4Unspecified()
+		if b[0] == unix.AF_INET6 {
+			dst = netip.IPv6Unspecified()
+		}
+	}
+	r.Prefix = netip.PrefixFrom(dst, int(b[1]))
 	return r, err
 }
 

@@ -62,24 +62,36 @@ type DialOptions struct {
 // A port that any other socket has is an error, although DialUDP can share this
 // one: the socket is bound first, which is exclusive while it does not allow
 // reuse, and allows it only then. So of two daemons on a port the second fails.
-func ListenUDP(addr netip.AddrPort) (*Socket, error) {
+func ListenUDP(addr netip.AddrPort) (*Socket, error) { return listenUDP(addr, false) }
+
+// ListenSharedUDP is ListenUDP for a port that sockets of DialUDP have, of this
+// process or an earlier one.
+func ListenSharedUDP(addr netip.AddrPort) (*Socket, error) { return listenUDP(addr, true) }
+
+func listenUDP(addr netip.AddrPort, share bool) (*Socket, error) {
 	op := "listen on UDP " + addr.String()
 	s, err := newSocket(op, addr.Addr())
 	if err != nil {
 		return nil, err
 	}
-	if err := s.bind(addr, false); err != nil {
+	if err := s.bind(addr, share); err != nil {
 		s.Close()
 		return nil, opError(op, err)
 	}
-	s.enlarge()
+	s.enlarge(listenRoom)
 	return s, nil
 }
 
-// enlarge asks for room for a burst of calls, some hundreds of messages. Without
-// the right to exceed the system's limit it gets what that allows.
-func (s *Socket) enlarge() {
-	const room = 1 << 20
+// Room for what comes: a burst of calls, which is some hundreds of messages, and what
+// a flood brings while the reader does something else.
+const (
+	dialRoom   = 1 << 20
+	listenRoom = 4 << 20
+)
+
+// enlarge asks for room. Without the right to exceed the system's limit the socket
+// gets what that allows.
+func (s *Socket) enlarge(room int) {
 	if unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, room) != nil {
 		unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUF, room)
 	}
@@ -100,7 +112,7 @@ func DialUDP(local, peer netip.AddrPort, opts DialOptions) (*Socket, error) {
 		return nil, err
 	}
 	if opts.Data {
-		s.enlarge()
+		s.enlarge(dialRoom)
 	}
 	if err := s.dial(local, peer, opts); err != nil {
 		s.Close()
@@ -366,4 +378,11 @@ func (s *Socket) read(fd int, scratch, oob []byte) (d Datagram, err error) {
 		local = netip.AddrPortFrom(a, s.local.Port())
 	}
 	return Datagram{Local: local, Peer: addrPort(from), Data: append([]byte{}, scratch[:n]...)}, nil
+}
+
+// Connected tells whether the socket receives from its peer alone.
+func (s *Socket) Connected() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.connected
 }

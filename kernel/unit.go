@@ -24,6 +24,8 @@ type Unit struct {
 	index  int
 	number int
 	made   time.Time
+	// adopted: the unit is older than made, which is when this process got it.
+	adopted bool
 
 	links   *Links // takes the interface away; nil: the descriptor does
 	closing atomic.Bool
@@ -183,8 +185,8 @@ func (u *Unit) Pass(p NetworkProtocol, open bool) error {
 }
 
 // Idle returns for how long no network packet has gone either way, in whole
-// seconds; if none ever has, how old the unit is: the kernel counts from the
-// start of its clock then.
+// seconds; if none ever has, how old the unit is (to this process): the kernel
+// counts from the start of its clock then, which is long before the machine's.
 func (u *Unit) Idle() (time.Duration, error) {
 	var idle struct{ sent, received int64 }
 	err := u.use(func(fd int) error { return ioctl(fd, unix.PPPIOCGIDLE64, unsafe.Pointer(&idle)) })
@@ -192,10 +194,23 @@ func (u *Unit) Idle() (time.Duration, error) {
 		return 0, opError("ask how long "+u.name+" has been idle", err)
 	}
 	age := time.Since(u.made)
-	if d := time.Duration(min(idle.sent, idle.received)) * time.Second; d >= 0 && d < age {
+	limit := age
+	if u.adopted {
+		limit = uptime()
+	}
+	if d := time.Duration(min(idle.sent, idle.received)) * time.Second; d >= 0 && d < limit {
 		return d, nil
 	}
 	return age, nil
+}
+
+// uptime is how long the machine has been running, without the time that it slept.
+func uptime() time.Duration {
+	var now unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) != nil {
+		return 0
+	}
+	return time.Duration(now.Nano())
 }
 
 // ReadFrames is like Channel.ReadFrames; fs.ErrNotExist means that the interface
@@ -222,4 +237,9 @@ func (u *Unit) Close() error {
 	one := &removal{index: u.index, close: u.descriptor.Close}
 	u.links.removals.do(one)
 	return opError(op, one.err)
+}
+
+// Leave closes the descriptor and leaves the interface to those who have another one.
+func (u *Unit) Leave() error {
+	return opError("leave ppp interface "+u.name, u.descriptor.Close())
 }

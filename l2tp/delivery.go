@@ -19,6 +19,7 @@ type delivery struct {
 	queue    []outgoing
 	requests []outgoing              // ICRQ, OCRQ: go when queue is empty
 	early    map[uint16]earlyMessage // received out of order, by Ns
+	held     int                     // bytes in early
 
 	// Slow start and congestion avoidance, Appendix A. All count messages.
 	window   uint16 // that the peer offers, and no more than cfg.SendWindow
@@ -36,6 +37,16 @@ type delivery struct {
 // maxPatience is how many times Config.MaxRetransmits a message is sent again
 // to a peer that is heard but does not acknowledge it.
 const maxPatience = 3
+
+// What a peer may make us keep. Messages may be 64 KiB long, and their numbers are the
+// peer's to choose: what comes before its turn is dropped beyond some bytes, of which a
+// peer that has not established the tunnel has few. And a peer that asks faster than it
+// takes our answers is not listened to until it has taken some.
+const (
+	maxHeld        = 1 << 20
+	maxHeldAtFirst = 8 << 10
+	maxUnanswered  = 1 << 15 // messages that wait: half as many as there are calls
+)
 
 // An outgoing is a control message on its way to the peer.
 type outgoing struct {
@@ -124,6 +135,7 @@ func (d *delivery) keep(ns uint16, m earlyMessage) bool {
 		d.early = make(map[uint16]earlyMessage)
 	}
 	d.early[ns] = m
+	d.held += len(m.avps)
 	return true
 }
 
@@ -131,6 +143,7 @@ func (d *delivery) keep(ns uint16, m earlyMessage) bool {
 func (d *delivery) next() (earlyMessage, bool) {
 	m, ok := d.early[d.nr]
 	delete(d.early, d.nr)
+	d.held -= len(m.avps)
 	return m, ok
 }
 

@@ -252,3 +252,49 @@ func TestHelloSpread(t *testing.T) {
 		t.Errorf("HELLOs after %v to %v, want 59.25 to 60.75 s", least, most)
 	}
 }
+
+// TestWhatPeersMakeUsKeep: long messages before their turn, and requests of a peer that
+// takes no answers, are dropped beyond a bound, and what follows is understood.
+func TestWhatPeersMakeUsKeep(t *testing.T) {
+	a, b := testConfigs(1)
+	a.ReceiveWindow, b.ReceiveWindow = 1000, 1000
+	p := newPair(t, a, b, goodWire())
+	p.step(0, Open{})
+	lns := Respond(b, 9)
+	long := make([]byte, 4000)
+	for i := range uint16(20) {
+		lns.Step(start, MessageReceived{appendControl(nil, 0, 0, i+1, 0, long)})
+	}
+	if lns.d.held > maxHeldAtFirst || len(lns.d.early) != 2 {
+		t.Errorf("%d bytes in %d messages are kept of a stranger, want 8 KiB", lns.d.held, len(lns.d.early))
+	}
+	p.run(time.Second)
+	lns = p.ends[1]
+	for i := range uint16(900) {
+		lns.Step(p.now, MessageReceived{appendControl(nil, lns.id, 0, lns.d.nr+i+1, lns.d.ns, long)})
+	}
+	if lns.d.held > maxHeld || len(lns.d.early) != maxHeld/len(long) {
+		t.Errorf("%d bytes in %d messages are kept, want 1 MiB", lns.d.held, len(lns.d.early))
+	}
+	clear(lns.d.early)
+	lns.d.held = 0
+	nr := lns.d.ns // nothing that it sends from now on is acknowledged
+	for i := range uint16(40000) {
+		ask := AppendMessage(nil, &ICRQ{AssignedSessionID: SessionID(i + 1), CallSerialNumber: 1})
+		lns.cfg.RefuseIncomingCalls = true
+		lns.Step(p.now, MessageReceived{appendControl(nil, lns.id, 0, lns.d.nr, nr, ask)})
+	}
+	if n := len(lns.d.queue); n > maxUnanswered+1 {
+		t.Errorf("%d answers wait, want at most %d", n, maxUnanswered+1)
+	}
+	was := lns.d.nr
+	for len(lns.d.queue) > 0 {
+		nr = lns.d.ns
+		lns.Step(p.now, MessageReceived{appendControl(nil, lns.id, 0, lns.d.nr, nr, nil)})
+	}
+	lns.Step(p.now, MessageReceived{appendControl(nil, lns.id, 0, lns.d.nr, lns.d.ns,
+		AppendMessage(nil, &HELLO{}))})
+	if lns.d.nr != was+1 {
+		t.Error("after it has taken the answers a peer is not heard")
+	}
+}

@@ -115,6 +115,18 @@ func deadline(now time.Time, in time.Duration) time.Time {
 
 // Snapshot returns all that the tunnel knows at now.
 func (t *Tunnel) Snapshot(now time.Time) Snapshot {
+	s := t.SnapshotControl(now)
+	for _, id := range slices.Sorted(maps.Keys(t.sessions)) {
+		if x, ok := t.SnapshotSession(id); ok {
+			s.Sessions = append(s.Sessions, x)
+		}
+	}
+	return s
+}
+
+// SnapshotControl returns what the tunnel knows at now besides its sessions: what
+// changes with each message, however many sessions there are.
+func (t *Tunnel) SnapshotControl(now time.Time) Snapshot {
 	s := Snapshot{
 		ID: t.id, Peer: t.peer, State: t.state, Initiator: t.initiator,
 		Refuse: t.refuse, TieBreaker: t.tieBreaker,
@@ -123,11 +135,6 @@ func (t *Tunnel) Snapshot(now time.Time) Snapshot {
 		Heard:    t.heard, Silence: now.Sub(t.heardAt),
 		EstablishIn: remaining(now, t.establishBy), LingerIn: remaining(now, t.lingerUntil),
 		Serial: t.serial, Stats: t.stats,
-	}
-	for _, id := range slices.Sorted(maps.Keys(t.sessions)) {
-		if x := t.sessions[id]; x != nil {
-			s.Sessions = append(s.Sessions, x.snapshot())
-		}
 	}
 	for _, w := range t.setups {
 		if w.s.settingUp() {
@@ -138,6 +145,14 @@ func (t *Tunnel) Snapshot(now time.Time) Snapshot {
 		s.Notified = append(s.Notified, NotifiedSnapshot{id, now.Sub(t.notified[id])})
 	}
 	return s
+}
+
+// SnapshotSession returns what the tunnel knows of one session, and whether there is one.
+func (t *Tunnel) SnapshotSession(id SessionID) (SessionSnapshot, bool) {
+	if x := t.sessions[id]; x != nil {
+		return x.snapshot(), true
+	}
+	return SessionSnapshot{}, false
 }
 
 func (s *session) snapshot() SessionSnapshot {

@@ -257,12 +257,18 @@ func (t *Tunnel) sequence(now time.Time, h Header, avps []byte) {
 		t.d.ackDue = now
 	case early:
 		t.stats.OutOfOrder++
-		if !t.d.keep(h.Ns, earlyMessage{h.SessionID, slices.Clone(avps)}) {
+		if !t.mayHold(len(avps)) {
+			t.stats.BeyondWindow++
+		} else if !t.d.keep(h.Ns, earlyMessage{h.SessionID, slices.Clone(avps)}) {
 			t.stats.Duplicates++
 		}
 	case beyond:
 		t.stats.BeyondWindow++
 	case inOrder:
+		if len(t.d.queue) > maxUnanswered {
+			t.stats.BeyondWindow++
+			return
+		}
 		t.d.received(now)
 		t.process(now, h.SessionID, avps)
 		for m, ok := t.d.next(); ok; m, ok = t.d.next() {
@@ -270,6 +276,14 @@ func (t *Tunnel) sequence(now time.Time, h Header, avps []byte) {
 			t.process(now, m.session, m.avps)
 		}
 	}
+}
+
+// mayHold says whether a message of n bytes may be kept until its turn.
+func (t *Tunnel) mayHold(n int) bool {
+	if t.state != TunnelEstablished {
+		return t.d.held+n <= maxHeldAtFirst
+	}
+	return t.d.held+n <= maxHeld
 }
 
 // process handles one message in its turn.

@@ -26,8 +26,11 @@ put() {
 }
 
 put 755 "$programs/culvertd" /usr/sbin/culvertd
+put 755 "$programs/culvert-keeper" /usr/sbin/culvert-keeper
 put 755 "$programs/l2tpconfig" /usr/bin/l2tpconfig
+put 755 "$programs/culvert-bench" /usr/bin/culvert-bench
 put 644 packaging/culvertd.service /usr/lib/systemd/system/culvertd.service
+put 644 packaging/culvert-keeper.service /usr/lib/systemd/system/culvert-keeper.service
 put 644 packaging/culvert-resolver.path /usr/lib/systemd/system/culvert-resolver.path
 put 644 packaging/culvert-resolver.service /usr/lib/systemd/system/culvert-resolver.service
 put 755 packaging/name-servers /usr/lib/culvert/name-servers
@@ -53,7 +56,7 @@ complete() {
 	fi
 }
 script=$(mktemp)
-for program in culvertd l2tpconfig; do
+for program in culvertd l2tpconfig culvert-bench; do
 	complete $program bash /usr/share/bash-completion/completions/$program
 	complete $program zsh /usr/share/zsh/vendor-completions/_$program
 	complete $program fish /usr/share/fish/vendor_completions.d/$program.fish
@@ -62,6 +65,6 @@ rm -f "$script"
 for example in examples/*.conf examples/openl2tpd/*.conf; do
 	put 644 "$example" "/usr/share/doc/culvert/$example"
 done
-for page in operations shell openl2tp import api reference; do
+for page in operations shell openl2tp import api reference culvert-bench; do
 	put 644 "docs/$page.md" "/usr/share/doc/culvert/$page.md"
 done

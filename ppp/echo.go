@@ -60,3 +60,13 @@ func (l *Link) ownMagic(p packet) bool {
 	return own != 0 && binary.BigEndian.Uint32(p.data) == own &&
 		l.state.Controls[lcpIndex].State == Opened
 }
+
+// IsEcho reports whether a frame is an Echo-Request, Echo-Reply or Discard-Request
+// of LCP: traffic that leaves the link as it was.
+func IsEcho(frame []byte) bool {
+	if len(frame) < 3 || Protocol(binary.BigEndian.Uint16(frame)) != ProtocolLCP {
+		return false
+	}
+	c := code(frame[2])
+	return c == echoRequest || c == echoReply || c == discardRequest
+}

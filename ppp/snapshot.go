@@ -35,6 +35,15 @@ func (l *Link) Snapshot(now time.Time) Snapshot {
 	return s
 }
 
+// Later returns the snapshot as it would be after d in which nothing happened: what is
+// left of its timers is less.
+func (s Snapshot) Later(d time.Duration) Snapshot {
+	for i := range s.Timers {
+		s.Timers[i].Left -= d
+	}
+	return s
+}
+
 // Restore returns the link that a snapshot was made of. It says nothing; what was due
 // in between is due soon, but not all at once: see spread.
 func Restore(cfg *Config, now time.Time, s Snapshot) (*Link, error) {

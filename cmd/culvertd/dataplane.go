@@ -21,22 +21,22 @@ type plane struct {
 
 // openDataplane chooses a data plane. Of auto it makes the kernel's, or, where the kernel
 // has no L2TP or PPP, the one in userspace, and says so loudly.
-func openDataplane(kind string, log *slog.Logger) (plane, error) {
+func openDataplane(kind string, log *slog.Logger, s *survival) (plane, error) {
 	switch kind {
 	case "kernel":
-		return plane{kind: kind, open: openKernel(log)}, nil
+		return plane{kind: kind, open: openKernel(log, s)}, nil
 	case "tun":
 		return plane{kind: kind, note: "asked for by --dataplane", open: openTUN}, nil
 	case "null":
 		return plane{kind: kind, note: "asked for by --dataplane: no data is carried", open: dataplane.NewNull}, nil
 	case "auto":
-		return chooseDataplane(log), nil
+		return chooseDataplane(log, s), nil
 	}
 	return plane{}, fmt.Errorf("--dataplane %q: expected auto, kernel, tun or null", kind)
 }
 
 // chooseDataplane takes the kernel's if it has all that is needed.
-func chooseDataplane(log *slog.Logger) plane {
+func chooseDataplane(log *slog.Logger, s *survival) plane {
 	var lacks []string
 	for _, f := range kernel.Probe() {
 		if !f.OK {
@@ -44,16 +44,16 @@ func chooseDataplane(log *slog.Logger) plane {
 		}
 	}
 	if len(lacks) == 0 {
-		return plane{kind: "kernel", open: openKernel(log)}
+		return plane{kind: "kernel", open: openKernel(log, s)}
 	}
 	note := "fallback, slower: the kernel lacks " + strings.Join(lacks, ", ")
 	log.Warn("USERSPACE DATA PLANE: all traffic goes through this process; see culvertd doctor", "why", note)
 	return plane{kind: "tun", note: note, open: openTUN}
 }
 
-func openKernel(log *slog.Logger) func(dataplane.Handler) (dataplane.Dataplane, error) {
+func openKernel(log *slog.Logger, s *survival) func(dataplane.Handler) (dataplane.Dataplane, error) {
 	return func(h dataplane.Handler) (dataplane.Dataplane, error) {
-		return dataplane.NewKernel(h, dataplane.KernelOptions{Log: log})
+		return dataplane.NewKernel(h, dataplane.KernelOptions{Log: log, Keeper: s.keeperOf(), Kept: s.kept})
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"culvert/internal/keeper"
 	"culvert/internal/logging"
 	"culvert/internal/management"
 	"culvert/internal/schema"
@@ -20,6 +21,8 @@ type flags struct {
 	socket     string
 	pidFile    string
 	handOff    string
+	keeper     string
+	keep       string
 	dataplane  string
 	listen     []string
 	port       uint16
@@ -55,13 +58,18 @@ func (f *flags) register(p *pflag.FlagSet) {
 		"write the process's number into `FILE`, and refuse to run beside a process that holds it")
 	p.StringVar(&f.handOff, "name-servers", "",
 		"write name servers that peers give into `FILE`, for a process that may change the host's")
+	p.StringVar(&f.keeper, "keeper", keeper.DefaultSocket,
+		"`SOCKET` of culvert-keeper, so that sessions outlive the daemon; none for no keeper")
+	p.StringVar(&f.keep, "keep", defaultKeep,
+		"`DIR`, on a tmpfs, for the state of sessions if there is a keeper")
 	p.StringVar(&f.dataplane, "dataplane", "auto",
 		"what carries packets: auto, kernel, tun or null")
 	p.StringArrayVar(&f.listen, "listen", nil,
 		"`ADDR[:PORT]` on which peers are heard, repeatable (default 0.0.0.0:1701 and [::]:1701)")
 	p.Uint16VarP(&f.port, "port", "u", 0, "UDP `PORT` on which peers are heard, on every address")
 	p.IntVarP(&f.maxSetUp, "max-setup", "y", 0,
-		"`N` sessions in set-up at once at most; more are refused (default 4096)")
+		"`N` sessions in set-up at once at most, half of them for one peer; more are refused "+
+			"(default 8192)")
 	p.StringArrayVar(&f.log, "log", nil,
 		"`WHERE` to log, repeatable: "+logging.Targets+
 			" (default the journal under systemd, else stderr)")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 
 	"culvert/internal/commit"
@@ -22,13 +23,19 @@ type life struct {
 	engine       *engine.Engine
 	configurator *commit.Configurator
 	manager      *service.Manager
+	survival     *survival
 	signals      chan os.Signal
+	stop         context.CancelFunc
+	leaves       atomic.Bool // sessions are left to the next process
 }
 
-// hear keeps signals for lead from now on.
-func (l *life) hear() {
+// hear keeps signals for lead from now on. The context that it returns is done when
+// one of them ends the daemon.
+func (l *life) hear(ctx context.Context) context.Context {
 	l.signals = make(chan os.Signal, 4)
-	signal.Notify(l.signals, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
+	signal.Notify(l.signals, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGQUIT)
+	ctx, l.stop = context.WithCancel(ctx)
+	return ctx
 }
 
 // lead heeds signals until ctx is done. A lost terminal ends no session.
@@ -53,7 +60,23 @@ func (l *life) heed(ctx context.Context, s os.Signal) {
 		l.toggleDebug()
 	case syscall.SIGUSR2:
 		service.LogDump(l.log.Logger())
+	case syscall.SIGQUIT:
+		l.leaves.Store(l.survival.holds())
+		l.stop()
 	}
+}
+
+// end ends the engine: what is up goes on if another process is to take it over, which
+// SIGQUIT says, and if there is a keeper.
+func (l *life) end(ctx context.Context) error {
+	if l.leaves.Load() {
+		l.log.Logger().Info("leaving sessions to the next process", "state", l.engine.Summary())
+		defer l.survival.close(true)
+		return l.engine.Leave(ctx)
+	}
+	l.log.Logger().Info("stopping")
+	defer l.survival.close(false)
+	return l.engine.Shutdown(ctx)
 }
 
 // reload opens log files anew, for those who rotate them, and loads the

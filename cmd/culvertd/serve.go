@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/netip"
 	"os"
 	"reflect"
@@ -74,11 +73,20 @@ func (f *flags) serve(ctx context.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer socket.Close()
-	plane, err := openDataplane(f.dataplane, log)
+	outlive, err := f.openSurvival(log)
 	if err != nil {
 		return err
 	}
+	outlive.resume(store)
+	plane, err := openDataplane(f.dataplane, log, outlive)
+	if err != nil {
+		return err
+	}
+	outlive.over(plane.kind)
 	events := event.NewLog(event.DefaultCapacity)
+	if err := outlive.keep(events); err != nil {
+		return err
+	}
 	management.TellObjects(store, events)
 	recorder := trace.New(trace.Options{Log: log})
 	recorder.Force(f.forced(f.debug))
@@ -94,6 +102,9 @@ func (f *flags) serve(ctx context.Context, stdout, stderr io.Writer) error {
 		Trace:    recorder,
 		Version:  version(),
 		Credit:   f.maxSetUp,
+		Journal:  outlive.dir,
+		Kept:     outlive.records,
+		Survival: outlive.text,
 	})
 	if err != nil {
 		return err
@@ -101,27 +112,29 @@ func (f *flags) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	if plane.kind == "kernel" {
 		makeRoom()
 	}
-	log.Info("serving", "dataplane", plane.kind, "listen", e.Listening(), "socket", f.socket)
+	outlive.release()
+	log.Info("serving", "dataplane", plane.kind, "listen", e.Listening(), "socket", f.socket,
+		"sessions_survive", outlive.text())
 	configurator := commit.New(commit.Options{Store: store, Backend: e, File: f.file(),
-		State: f.state, Log: log})
+		State: f.state, Log: log, OnFile: outlive.onFile, Journal: outlive.running})
 	defer configurator.Close()
 	l := &life{flags: f, log: logs, recorder: recorder, engine: e, configurator: configurator,
-		manager: manager}
-	l.hear()
-	return runUntilDone(ctx, log, e, func(ctx context.Context) error {
+		manager: manager, survival: outlive}
+	ctx = l.hear(ctx)
+	return runUntilDone(ctx, l.end, func(ctx context.Context) error {
 		return management.Serve(ctx, socket, &management.Server{
 			Store: store, Backend: e, Version: version(), Events: events,
 			Trace: recorder, Config: configurator, Log: log,
 			Metrics: metrics.NewHandler(e, store, events, logs)})
-	}, l.lead, l.tell, e.ReturnMemory)
+	}, l.lead, l.tell, outlive.watch(e), e.ReturnMemory)
 }
 
 // runUntilDone does what is to be done until ctx is done or one of it ends with
-// an error, and then shuts the engine down. Requests are answered until that is
+// an error, and then ends the engine. Requests are answered until that is
 // done: whoever watches sees the end of every session.
 func runUntilDone(
-	ctx context.Context, log *slog.Logger, e *engine.Engine,
-	manage func(context.Context) error, others ...func(context.Context) error,
+	ctx context.Context, end, manage func(context.Context) error,
+	others ...func(context.Context) error,
 ) error {
 	tasks, ctx := errgroup.WithContext(ctx)
 	managing, stopManaging := context.WithCancel(context.WithoutCancel(ctx))
@@ -132,10 +145,9 @@ func runUntilDone(
 	tasks.Go(func() error {
 		defer stopManaging()
 		<-ctx.Done()
-		log.Info("stopping")
 		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownLimit)
 		defer cancel()
-		return e.Shutdown(limit)
+		return end(limit)
 	})
 	return tasks.Wait()
 }

@@ -11,6 +11,7 @@ import (
 
 	"culvert/api"
 	"culvert/internal/config"
+	"culvert/internal/journal"
 	"culvert/internal/management"
 )
 
@@ -23,6 +24,11 @@ type Options struct {
 	File    string // the daemon's own, from which the store was loaded if it is there
 	State   string // the folder of the history; empty: it is kept in memory only
 	Log     *slog.Logger
+
+	// OnFile is what File says, if what the store has is not from there. Journal keeps
+	// what runs, for [Resume].
+	OnFile  *config.Snapshot
+	Journal *journal.Writer
 }
 
 // A Configurator makes whole configurations the running one. Its methods may be
@@ -33,6 +39,7 @@ type Configurator struct {
 	file    string
 	log     *slog.Logger
 	history *history
+	keeping *keeping // nil: what runs is not recorded
 
 	changing sync.Mutex // held while a configuration is loaded or written
 
@@ -60,9 +67,14 @@ func New(opts Options) *Configurator {
 	}
 	var warnings []string
 	c.history, warnings = openHistory(opts.State)
-	c.onFile = config.Format(c.ran)
-	if last := c.history.last(); last.number == 0 || string(last.text) != string(c.onFile) {
-		_, more := c.history.add(time.Now(), "start", "", c.onFile)
+	ran := config.Format(c.ran)
+	c.onFile = ran
+	if opts.OnFile != nil {
+		c.onFile = config.Format(opts.OnFile)
+	}
+	c.keepIn(opts.Journal)
+	if last := c.history.last(); last.number == 0 || string(last.text) != string(ran) {
+		_, more := c.history.add(time.Now(), "start", "", ran)
 		warnings = append(warnings, more...)
 	}
 	c.warn(append(c.ran.Warnings(), warnings...))
@@ -123,6 +135,9 @@ func (c *Configurator) load(ctx context.Context, author string, r *api.LoadConfi
 	if err := c.mayLoad(d, r.GetMerge()); err != nil {
 		return nil, err
 	}
+	// What is to be confirmed is not for the next process before it is.
+	c.keep(func(k *keeping) { k.waits = k.waits || r.GetConfirmWithin() > 0 })
+	defer c.settle()
 	p, faults, err := c.replace(ctx, d, r.GetMerge())
 	if err != nil || len(faults) > 0 {
 		return &api.LoadConfigResponse{Faults: faults}, err
@@ -171,6 +186,7 @@ func (c *Configurator) read(d document, s *config.Snapshot, merge bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.onFile = config.Format(s)
+	c.keep(func(k *keeping) { k.reads(c.onFile) })
 }
 
 // record makes what runs after a plan a revision, if that is another configuration, and

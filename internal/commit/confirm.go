@@ -44,6 +44,7 @@ func (c *Configurator) await(p *plan, before uint32, within uint32) (warnings []
 	if c.wait != nil {
 		c.wait.timer.Stop()
 		c.wait = nil
+		c.keep(func(k *keeping) { k.runs(p.new, false) })
 	}
 	if within == 0 {
 		return nil
@@ -56,6 +57,8 @@ func (c *Configurator) await(p *plan, before uint32, within uint32) (warnings []
 		at: time.Now().Add(limit)}
 	w.timer = time.AfterFunc(limit, func() { c.goBack(w) })
 	c.wait = w
+	// A process that comes after this one goes back too.
+	c.keep(func(k *keeping) { k.runs(w.before, true) })
 	return nil
 }
 
@@ -72,6 +75,7 @@ func (c *Configurator) Confirm(_ context.Context, author string) (
 	}
 	w.timer.Stop()
 	c.wait = nil
+	c.keep(func(k *keeping) { k.runs(c.store.Snapshot(), false) })
 	c.log.Info("configuration confirmed", "revision", w.revision, "author", author)
 	return &api.ConfirmConfigResponse{Revision: w.revision}, nil
 }
@@ -110,5 +114,6 @@ func (c *Configurator) giveUp(w *waiting) bool {
 		return false
 	}
 	c.wait = nil
+	c.keep(func(k *keeping) { k.runs(w.before, false) })
 	return true
 }

@@ -9,6 +9,7 @@
 //	carry.go     carrying a plan out
 //	confirm.go   going back unless somebody confirms
 //	write.go     the daemon's own file
+//	running.go   what runs, for the process that comes after this one
 //	history.go   revisions, in a folder
 //	file.go      files that are there whole or not at all
 //	reload.go    SIGHUP

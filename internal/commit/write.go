@@ -91,6 +91,7 @@ func (c *Configurator) writeOwn(there []byte, now *config.Snapshot) (
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.onFile = config.Format(now)
+	c.keep(func(k *keeping) { k.reads(c.onFile) })
 	return warnings, nil
 }
 

@@ -54,6 +54,9 @@ func systemOf(m *api.System, hostName string) System {
 
 		MaxTunnels:              int(m.GetMaxTunnels()),
 		MaxSessions:             int(m.GetMaxSessions()),
+		MaxHalfOpenTunnels:      int(m.GetMaxHalfOpenTunnels()),
+		MaxTunnelRequests:       int(m.GetTunnelRequestsPerSecond()),
+		MaxRequestsPerSource:    int(m.GetTunnelRequestsPerSource()),
 		DrainTunnels:            m.GetDrainTunnels(),
 		TunnelEstablishTimeout:  seconds(m.GetTunnelEstablishTimeout()),
 		SessionEstablishTimeout: seconds(m.GetSessionEstablishTimeout()),

@@ -31,11 +31,11 @@ func TestFaults(t *testing.T) {
 1:36 peer profile "p": ppp_profile_name=x: there is no such ppp profile
 2:38 tunnel profile "t": session_profile_name=y: there is no such session profile`},
 		{"a quote is missing", "system modify host_name=\"lns\nuser create user_name=\"u user_password=p", `
-2:26 unknown parameter of system "user_password": expected one of its 22; is a quote missing in line 1?`},
+2:26 unknown parameter of system "user_password": expected one of its 25; is a quote missing in line 1?`},
 		{"characters", "user create user_name=\"жук\" password=x", `
 1:29 unknown parameter of user "password"; did you mean "user_password"?`},
 		{"byte order mark", "\ufeffsystem modify mtu=7", `
-1:15 unknown parameter of system "mtu": expected one of its 22`},
+1:15 unknown parameter of system "mtu": expected one of its 25`},
 		{"identifiers", "tunnel create tunnel_name=a tunnel_id=7 dest_ipaddr=::1\n" +
 			"tunnel create tunnel_name=b tunnel_id=7 dest_ipaddr=::1\n" +
 			"session create tunnel_name=a session_id=1\nsession create tunnel_name=b session_id=1\n" +

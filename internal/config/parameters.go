@@ -30,6 +30,9 @@ func (Secret) LogValue() slog.Value { return slog.StringValue(masked) }
 type System struct {
 	MaxTunnels              int // 0: unlimited
 	MaxSessions             int // 0: unlimited
+	MaxHalfOpenTunnels      int
+	MaxTunnelRequests       int // a second; 0: unlimited
+	MaxRequestsPerSource    int // source and second; 0: unlimited
 	DrainTunnels            bool
 	TunnelEstablishTimeout  time.Duration // 0: unlimited
 	SessionEstablishTimeout time.Duration // 0: unlimited

@@ -29,6 +29,7 @@ func openFakes(split bool) dataplanetest.Open {
 		opts := dataplane.FakeOptions{Split: split, Packet: in.put}
 		fakeA := dataplane.NewFake(w, a, opts, hostA, hostA6)
 		fakeB := dataplane.NewFake(w, b, opts, hostB, hostB6)
+		handlers := map[dataplane.Dataplane]dataplane.Handler{fakeA: a, fakeB: b}
 		return &dataplanetest.Pair{
 			A: &dataplanetest.Side{Dataplane: fakeA, Host: hostA, Host6: hostA6},
 			B: &dataplanetest.Side{Dataplane: fakeB, Host: hostB, Host6: hostB6},
@@ -36,6 +37,15 @@ func openFakes(split bool) dataplanetest.Open {
 				f := &fakeFlow{from: from, to: to, packets: make(chan []byte, 100)}
 				in.flows.Store(flowKey{to.Key, from.Addr}, f)
 				return f
+			},
+			Restart: func(t testing.TB, s *dataplanetest.Side) (begin func()) {
+				old := s.Dataplane.(*dataplane.Fake)
+				h, opts := handlers[old], opts
+				opts.Remains = old.Kill()
+				return func() {
+					s.Dataplane = dataplane.NewFake(w, h, opts, s.Host, s.Host6)
+					handlers[s.Dataplane] = h
+				}
 			},
 			Lose: func(t testing.TB, s *dataplanetest.Side, id dataplane.SessionKey) {
 				s.Dataplane.(*dataplane.Fake).Lose(id, errors.New("deleted"))
@@ -115,13 +125,14 @@ func TestNullContract(t *testing.T) {
 			}
 		}
 		return &dataplanetest.Pair{A: side(a, host(1)), B: side(b, host(2))}
-	}, dataplanetest.NoPackets|dataplanetest.NoLoss|dataplanetest.OneHost6|dataplanetest.Shared)
+	},
+		dataplanetest.NoPackets|dataplanetest.NoLoss|dataplanetest.NoRestart|dataplanetest.OneHost6|dataplanetest.Shared)
 }
 
 func TestNullContractHosts(t *testing.T) {
 	lab.RequireTUN(t)
 	dataplanetest.Contract(t, dataplanetest.Hosts(dataplane.NewNull, false),
-		dataplanetest.NoPackets|dataplanetest.NoLoss)
+		dataplanetest.NoPackets|dataplanetest.NoLoss|dataplanetest.NoRestart)
 }
 
 func TestTUNContract(t *testing.T) {
@@ -131,7 +142,7 @@ func TestTUNContract(t *testing.T) {
 		p := open(t, a, b)
 		p.Lose = deleteDevice
 		return p
-	}, 0)
+	}, dataplanetest.NoRestart)
 }
 
 func TestTUNProxyARP(t *testing.T) {

@@ -26,10 +26,28 @@ type Dataplane interface {
 	// come to the handler from then on.
 	OpenTunnel(ctx context.Context, spec TunnelSpec) (Tunnel, error)
 
+	// AdoptTunnel takes over the tunnel that an earlier process had: spec.Local and
+	// spec.Peer are what its Local and Peer said, peer is what it was attached to, 0
+	// if it was not. If nothing of such a tunnel was kept the error is
+	// fs.ErrNotExist. Datagrams that came meanwhile come to the handler now.
+	AdoptTunnel(ctx context.Context, spec TunnelSpec, peer l2tp.TunnelID) (Tunnel, error)
+
+	// DropRest ends adoption: what was kept and nobody took over is closed, and
+	// what such things leave behind is removed. It returns the keys of what it closed.
+	DropRest(ctx context.Context) (keys []string, err error)
+
+	// HandOver gives the Keeper everything again, one that has begun anew.
+	HandOver()
+
 	// Inventory says what of ours is there now, for audits and leak checks.
 	Inventory(ctx context.Context) (Inventory, error)
 
-	// Close frees everything. Tunnels and sessions still there are closed.
+	// Abandon ends what this process does with tunnels and sessions, and leaves
+	// them to the next one, which adopts them. Without a Keeper it is Close.
+	Abandon() error
+
+	// Close frees everything. Tunnels and sessions still there are closed, also those
+	// that were kept and not adopted.
 	Close() error
 }
 
@@ -118,6 +136,10 @@ type Tunnel interface {
 	Detach(ctx context.Context) error
 	// AddSession makes a session and its ppp channel: frames flow from then on.
 	AddSession(ctx context.Context, spec SessionSpec) (Session, error)
+	// AdoptSession takes over a session that an earlier process had in the tunnel. If
+	// nothing of such a session was kept the error is fs.ErrNotExist. Frames that
+	// came meanwhile come to the handler now.
+	AdoptSession(ctx context.Context, spec SessionSpec, last Configured) (Session, error)
 	Close(ctx context.Context) error
 }
 

@@ -12,10 +12,12 @@
 // The files:
 //
 //	dataplane.go   the interface
+//	keep.go        what outlives the process: the keeper, and what is kept under which key
 //	spec.go        what is wrong with a specification; causes of errors
 //	pin.go         keeping the way to a tunnel's peer outside the tunnel
 //	kernel*.go     kernel
-//	fake*.go       fake: its wire, queue, tunnels and sessions, itself as text
+//	fake*.go       fake: its wire, queue, tunnels and sessions, itself as text; killing it,
+//	               and adopting what it left
 //	header.go      the header of a data message and the PPP frame in it (RFC 2661, 3.1)
 //	sequence.go    sequence numbers of data messages (RFC 2661, 5.4); reorder.go
 //	user*.go       what null and tun share: sockets, tunnels and sessions in userspace

@@ -37,6 +37,9 @@ type Fake struct {
 	sockets  map[sockKey]*fakeSocket
 	tunnels  map[l2tp.TunnelID]*fakeTunnel
 	unknown  uint64 // datagrams that no socket wanted
+	// held are frames of sessions that are not adopted yet.
+	held map[SessionKey][]arrival
+	left *FakeRemains // nil before Kill
 }
 
 // FakeOptions change what a Fake does. The zero value is the usual.
@@ -49,6 +52,8 @@ type FakeOptions struct {
 	Respond func(id SessionKey, frame []byte) []byte
 	// Packet receives network packets that come out of a session's interface.
 	Packet func(id SessionKey, packet []byte)
+	// Remains is what an earlier fake of the host left when it was killed; nil: nothing.
+	Remains *FakeRemains
 }
 
 // A Hook is called before each operation that has a context, on its caller's
@@ -74,6 +79,9 @@ const (
 	OpCounters     Op = "read counters"
 	OpIdle         Op = "read idle time"
 	OpInventory    Op = "read inventory"
+	OpAdoptTunnel  Op = "adopt tunnel"
+	OpAdoptSession Op = "adopt session"
+	OpDropRest     Op = "drop the rest"
 )
 
 // A sockKey is what a datagram finds a socket by: peer is zero for a listener.
@@ -85,6 +93,10 @@ type fakeSocket struct {
 	// tunnels is how many tunnels use it, owner one of them. A listener has none.
 	tunnels int
 	owner   l2tp.TunnelID
+	// kept is how many of its users are not adopted yet: a listener is one, a
+	// tunnel is one. Until there are none, what arrives is held.
+	kept int
+	held []arrival
 }
 
 // NewFake makes a host with addresses addrs on the wire. Close it to end its goroutine.
@@ -101,6 +113,10 @@ func NewFake(w *Wire, h Handler, opts FakeOptions, addrs ...netip.Addr) *Fake {
 		port:    40000,
 		sockets: make(map[sockKey]*fakeSocket),
 		tunnels: make(map[l2tp.TunnelID]*fakeTunnel),
+		held:    make(map[SessionKey][]arrival),
+	}
+	if opts.Remains != nil {
+		opts.Remains.pass(f)
 	}
 	w.join(f, addrs)
 	go f.run()
@@ -115,6 +131,12 @@ func (f *Fake) SetHook(h Hook) { f.hook.Store(&h) }
 
 // before calls the hook.
 func (f *Fake) before(ctx context.Context, op Op, id SessionKey) error {
+	f.mu.Lock()
+	killed := f.left != nil
+	f.mu.Unlock()
+	if killed {
+		return fmt.Errorf("%s %s: %w", op, id, fs.ErrClosed)
+	}
 	if h := f.hook.Load(); h != nil && *h != nil {
 		if err := (*h)(ctx, op, id); err != nil {
 			return fmt.Errorf("%s %s: %w", op, id, err)
@@ -137,6 +159,10 @@ func (f *Fake) Listen(addr netip.AddrPort) (Listener, error) {
 		addr = netip.AddrPortFrom(addr.Addr(), f.ephemeral())
 	}
 	k := sockKey{local: addr}
+	if s := f.sockets[k]; s != nil && s.tunnels == 0 && s.kept > 0 {
+		s.adopted()
+		return s, nil
+	}
 	if f.sockets[k] != nil {
 		return nil, fmt.Errorf("listen on %s: address already in use: %w", addr, fs.ErrExist)
 	}
@@ -214,6 +240,11 @@ func (f *Fake) find(src, dst netip.AddrPort) *fakeSocket {
 // receive hands a datagram to its session or to the handler.
 func (f *Fake) receive(a arrival) {
 	f.mu.Lock()
+	if f.left != nil { // killed since the queue gave it out
+		f.mu.Unlock()
+		f.left.take(a)
+		return
+	}
 	s := f.find(a.src, a.dst)
 	if s == nil {
 		f.unknown++
@@ -222,6 +253,10 @@ func (f *Fake) receive(a arrival) {
 	}
 	owner := s.owner
 	deliver := f.input(s, a)
+	if deliver == nil && s.kept > 0 {
+		s.held = append(s.held, a)
+		deliver = func() {}
+	}
 	f.mu.Unlock()
 	if deliver == nil {
 		f.handler.DatagramReceived(Datagram{
@@ -232,7 +267,7 @@ func (f *Fake) receive(a arrival) {
 	deliver()
 }
 
-// Inventory says what the fake holds, sorted.
+// Inventory says what the fake holds, sorted, without what it has not adopted.
 func (f *Fake) Inventory(ctx context.Context) (Inventory, error) {
 	if err := f.before(ctx, OpInventory, SessionKey{}); err != nil {
 		return Inventory{}, err
@@ -241,8 +276,14 @@ func (f *Fake) Inventory(ctx context.Context) (Inventory, error) {
 	defer f.mu.Unlock()
 	var inv Inventory
 	for _, t := range f.sorted() {
+		if t.kept {
+			continue
+		}
 		inv.Tunnels = append(inv.Tunnels, t.spec.ID)
 		for _, s := range t.sorted() {
+			if s.kept {
+				continue
+			}
 			inv.Sessions = append(inv.Sessions, s.key())
 			if s.link != nil {
 				inv.Interfaces = append(inv.Interfaces, s.link.Name)

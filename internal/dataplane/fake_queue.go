@@ -7,12 +7,13 @@ import (
 )
 
 // An arrival is what a fake's goroutine is to deal with at its time: a datagram,
-// a frame for the handler, or something to call.
+// a session's frame for the handler, or something to call.
 type arrival struct {
 	due      time.Time
 	sequence uint64 // keeps what is due at one time in order
 
 	src, dst netip.AddrPort
+	session  SessionKey // of a frame; zero for others
 	data     []byte
 	call     func()
 }
@@ -39,14 +40,24 @@ func (a *arrivals) Pop() any {
 
 // enqueue has the fake's goroutine deal with a after delay.
 func (f *Fake) enqueue(delay time.Duration, a arrival) {
-	a.due = time.Now().Add(delay)
 	f.mu.Lock()
+	left := f.left
 	if !f.closed {
+		a.due = time.Now().Add(delay)
 		f.sequence++
 		a.sequence = f.sequence
 		heap.Push(&f.queue, a)
 	}
 	f.mu.Unlock()
+	if left != nil {
+		left.enqueue(delay, a)
+		return
+	}
+	f.look()
+}
+
+// look has the fake's goroutine look at the queue.
+func (f *Fake) look() {
 	select {
 	case f.wake <- struct{}{}:
 	default: // it will look anyway
@@ -99,9 +110,12 @@ func (f *Fake) arrive(a arrival) {
 		return
 	default:
 	}
-	if a.call != nil {
+	switch {
+	case a.call != nil:
 		a.call()
-		return
+	case a.session != SessionKey{}:
+		f.receiveFrame(a)
+	default:
+		f.receive(a)
 	}
-	f.receive(a)
 }

@@ -24,6 +24,7 @@ type fakeSession struct {
 	reorder  uint16 // ms
 	closed   bool
 	raw      bool
+	kept     bool // from an earlier process, and not adopted yet
 }
 
 func (s *fakeSession) key() SessionKey { return SessionKey{s.tunnel.spec.ID, s.id} }
@@ -71,14 +72,34 @@ func (s *fakeSession) respond(f func(SessionKey, []byte) []byte, frame []byte) e
 	if answer == nil {
 		return nil
 	}
-	fake.enqueue(0, arrival{call: func() {
-		fake.mu.Lock()
-		closed := s.closed
-		fake.mu.Unlock()
-		if !closed {
-			fake.handler.FrameReceived(key, answer)
-		}
-	}})
+	fake.enqueue(0, arrival{session: key, data: answer})
+	return nil
+}
+
+// receiveFrame hands a responder's frame to the handler.
+func (f *Fake) receiveFrame(a arrival) {
+	f.mu.Lock()
+	if f.left != nil { // killed since the queue gave it out
+		f.mu.Unlock()
+		f.left.take(a)
+		return
+	}
+	s := f.session(a.session)
+	if s != nil && s.kept {
+		f.held[a.session] = append(f.held[a.session], a)
+		s = nil
+	}
+	f.mu.Unlock()
+	if s != nil {
+		f.handler.FrameReceived(a.session, a.data)
+	}
+}
+
+// session returns a session, or nil. f.mu is held.
+func (f *Fake) session(id SessionKey) *fakeSession {
+	if t := f.tunnels[id.Tunnel]; t != nil {
+		return t.sessions[id.Session]
+	}
 	return nil
 }
 
@@ -106,11 +127,11 @@ func (f *Fake) input(from *fakeSocket, a arrival) func() {
 		s.count.RxDropped++
 		return func() {}
 	}
-	return s.deliver(payload)
+	return s.deliver(payload, a)
 }
 
-// deliver returns what is to be called with a PPP frame. fake.mu is held.
-func (s *fakeSession) deliver(payload []byte) func() {
+// deliver returns what is to be called with a PPP frame, which came in a. fake.mu is held.
+func (s *fakeSession) deliver(payload []byte, a arrival) func() {
 	f, key := s.tunnel.fake, s.key()
 	protocol, information, ok := splitFrame(payload)
 	if !ok {
@@ -120,6 +141,11 @@ func (s *fakeSession) deliver(payload []byte) func() {
 	if protocol != protocolIPv4 && protocol != protocolIPv6 {
 		frame := binary.BigEndian.AppendUint16(make([]byte, 0, 2+len(information)), protocol)
 		frame = append(frame, information...)
+		if s.kept {
+			a.session, a.data = key, frame
+			f.held[key] = append(f.held[key], a)
+			return func() {}
+		}
 		return func() { f.handler.FrameReceived(key, frame) }
 	}
 	if !s.link.isOpen(protocol) {
@@ -149,11 +175,10 @@ func (f *Fake) SendPacket(id SessionKey, packet []byte) error {
 func (f *Fake) output(id SessionKey, packet []byte) (b []byte, spec TunnelSpec, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	t := f.tunnels[id.Tunnel]
-	if t == nil || t.sessions[id.Session] == nil || len(packet) == 0 {
+	s := f.session(id)
+	if s == nil || len(packet) == 0 {
 		return nil, spec, fs.ErrNotExist
 	}
-	s := t.sessions[id.Session]
 	protocol := uint16(protocolIPv4)
 	if packet[0]>>4 == 6 {
 		protocol = protocolIPv6
@@ -171,7 +196,7 @@ func (f *Fake) output(id SessionKey, packet []byte) (b []byte, spec TunnelSpec, 
 	s.count.TxBytes += uint64(len(packet))
 	frame := binary.BigEndian.AppendUint16(nil, protocol)
 	b, err = s.encode(append(frame, packet...))
-	return b, t.spec, err
+	return b, s.tunnel.spec, err
 }
 
 // Configure brings the session's interface to the state that spec describes.
@@ -269,6 +294,7 @@ func (s *fakeSession) close() {
 	if !s.closed {
 		s.closed, s.link = true, nil
 		delete(s.tunnel.sessions, s.id)
+		delete(s.tunnel.fake.held, s.key())
 	}
 }
 
@@ -276,12 +302,12 @@ func (s *fakeSession) close() {
 // tells the handler.
 func (f *Fake) Lose(id SessionKey, cause error) {
 	f.mu.Lock()
-	t := f.tunnels[id.Tunnel]
-	if t == nil || t.sessions[id.Session] == nil {
+	s := f.session(id)
+	if s == nil {
 		f.mu.Unlock()
 		return
 	}
-	t.sessions[id.Session].close()
+	s.close()
 	f.mu.Unlock()
 	f.enqueue(0, arrival{call: func() { f.handler.SessionLost(id, cause) }})
 }

@@ -20,13 +20,21 @@ func (f *Fake) String() string {
 	b.WriteString("\n")
 	for _, k := range slices.SortedFunc(maps.Keys(f.sockets), compareSockets) {
 		if !k.peer.IsValid() {
-			fmt.Fprintf(&b, "listen %s\n", k.local)
+			fmt.Fprintf(&b, "listen %s%s\n", k.local, keptText(f.sockets[k].kept > 0))
 		}
 	}
 	for _, t := range f.sorted() {
 		t.text(&b)
 	}
 	return b.String()
+}
+
+// keptText marks what is not adopted yet.
+func keptText(kept bool) string {
+	if kept {
+		return " kept"
+	}
+	return ""
 }
 
 func compareSockets(a, b sockKey) int {
@@ -48,7 +56,7 @@ func (t *fakeTunnel) text(b *strings.Builder) {
 	if t.spec.NoUDPChecksum {
 		b.WriteString(" no-checksum")
 	}
-	b.WriteString("\n")
+	b.WriteString(keptText(t.kept) + "\n")
 	for _, s := range t.sorted() {
 		s.text(b)
 	}
@@ -72,7 +80,7 @@ func (s *fakeSession) text(b *strings.Builder) {
 	if s.reorder > 0 {
 		fmt.Fprintf(b, " reorder %dms", s.reorder)
 	}
-	b.WriteString("\n")
+	b.WriteString(keptText(s.kept) + "\n")
 	if s.link != nil {
 		s.link.text(b)
 	}

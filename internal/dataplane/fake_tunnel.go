@@ -20,7 +20,8 @@ type fakeTunnel struct {
 	peer     l2tp.TunnelID
 	attached bool
 	closed   bool
-	pathMTU  int // 0: not known
+	kept     bool // from an earlier process, and not adopted yet
+	pathMTU  int  // 0: not known
 	sessions map[l2tp.SessionID]*fakeSession
 }
 
@@ -116,6 +117,9 @@ func (t *fakeTunnel) release() {
 	t.socket = nil
 	if s == nil {
 		return
+	}
+	if t.kept {
+		s.adopted() // nobody waits for it any more
 	}
 	if s.tunnels--; s.tunnels == 0 {
 		delete(t.fake.sockets, s.key)

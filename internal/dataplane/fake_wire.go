@@ -16,7 +16,7 @@ import (
 // a Wire or a [Fake] blocks on anything but channels.
 type Wire struct {
 	mu    sync.Mutex // held for moments only, never across a call of someone else's
-	fakes map[netip.Addr]*Fake
+	hosts map[netip.Addr]wireHost
 	peers map[netip.Addr]func(src, dst netip.AddrPort, b []byte)
 	cut   map[netip.Addr]bool
 	tap   func(src, dst netip.AddrPort, b []byte) bool
@@ -25,6 +25,11 @@ type Wire struct {
 	seed  uint64
 	cond  Conditions
 	flows map[flow]*rand.Rand
+}
+
+// A wireHost takes what is sent to its addresses: a [Fake], or what one left.
+type wireHost interface {
+	enqueue(delay time.Duration, a arrival)
 }
 
 // Conditions are what a Wire does to datagrams. Probabilities are 0 to 1.
@@ -45,7 +50,7 @@ type flow struct{ src, dst netip.AddrPort }
 // NewWire returns a wire without faults.
 func NewWire() *Wire {
 	return &Wire{
-		fakes: make(map[netip.Addr]*Fake),
+		hosts: make(map[netip.Addr]wireHost),
 		peers: make(map[netip.Addr]func(src, dst netip.AddrPort, b []byte)),
 		cut:   make(map[netip.Addr]bool),
 	}
@@ -113,15 +118,15 @@ func (w *Wire) Send(src, dst netip.AddrPort, b []byte) {
 		return
 	}
 	w.mu.Lock()
-	receive, f := w.peers[dst.Addr()], w.fakes[dst.Addr()]
+	receive, host := w.peers[dst.Addr()], w.hosts[dst.Addr()]
 	delays := w.delays(flow{src, dst})
 	w.mu.Unlock()
 	switch {
 	case receive != nil:
 		receive(src, dst, slices.Clone(b))
-	case f != nil:
+	case host != nil:
 		for _, d := range delays {
-			f.enqueue(d, arrival{src: src, dst: dst, data: slices.Clone(b)})
+			host.enqueue(d, arrival{src: src, dst: dst, data: slices.Clone(b)})
 		}
 	}
 }
@@ -175,21 +180,22 @@ func (c Conditions) delay(r *rand.Rand) time.Duration {
 	return d
 }
 
-// join makes f the host of its addresses.
-func (w *Wire) join(f *Fake, addrs []netip.Addr) {
+// join makes h the host of addresses.
+func (w *Wire) join(h wireHost, addrs []netip.Addr) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, a := range addrs {
-		w.fakes[a] = f
+		w.hosts[a] = h
 	}
 }
 
-func (w *Wire) leave(f *Fake) {
+// leave takes h off the wire, if nobody has taken its place yet.
+func (w *Wire) leave(h wireHost) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for a, g := range w.fakes {
-		if g == f {
-			delete(w.fakes, a)
+	for a, other := range w.hosts {
+		if other == h {
+			delete(w.hosts, a)
 		}
 	}
 }

@@ -22,6 +22,10 @@ import (
 type KernelOptions struct {
 	Log     *slog.Logger // nil: none
 	Pollers int          // goroutines that read; 0: one for each processor
+	// Keeper holds descriptors for the process that comes after this one; nil: nobody.
+	Keeper Keeper
+	// Kept is what it held when this process began: the data plane's from now on.
+	Kept map[string][]int
 }
 
 // A kernelPlane has the Linux kernel carry all data.
@@ -36,6 +40,9 @@ type kernelPlane struct {
 	proxies proxies
 	locals  locals
 	closing slots // of sessions, in all tunnels
+	keeper  Keeper
+	adopts  bool // something was kept
+	remains remains
 
 	// opening is held while sockets are opened and given up.
 	opening sync.Mutex
@@ -60,9 +67,18 @@ func NewKernel(h Handler, opts KernelOptions) (Dataplane, error) {
 		handler:   h,
 		log:       opts.Log,
 		closing:   make(slots, parallel),
+		keeper:    opts.Keeper,
+		adopts:    len(opts.Kept) > 0,
+		remains:   remains{fds: maps.Clone(opts.Kept)},
 		tunnels:   make(map[l2tp.TunnelID]*kernelTunnel),
 		listeners: make(map[*kernelListener]struct{}),
 		pairs:     make(map[sockKey]*kernelTunnel),
+	}
+	if p.keeper == nil {
+		p.keeper = noKeeper{}
+	}
+	if p.remains.fds == nil {
+		p.remains.fds = make(map[string][]int)
 	}
 	p.pins.links, p.proxies.links, p.locals.links = k.Links, k.Links, k.Links
 	if p.log == nil {
@@ -93,9 +109,9 @@ func (p *kernelPlane) start(pollers int) (err error) {
 }
 
 // loadLocals removes addresses that an earlier process has left, unless somebody may
-// use them still: l2tp has tunnels.
+// use them still: something was kept, or l2tp has tunnels.
 func (p *kernelPlane) loadLocals(ctx context.Context) error {
-	if err := p.locals.load(ctx); err != nil {
+	if err := p.locals.load(ctx); err != nil || p.adopts {
 		return err
 	}
 	if tunnels, err := p.k.Tunnels(ctx); err != nil || len(tunnels) > 0 {
@@ -123,23 +139,60 @@ type kernelListener struct {
 func (p *kernelPlane) Listen(addr netip.AddrPort) (Listener, error) {
 	p.opening.Lock()
 	defer p.opening.Unlock()
-	sock, err := kernel.ListenUDP(addr)
+	sock, err := p.listen(addr)
 	if err != nil {
 		return nil, err
 	}
 	l := &kernelListener{plane: p, poller: p.nextPoller(), sock: sock, fd: sock.FD()}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	err = p.alive()
-	if err == nil {
-		err = l.poller.Add(l.fd, func() { p.receive(l.poller, sock, l.fd, 0) })
-	}
-	if err != nil {
+	if err := l.start(); err != nil {
 		sock.Close()
 		return nil, fmt.Errorf("listen on %s: %w", addr, err)
 	}
-	p.listeners[l] = struct{}{}
+	p.keeper.Keep(listenerKey(l.Addr()), l.fd)
 	return l, nil
+}
+
+// start begins to read, and makes the listener known.
+func (l *kernelListener) start() error {
+	p := l.plane
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	err := p.alive()
+	if err == nil {
+		err = l.poller.Add(l.fd, func() { p.receive(l.poller, l.sock, l.fd, 0) })
+	}
+	if err == nil {
+		p.listeners[l] = struct{}{}
+	}
+	return err
+}
+
+// listen returns the socket for a listener: the one that was kept, or a new one. It may
+// share its port with tunnels, which are older where a process has adopted them, but
+// with nobody else. p.opening is held.
+func (p *kernelPlane) listen(addr netip.AddrPort) (*kernel.Socket, error) {
+	if sock := p.adoptListener(addr); sock != nil {
+		return sock, nil
+	}
+	p.mu.RLock()
+	conflict, tunnels := false, p.remains.any()
+	for l := range p.listeners {
+		conflict = conflict || overlap(l.sock.Local(), addr)
+	}
+	for k := range p.pairs {
+		tunnels = tunnels || k.local.Port() == addr.Port()
+	}
+	p.mu.RUnlock()
+	if tunnels && !conflict && addr.Port() != 0 {
+		return kernel.ListenSharedUDP(addr)
+	}
+	return kernel.ListenUDP(addr)
+}
+
+// overlap tells whether listeners at both would get each other's datagrams.
+func overlap(a, b netip.AddrPort) bool {
+	return a.Port() == b.Port() && a.Addr().Is4() == b.Addr().Is4() &&
+		(a.Addr() == b.Addr() || a.Addr().IsUnspecified() || b.Addr().IsUnspecified())
 }
 
 // receive reads what a socket has. It runs on the poller's goroutine.
@@ -206,6 +259,7 @@ func (l *kernelListener) Close() error {
 		return nil // the descriptor's number may be another one's by now
 	}
 	l.poller.Remove(l.fd)
+	l.plane.keeper.Drop(context.Background(), listenerKey(l.Addr()))
 	return l.sock.Close()
 }
 
@@ -221,6 +275,9 @@ func (p *kernelPlane) alive() error {
 func (p *kernelPlane) hasPort(port uint16) bool {
 	if port == 0 {
 		return false
+	}
+	if p.remains.any() {
+		return true // for all we know
 	}
 	p.mu.RLock()
 	defer p.mu.RUnlock()
@@ -290,6 +347,8 @@ func (p *kernelPlane) Close() error {
 	make(slots, parallel).each(len(tunnels), func(i int) {
 		errs[i] = tunnels[i].Close(context.Background())
 	})
+	_, err := p.dropAllKept(context.Background())
+	errs = append(errs, err)
 	for _, l := range listeners {
 		errs = append(errs, l.Close())
 	}

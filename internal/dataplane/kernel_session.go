@@ -61,11 +61,7 @@ func (s *kernelSession) open(ctx context.Context, spec SessionSpec) error {
 	if s.raw = spec.Raw; s.raw {
 		return nil
 	}
-	channel, err := kernel.OpenChannel(kernel.ChannelSpec{
-		Tunnel: uint16(s.key.Tunnel), PeerTunnel: uint16(s.peerTunnel),
-		Session: uint16(spec.Session), PeerSession: uint16(spec.PeerSession),
-		Peer: s.tunnel.Peer(),
-	})
+	channel, err := kernel.OpenChannel(s.channelSpec(spec))
 	if err != nil {
 		s.remove()
 		return err
@@ -76,7 +72,16 @@ func (s *kernelSession) open(ctx context.Context, spec SessionSpec) error {
 		channel.Close()
 		return err
 	}
+	s.keep()
 	return nil
+}
+
+func (s *kernelSession) channelSpec(spec SessionSpec) kernel.ChannelSpec {
+	return kernel.ChannelSpec{
+		Tunnel: uint16(s.key.Tunnel), PeerTunnel: uint16(s.peerTunnel),
+		Session: uint16(spec.Session), PeerSession: uint16(spec.PeerSession),
+		Peer: s.tunnel.Peer(),
+	}
 }
 
 // remove deletes a session that got no channel.
@@ -211,14 +216,34 @@ func (s *kernelSession) Close(ctx context.Context) error {
 		s.tunnel.leave(s)
 		return s.kernel().DeleteSession(ctx, uint16(s.key.Tunnel), uint16(s.key.Session))
 	}
-	errs := []error{s.closeUnit(ctx)}
-	s.poller.Remove(s.channelFD)
-	errs = append(errs, s.channel.Close())
+	err := s.end(ctx)
 	s.tunnel.leave(s)
-	if err := errors.Join(errs...); err != nil {
+	if err != nil {
 		return fmt.Errorf("close session %s: %w", s.key, err)
 	}
 	return nil
+}
+
+// end closes channel and unit. s.changing is held.
+func (s *kernelSession) end(ctx context.Context) error {
+	err := s.block()
+	s.tunnel.plane.keeper.Drop(ctx, sessionKey(s.key), unitKey(s.key))
+	err = errors.Join(err, s.closeUnit(ctx))
+	s.poller.Remove(s.channelFD)
+	return errors.Join(err, s.channel.Close())
+}
+
+// block stops network packets.
+func (s *kernelSession) block() error {
+	u := s.unit.Load()
+	if u == nil {
+		return nil
+	}
+	err := errors.Join(u.Pass(kernel.IPv4, false), u.Pass(kernel.IPv6, false))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // somebody removed the interface
+	}
+	return err
 }
 
 // closeUnit takes away the interface, with its addresses and routes.
@@ -227,12 +252,8 @@ func (s *kernelSession) closeUnit(ctx context.Context) error {
 	if u == nil {
 		return nil
 	}
-	err := errors.Join(u.Pass(kernel.IPv4, false), u.Pass(kernel.IPv6, false))
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil // somebody removed the interface
-	}
 	s.poller.Remove(s.unitFD)
 	s.kernel().Apply(ctx, s.link.leave4(u.Index())...) // or they go with the interface
-	err = errors.Join(err, u.Close(), s.tunnel.plane.proxies.set(ctx, s.key, netip.Addr{}))
+	err := errors.Join(u.Close(), s.tunnel.plane.proxies.set(ctx, s.key, netip.Addr{}))
 	return errors.Join(err, s.letGo(ctx, linkState{}))
 }

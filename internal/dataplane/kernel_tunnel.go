@@ -49,10 +49,7 @@ type kernelTunnel struct {
 // the same addresses and ports gets an ephemeral port: see
 // docs/decisions/0003-same-addresses-two-tunnels.md.
 func (p *kernelPlane) OpenTunnel(ctx context.Context, spec TunnelSpec) (Tunnel, error) {
-	t := &kernelTunnel{
-		plane: p, id: spec.ID, spec: spec,
-		sessions: make(map[l2tp.SessionID]*kernelSession),
-	}
+	t := newKernelTunnel(p, spec)
 	p.opening.Lock()
 	defer p.opening.Unlock()
 	if err := p.openTunnel(t); err != nil {
@@ -61,16 +58,31 @@ func (p *kernelPlane) OpenTunnel(ctx context.Context, spec TunnelSpec) (Tunnel, 
 	return t, nil
 }
 
+func newKernelTunnel(p *kernelPlane, spec TunnelSpec) *kernelTunnel {
+	return &kernelTunnel{
+		plane: p, id: spec.ID, spec: spec,
+		sessions: make(map[l2tp.SessionID]*kernelSession),
+	}
+}
+
+// mayOpen says why there cannot be a tunnel with the identifier. To be certain for as long
+// as p.opening is held.
+func (p *kernelPlane) mayOpen(id l2tp.TunnelID) error {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if p.tunnels[id] != nil {
+		return fs.ErrExist
+	}
+	return p.alive()
+}
+
 // openTunnel opens the socket and makes the tunnel known. p.opening is held.
 func (p *kernelPlane) openTunnel(t *kernelTunnel) error {
-	p.mu.RLock()
-	err := p.alive()
-	if err == nil && p.tunnels[t.id] != nil {
-		err = fs.ErrExist
-	}
-	p.mu.RUnlock()
-	if err != nil {
+	if err := p.mayOpen(t.id); err != nil {
 		return err
+	}
+	if p.remains.has(tunnelKey(t.id)) {
+		return fmt.Errorf("an earlier process has left one: %w", fs.ErrExist)
 	}
 	local, err := p.localFor(t.spec)
 	if err != nil {
@@ -94,6 +106,7 @@ func (p *kernelPlane) openTunnel(t *kernelTunnel) error {
 	p.mu.Lock()
 	p.tunnels[t.id] = t
 	p.mu.Unlock()
+	p.keeper.Keep(tunnelKey(t.id), t.fd)
 	if old != nil {
 		return old.bequeath(t)
 	}
@@ -123,6 +136,7 @@ func (t *kernelTunnel) bequeath(heir *kernelTunnel) error {
 // retire closes a socket that another one replaces, and hands on what is in
 // its queue.
 func (p *kernelPlane) retire(old *kernel.Socket, fd int, poller *userPoller, id l2tp.TunnelID) error {
+	p.keeper.Drop(context.Background(), tunnelKey(id))
 	poller.Remove(fd)
 	scratch := &userPoller{poller.Poller, make([]byte, kernel.MaxDatagram)}
 	p.receive(scratch, old, fd, id)
@@ -331,7 +345,9 @@ func (t *kernelTunnel) prepareSocket() error {
 	if err := t.adopt(sock); err != nil {
 		return err
 	}
-	return t.plane.retire(old, fd, poller, t.id)
+	err = t.plane.retire(old, fd, poller, t.id)
+	t.plane.keeper.Keep(tunnelKey(t.id), t.fd)
+	return err
 }
 
 // Detach removes the sessions and the kernel's tunnel.
@@ -368,6 +384,7 @@ func (t *kernelTunnel) Close(ctx context.Context) error {
 	t.mu.Unlock()
 	err := t.detach(ctx)
 	if first {
+		t.plane.keeper.Drop(ctx, tunnelKey(t.id))
 		t.plane.opening.Lock()
 		defer t.plane.opening.Unlock()
 		err = errors.Join(err, t.closeSocket())

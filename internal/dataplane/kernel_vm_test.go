@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"culvert/internal/dataplane"
 	"culvert/internal/dataplane/dataplanetest"
@@ -12,15 +13,17 @@ import (
 	"culvert/test/lab"
 )
 
+// limit is how long what must come may take.
+const limit = 20 * time.Second
+
 func newKernel(h dataplane.Handler) (dataplane.Dataplane, error) {
 	return dataplane.NewKernel(h, dataplane.KernelOptions{})
 }
 
 func TestKernelContract(t *testing.T) {
 	lab.RequireKernel(t)
-	open := dataplanetest.Hosts(newKernel, true)
 	dataplanetest.Contract(t, func(t *testing.T, a, b dataplane.Handler) *dataplanetest.Pair {
-		p := open(t, a, b)
+		p := keptHosts(t, a, b)
 		p.Lose = deleteSession
 		return p
 	}, 0)

@@ -26,6 +26,8 @@ func (noNetwork) receive(s *userSession, protocol uint16, packet []byte) {
 	s.count.rxDropped.Add(1)
 }
 
+func (noNetwork) sweep(context.Context) error { return nil }
+
 func (noNetwork) interfaces(links []string) []string { return nil }
 
 func (noNetwork) name(link string) string { return link }

@@ -68,3 +68,23 @@ func (p *pins) release(ctx context.Context, peer netip.Addr, id SessionKey) erro
 	}
 	return p.links.Apply(ctx, kernel.DeleteRoute(have.route))
 }
+
+// sweep deletes pins that an earlier process left: what is ours, leads to one address,
+// and neither pins for a session of this process nor leads into an interface of one:
+// interfaces returns their indexes.
+func (p *pins) sweep(ctx context.Context, interfaces func() map[int]bool) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	routes, err := p.links.OurRoutes(ctx)
+	if err != nil {
+		return err
+	}
+	sessions := interfaces() // only now: an interface is noted before it has routes
+	var left []kernel.Change
+	for _, r := range routes {
+		if r.Prefix.IsSingleIP() && p.byPeer[r.Prefix.Addr()] == nil && !sessions[r.Index] {
+			left = append(left, kernel.DeleteRoute(r))
+		}
+	}
+	return p.links.Apply(ctx, left...)
+}

@@ -52,9 +52,9 @@ func (p *proxies) set(ctx context.Context, id SessionKey, addr netip.Addr) error
 // acquire begins to answer. Where the host does not forward, it will as soon as that is
 // turned on. p.mu is held.
 func (p *proxies) acquire(ctx context.Context, id SessionKey, addr netip.Addr) error {
-	have := p.byAddr[addr]
+	var index int
 	var unanswered error
-	if have == nil {
+	if p.byAddr[addr] == nil {
 		subnet, err := p.links.SubnetOf(ctx, addr)
 		if errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("%w: no network here has %v", ErrNoProxyARP, addr)
@@ -68,15 +68,49 @@ func (p *proxies) acquire(ctx context.Context, id SessionKey, addr netip.Addr) e
 		if !subnet.Forwards {
 			unanswered = fmt.Errorf("%w: forwarding of IPv4 is off on %s", ErrNoProxyARP, subnet.Name)
 		}
-		have = &proxy{index: subnet.Index}
-		if p.byAddr == nil {
-			p.byAddr, p.of = make(map[netip.Addr]*proxy), make(map[SessionKey]netip.Addr)
-		}
-		p.byAddr[addr] = have
+		index = subnet.Index
 	}
-	have.users++
-	p.of[id] = addr
+	p.enter(id, addr, index)
 	return unanswered
+}
+
+// adopt notes that an interface answers for addr on behalf of a session. With index 0
+// none does: the next set sees to it.
+func (p *proxies) adopt(id SessionKey, addr netip.Addr, index int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if index != 0 {
+		p.enter(id, addr, index)
+	}
+}
+
+// enter counts the session as a user. p.mu is held.
+func (p *proxies) enter(id SessionKey, addr netip.Addr, index int) {
+	if p.byAddr == nil {
+		p.byAddr, p.of = make(map[netip.Addr]*proxy), make(map[SessionKey]netip.Addr)
+	}
+	if p.byAddr[addr] == nil {
+		p.byAddr[addr] = &proxy{index: index}
+	}
+	p.byAddr[addr].users++
+	p.of[id] = addr
+}
+
+// sweep ends what an earlier process left.
+func (p *proxies) sweep(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all, err := p.links.OurProxies(ctx)
+	if err != nil {
+		return err
+	}
+	var left []kernel.Change
+	for _, have := range all {
+		if p.byAddr[have.Addr] == nil {
+			left = append(left, kernel.DeleteProxy(have.Index, have.Addr))
+		}
+	}
+	return p.links.Apply(ctx, left...)
 }
 
 // release ends what the session has, if it has anything. p.mu is held.

@@ -124,6 +124,12 @@ func (n *tunNetwork) run(u *userspace, queue int) {
 	}
 }
 
+// sweep removes pins and proxies of a process that died: the rest went with its device.
+func (n *tunNetwork) sweep(ctx context.Context) error {
+	own := func() map[int]bool { return map[int]bool{n.index: true} }
+	return errors.Join(n.pins.sweep(ctx, own), n.proxies.sweep(ctx))
+}
+
 // interfaces names the device if any session uses it.
 func (n *tunNetwork) interfaces(links []string) []string {
 	if len(links) == 0 {

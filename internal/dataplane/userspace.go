@@ -44,6 +44,8 @@ type network interface {
 	receive(s *userSession, protocol uint16, packet []byte)
 	// interfaces names the interfaces for the links of the sessions.
 	interfaces(links []string) []string
+	// sweep removes what an earlier process left.
+	sweep(ctx context.Context) error
 	// name is the interface for a link.
 	name(link string) string
 	close() error

@@ -12,12 +12,8 @@ import (
 	"culvert/l2tp"
 )
 
-// maxHalfOpen is how many tunnels of a shard may be on their way at once.
-// Beyond it SCCRQs are not answered: their senders try again.
-const maxHalfOpen = 4096
-
-// maxRefused is how many refused tunnels of a shard linger at once. Beyond it
-// SCCRQs are not answered either: a flood of them is not to use up all identifiers.
+// maxRefused is how many refused tunnels of a shard linger at once. Beyond it those
+// who are to be refused get no answer: a flood of them is not to use up all identifiers.
 const maxRefused = 1024
 
 // receiveFirst handles a message to no tunnel: an SCCRQ, new or repeated.
@@ -31,7 +27,7 @@ func (s *shard) receiveFirst(d dataplane.Datagram) {
 	if s.repeats(d, sccrq) {
 		return
 	}
-	if s.halfOpen >= maxHalfOpen || s.refused >= maxRefused || s.losesTie(d.Peer.Addr(), sccrq) {
+	if s.losesTie(d.Peer.Addr(), sccrq) {
 		s.engine.stray(d)
 		return
 	}
@@ -68,26 +64,53 @@ type first struct {
 func (s *shard) accept(d dataplane.Datagram, sccrq l2tp.SCCRQ) {
 	snapshot := s.engine.store.Snapshot()
 	peer := snapshot.SelectPeer(sccrq.HostName, d.Peer)
-	id := s.newTunnelID()
+	refusal, ok := s.admit(snapshot.System(), peer, d.Peer.Addr())
+	id := l2tp.TunnelID(0)
+	if ok {
+		id = s.newTunnelID()
+	}
 	if id == 0 {
 		s.engine.count.tunnelsRefused.Add(1)
 		s.engine.stray(d)
 		return
 	}
 	settings := s.settings.tunnel(snapshot, peer.Tunnel, localOf(d, peer.Tunnel.Parameters))
-	refusal := s.engine.refuses(snapshot.System(), peer)
 	if refusal != nil {
 		s.refuse(d, sccrq, settings, id, *refusal)
 		return
 	}
+	answers := s.engine.listenerOf(d, settings)
 	t := s.newTunnel(l2tp.Respond(settings.core, id), settings, d.Peer)
+	t.unheard = s.engine.gate.isPressed(time.Now())
 	t.enlist()
 	t.beginBy(first{d.Peer, sccrq.AssignedTunnelID})
+	s.halfOpen.add(t)
 	t.traceBegin("", fmt.Sprintf("tunnel asked for by %v, host %q, peer profile %s, tunnel profile %s",
 		d.Peer, sccrq.HostName, peer.ProfileName, settings.ProfileName))
 	t.captured(trace.Received, d.Local, d.Peer, d.Data)
-	t.open(func() {})
+	if answers != nil {
+		t.answerBy(answers, d)
+	} else {
+		t.open(func() {})
+	}
 	s.step(t, l2tp.MessageReceived{Data: d.Data})
+}
+
+// admit reports whether an SCCRQ is to be answered, and with which refusal if so.
+func (s *shard) admit(sys config.System, peer config.Peer, addr netip.Addr) (*l2tp.Result, bool) {
+	refusal := s.engine.refuses(sys, peer)
+	if refusal == nil {
+		if !s.makeRoom(time.Now(), sys, addr) {
+			return nil, false
+		}
+		refusal = s.engine.tooManyTunnels(sys)
+	}
+	if refusal != nil && s.refused >= maxRefused {
+		s.engine.total.unanswered.Add(1)
+		s.engine.overload.notice("tunnels", addr)
+		return nil, false
+	}
+	return refusal, true
 }
 
 // refuse answers an SCCRQ with a StopCCN, from the socket by which it came.
@@ -95,8 +118,10 @@ func (s *shard) refuse(
 	d dataplane.Datagram, sccrq l2tp.SCCRQ, settings *tunnelSettings,
 	id l2tp.TunnelID, r l2tp.Result,
 ) {
-	s.engine.log.Warn("tunnel refused", "peer", d.Peer, "host_name", sccrq.HostName,
-		"cause", r.StopString())
+	if s.engine.mayLog(d.Peer.Addr()) {
+		s.engine.log.Warn("tunnel refused", "peer", d.Peer, "host_name", sccrq.HostName,
+			"cause", r.StopString())
+	}
 	s.engine.count.tunnelsRefused.Add(1)
 	s.refused++
 	t := s.newTunnel(l2tp.Refuse(settings.core, id, r), settings, d.Peer)
@@ -105,11 +130,7 @@ func (s *shard) refuse(
 	t.traceBegin("", fmt.Sprintf("tunnel asked for by %v, host %q: refused, %s",
 		d.Peer, sccrq.HostName, r.StopString()))
 	t.captured(trace.Received, d.Local, d.Peer, d.Data)
-	answer := s.engine.answerTo(d)
-	t.answer = func(b []byte) {
-		answer(b)
-		t.captured(trace.Sent, d.Local, d.Peer, b)
-	}
+	t.answerBy(s.engine.listenerAt(d.Local), d)
 	s.step(t, l2tp.MessageReceived{Data: d.Data})
 }
 
@@ -117,7 +138,6 @@ func (s *shard) refuse(
 func (t *tunnel) beginBy(f first) {
 	t.first, t.byPeer = f, true
 	t.shard.firsts[f] = t
-	t.shard.halfOpen++
 }
 
 // localOf is our end of a tunnel that a peer opens: where it found us, or
@@ -130,16 +150,13 @@ func localOf(d dataplane.Datagram, p config.TunnelParameters) netip.AddrPort {
 	return netip.AddrPortFrom(d.Local.Addr(), p.OurUDPPort)
 }
 
-// refuses says why a peer gets no tunnel, or nil, and counts those over a limit.
+// refuses says why a peer gets no tunnel, or nil.
 func (e *Engine) refuses(sys config.System, peer config.Peer) *l2tp.Result {
 	switch {
 	case e.stopping.Load():
 		return &l2tp.Result{Code: l2tp.StopShutdown}
 	case sys.DenyRemoteTunnelCreates, sys.DrainTunnels:
 		return stopError(l2tp.ErrorTryAnother, "administratively disabled")
-	case sys.MaxTunnels > 0 && e.count.tunnels.Load() >= int64(sys.MaxTunnels):
-		e.total.tooManyTunnels.Add(1)
-		return stopError(l2tp.ErrorResources, "too many tunnels")
 	case peer.Port != 0:
 		return &l2tp.Result{Code: l2tp.StopNotAuthorized, Message: "unexpected port"}
 	case peer.Tunnel.Parameters.AuthMode == api.AuthMode_AUTH_MODE_SIMPLE && !peer.Matched:
@@ -151,23 +168,57 @@ func (e *Engine) refuses(sys config.System, peer config.Peer) *l2tp.Result {
 	return nil
 }
 
+// tooManyTunnels refuses a tunnel, and counts it, if max_tunnels are there.
+func (e *Engine) tooManyTunnels(sys config.System) *l2tp.Result {
+	if sys.MaxTunnels == 0 || e.count.tunnels.Load() < int64(sys.MaxTunnels) {
+		return nil
+	}
+	e.total.tooManyTunnels.Add(1)
+	return stopError(l2tp.ErrorResources, "too many tunnels")
+}
+
 func stopError(code l2tp.ErrorCode, message string) *l2tp.Result {
 	return &l2tp.Result{Code: l2tp.StopError, Error: code, Message: message}
 }
 
-// answerTo returns how to answer d from the socket by which it came.
-func (e *Engine) answerTo(d dataplane.Datagram) func(b []byte) {
+// listenerAt returns the listener with an address, or nil.
+func (e *Engine) listenerAt(local netip.AddrPort) dataplane.Listener {
 	for _, l := range e.listeners {
 		at := l.Addr()
-		if at.Port() == d.Local.Port() && at.Addr().Is4() == d.Local.Addr().Unmap().Is4() {
-			return func(b []byte) {
-				if err := l.Send(d.Local.Addr(), d.Peer, b); err != nil {
-					e.log.Debug("sending refusal", "peer", d.Peer, "err", err)
-				}
-			}
+		if at.Port() == local.Port() && at.Addr().Is4() == local.Addr().Unmap().Is4() {
+			return l
 		}
 	}
-	return func([]byte) {}
+	return nil
+}
+
+// listenerOf returns the listener from which the tunnel that d begins is answered
+// until it is established, or nil if it needs a socket of its own at once.
+//
+// A socket for everybody who sends an SCCRQ would be work for the kernel, and all
+// sockets of one port are in one list, which it walks for each datagram. Where the port
+// is to be another one, or may have to be, the first answer must come from there
+// already; see docs/decisions/0003-same-addresses-two-tunnels.md.
+func (e *Engine) listenerOf(d dataplane.Datagram, settings *tunnelSettings) dataplane.Listener {
+	if settings.local() != d.Local || e.registry.tunnelsWith(d.Peer) > 0 {
+		return nil
+	}
+	return e.listenerAt(d.Local)
+}
+
+// answerBy has the tunnel answer d by a listener, while it has no socket; without a
+// listener it does not answer.
+func (t *tunnel) answerBy(l dataplane.Listener, d dataplane.Datagram) {
+	t.answer = func(b []byte) {
+		if l == nil {
+			return
+		}
+		if err := l.Send(d.Local.Addr(), d.Peer, b); err != nil {
+			t.shard.engine.total.sendFailures.Add(1)
+			t.log().Debug("sending control message", "err", err)
+		}
+		t.captured(trace.Sent, d.Local, d.Peer, b)
+	}
 }
 
 // incomingCall takes or refuses a call that the peer asks for.
@@ -201,7 +252,9 @@ func (t *tunnel) incomingCall(now time.Time, a l2tp.IncomingCall) {
 // callRefused counts a call of the peer that we do not take.
 func (t *tunnel) callRefused(r l2tp.Result) {
 	t.shard.engine.count.sessionsRefused.Add(1)
-	t.log().Warn("session refused", "cause", r.CDNString())
+	if t.shard.engine.mayLog(t.peer.Addr()) {
+		t.log().Warn("session refused", "cause", r.CDNString())
+	}
 }
 
 // mayBe reports whether a role lets us be what a call makes us.
@@ -227,8 +280,10 @@ func (t *tunnel) refuses(a l2tp.IncomingCall) *l2tp.Result {
 		return &l2tp.Result{Code: l2tp.CDNNoFacilities, Message: "calls of this kind are not taken"}
 	case t.sessions[a.Session] != nil:
 		return &l2tp.Result{Code: l2tp.CDNNoFacilitiesForNow, Message: "identifier busy"}
-	case e.count.settingUp.Load() >= e.credit:
-		return &l2tp.Result{Code: l2tp.CDNNoFacilitiesForNow, Message: "too many calls at once"}
+	case t.isGreedy():
+		return t.tooMany(&e.total.tooManyCalls, "too many calls at once")
+	case e.workers.delay(time.Now()) > patience/2:
+		return t.tooMany(&e.total.callsTooLate, "too busy")
 	case sys.MaxSessions > 0 && e.count.sessions.Load() >= int64(sys.MaxSessions):
 		e.total.tooManySessions.Add(1)
 		return &l2tp.Result{Code: l2tp.CDNNoFacilitiesForNow, Message: "too many sessions"}

@@ -46,15 +46,24 @@ func ask[T any](ctx context.Context, s *shard, f func() (T, error)) (T, error) {
 	}
 }
 
-// createDeclared makes what the configuration file declares.
-func (e *Engine) createDeclared() {
+// createDeclared makes what the configuration file declares, but for what is there: so
+// many of each key.
+func (e *Engine) createDeclared(there map[string]int) {
 	snapshot := e.store.Snapshot()
 	for _, t := range snapshot.Tunnels() {
+		if key := keyOfTunnel(t); there[key] > 0 {
+			there[key]--
+			continue
+		}
 		if _, err := e.CreateTunnel(context.Background(), t); err != nil {
 			e.log.Error("creating configured tunnel", "name", t.GetTunnelName(), "err", err)
 		}
 	}
 	for _, s := range snapshot.Sessions() {
+		if key := keyOfDeclared(snapshot, s); there[key] > 0 {
+			there[key]--
+			continue
+		}
 		if _, err := e.CreateSession(context.Background(), s); err != nil {
 			e.log.Error("creating configured session", "tunnel", s.GetTunnelName(),
 				"name", s.GetSessionName(), "err", err)

@@ -36,7 +36,7 @@ func TestCallerSpeaksFirst(t *testing.T) {
 				if err := lac.store.Load("more.conf", []byte(lacConfig)); err != nil {
 					t.Fatal(err)
 				}
-				lac.createDeclared()
+				lac.createDeclared(nil)
 				pass(10 * time.Second)
 				w.Tap(nil)
 				mu.Lock()

@@ -71,6 +71,9 @@ func (c *call) rename(asked *api.Session) {
 	if c.asked = asked; asked.GetSessionName() != "" {
 		names[asked.GetSessionName()] = c
 	}
+	if c.session != nil {
+		c.session.touch()
+	}
 }
 
 // callOf finds a call by its name or by the identifier that it asked for or has.

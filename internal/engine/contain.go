@@ -27,6 +27,9 @@ func (s *shard) contain(struck turn) {
 
 func (e *Engine) logFault(cause any) {
 	e.total.faults.Add(1)
+	if !e.faultLines.allow(time.Since(e.started)) {
+		return // a packet may do it, and be repeated
+	}
 	e.log.Error("INTERNAL FAULT, please report it", "panic", cause, "stack", string(debug.Stack()))
 }
 
@@ -55,7 +58,7 @@ func (t *tunnel) abandon(now time.Time) {
 	for _, s := range t.sessions {
 		s.callDown(now, end)
 	}
-	if t.end == nil {
+	if t.touch(); t.end == nil {
 		t.stopped(now, end)
 	}
 	if !t.finished {

@@ -80,6 +80,7 @@ func (t *tunnel) adopt() *dialer {
 	d.adopted, d.tunnel, t.dialer = true, t, d
 	d.take(t.core.ID())
 	t.shard.dialers[d] = struct{}{}
+	t.touch()
 	return d
 }
 
@@ -342,6 +343,7 @@ func (d *dialer) delete(now time.Time, reason string) {
 		return
 	}
 	d.deleted = true
+	d.tunnel.touch()
 	d.yield()
 	d.shard.engine.names.remove(d)
 	d.tunnel.close(now, l2tp.Result{Code: l2tp.StopGeneral, Message: reason})

@@ -18,6 +18,7 @@ import (
 	"culvert/internal/config"
 	"culvert/internal/dataplane"
 	"culvert/internal/event"
+	"culvert/internal/journal"
 	"culvert/internal/pool"
 	"culvert/internal/trace"
 	"culvert/l2tp"
@@ -43,10 +44,17 @@ type Options struct {
 	// Events is told what becomes of tunnels and sessions; nil tells nobody.
 	Events *event.Log
 
+	// Journal keeps what is up for the process that comes after this one; nil keeps
+	// nothing. Kept is what the one before has left there.
+	Journal *journal.Dir
+	Kept    journal.Records
+	// Survival says whether sessions outlive the engine, for status; nil: they do not.
+	Survival func() string
+
 	Version string
 	Shards  int // loops, default GOMAXPROCS
 	Workers int // kernel jobs at once, default 512
-	Credit  int // sessions in set-up at once, default 4096; more are refused
+	Credit  int // sessions in set-up at once, default 8192; more are refused
 }
 
 // A Resolver makes the host ask the name servers that an interface leads to.
@@ -58,27 +66,33 @@ type Resolver interface {
 // An Engine runs tunnels and sessions. Its methods may be called from any
 // goroutine.
 type Engine struct {
-	log       *slog.Logger
-	store     *config.Store
-	pools     *pool.Pools
-	resolver  Resolver
-	events    *event.Log
-	trace     *trace.Recorder
-	path      dataplane.Dataplane
-	note      string
-	version   string
-	started   time.Time
-	listeners []dataplane.Listener
-	shards    []*shard
-	workers   *workers
-	names     names
-	ties      ties
-	count     counts
-	total     totals
-	reset     reset
-	credit    int64
-	seed      maphash.Seed
-	decoy     config.Secret // a password that nobody has
+	log        *slog.Logger
+	store      *config.Store
+	pools      *pool.Pools
+	resolver   Resolver
+	events     *event.Log
+	trace      *trace.Recorder
+	path       dataplane.Dataplane
+	note       string
+	survival   func() string
+	version    string
+	started    time.Time
+	listeners  []dataplane.Listener
+	shards     []*shard
+	workers    *workers
+	names      names
+	ties       ties
+	count      counts
+	total      totals
+	reset      reset
+	credit     int64
+	seed       maphash.Seed
+	registry   *registry
+	gate       *gate
+	overload   overload
+	lines      lines // about peers
+	faultLines lines
+	decoy      config.Secret // a password that nobody has
 	// lookUp finds the addresses of a name: of ip, ip4 or ip6.
 	lookUp func(ctx context.Context, network, name string) ([]netip.Addr, error)
 
@@ -94,6 +108,7 @@ type Engine struct {
 // only go up.
 type counts struct {
 	tunnels, tunnelsEstablished   atomic.Int64
+	halfOpen                      atomic.Int64 // begun by peers, not established
 	sessions, sessionsEstablished atomic.Int64
 	sessionsUp                    atomic.Int64 // that carry a network
 	// settingUp is how many sessions are between their request and their first network.
@@ -115,15 +130,22 @@ func New(opts Options) (*Engine, error) {
 		events:   opts.Events,
 		trace:    opts.Trace,
 		note:     opts.Note,
+		survival: opts.Survival,
 		version:  opts.Version,
 		started:  time.Now(),
 		workers:  &workers{limit: cmp.Or(opts.Workers, 512)},
-		credit:   int64(cmp.Or(opts.Credit, 4096)),
+		credit:   int64(cmp.Or(opts.Credit, 8192)),
 		seed:     maphash.MakeSeed(),
 		decoy:    config.Secret(rand.Text()),
 		lookUp:   net.DefaultResolver.LookupNetIP,
 		ready:    make(chan struct{}),
+		registry: newRegistry(),
+		gate:     newGate(),
 	}
+	if e.survival == nil {
+		e.survival = func() string { return "no: sessions end with the daemon" }
+	}
+	e.overload.engine = e
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}
@@ -132,7 +154,11 @@ func New(opts Options) (*Engine, error) {
 	}
 	e.pools.LogTo(e.log)
 	e.traceAs(e.store.Snapshot())
-	e.store.Subscribe(func(_, now *config.Snapshot) { e.traceAs(now) })
+	e.gate.configure(e.store.Snapshot().System())
+	e.store.Subscribe(func(_, now *config.Snapshot) {
+		e.traceAs(now)
+		e.gate.configure(now.System())
+	})
 	e.jobContext, e.cancelJobs = context.WithCancel(context.Background())
 	for i := range cmp.Or(opts.Shards, runtime.GOMAXPROCS(0)) {
 		e.shards = append(e.shards, newShard(e, i))
@@ -141,10 +167,15 @@ func New(opts Options) (*Engine, error) {
 		e.cancelJobs()
 		return nil, err
 	}
+	heir := e.inherit(opts.Kept)
+	if err := e.keepIn(opts.Journal); err != nil {
+		e.log.Error("sessions would not outlive the daemon", "err", err)
+	}
 	for _, s := range e.shards {
 		e.loops.Go(s.loop)
 	}
-	e.createDeclared()
+	close(e.ready)
+	e.createDeclared(heir.taken)
 	return e, nil
 }
 
@@ -159,11 +190,11 @@ func (e *Engine) open(opts Options) error {
 		if err != nil {
 			close(e.ready) // a packet that came already is not to hold up its poller
 			e.closeListeners()
-			return errors.Join(fmt.Errorf("listening on UDP %v: %w", addr, err), e.path.Close())
+			// What the last process has left is still the next one's.
+			return errors.Join(fmt.Errorf("listening on UDP %v: %w", addr, err), e.path.Abandon())
 		}
 		e.listeners = append(e.listeners, l)
 	}
-	close(e.ready)
 	return nil
 }
 

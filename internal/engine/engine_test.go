@@ -16,6 +16,7 @@ import (
 	"culvert/internal/config"
 	"culvert/internal/dataplane"
 	"culvert/internal/event"
+	"culvert/internal/journal"
 	"culvert/internal/management"
 	"culvert/internal/pool"
 	"culvert/internal/trace"
@@ -47,40 +48,52 @@ session create tunnel_name=office session_name=s1 user_name=alice user_password=
 // A host is an engine over a fake data plane.
 type host struct {
 	*Engine
-	t    *testing.T
-	fake *dataplane.Fake
-	seen *event.Log
-	logs *strings.Builder
+	t       *testing.T
+	wire    *dataplane.Wire
+	addr    netip.Addr
+	fake    *dataplane.Fake
+	seen    *event.Log
+	logs    *strings.Builder
+	journal *journal.Dir // nil unless it may be killed
+	hook    dataplane.Hook
 }
 
 // newHost starts an engine on the wire. It is shut down at the end of the bubble.
 func newHost(t *testing.T, w *dataplane.Wire, addr netip.Addr, text string) *host {
 	t.Helper()
-	h := &host{t: t, logs: new(strings.Builder), seen: event.NewLog(1 << 16)}
+	h := &host{t: t, wire: w, addr: addr, logs: new(strings.Builder), seen: event.NewLog(1 << 16)}
 	store := config.NewStore("host-" + addr.String())
 	if err := store.Load("test.conf", []byte(text)); err != nil {
 		t.Fatal(err)
 	}
-	pools := newPools(t, store)
+	h.start(store, dataplane.FakeOptions{Split: true}, nil)
+	return h
+}
+
+// start starts the host's engine.
+func (h *host) start(store *config.Store, opts dataplane.FakeOptions, kept journal.Records) {
+	h.t.Helper()
 	log := slog.New(slog.NewTextHandler(h.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
 	h.Engine, err = New(Options{
 		Store: store,
-		Pools: pools,
+		Pools: newPools(h.t, store),
 		Open: func(handler dataplane.Handler) (dataplane.Dataplane, error) {
-			h.fake = dataplane.NewFake(w, handler, dataplane.FakeOptions{Split: true}, addr)
+			h.fake = dataplane.NewFake(h.wire, handler, opts, h.addr)
+			h.fake.SetHook(h.hook)
 			return h.fake, nil
 		},
-		Listen: []netip.AddrPort{netip.AddrPortFrom(addr, 1701)},
-		Log:    log.With("host", addr),
-		Trace:  trace.New(trace.Options{Log: log.With("host", addr)}),
-		Events: h.seen,
-		Shards: 2,
+		Listen:  []netip.AddrPort{netip.AddrPortFrom(h.addr, 1701)},
+		Log:     log.With("host", h.addr),
+		Trace:   trace.New(trace.Options{Log: log.With("host", h.addr)}),
+		Events:  h.seen,
+		Shards:  2,
+		Journal: h.journal,
+		Kept:    kept,
 	})
 	if err != nil {
-		t.Fatal(err)
+		h.t.Fatal(err)
 	}
-	return h
 }
 
 // poolConfigs turns the configured pools into the pool package's.
@@ -284,7 +297,7 @@ tunnel create tunnel_name=office dest_ipaddr=192.0.2.1
 				if err := lac.store.Load("more.conf", []byte(text.String())); err != nil {
 					t.Fatal(err)
 				}
-				lac.createDeclared()
+				lac.createDeclared(nil)
 				pass(2 * time.Minute)
 				lns.wantSessions(api.SessionState_SESSION_STATE_UP, 50)
 				lac.wantSessions(api.SessionState_SESSION_STATE_UP, 50)
@@ -365,7 +378,7 @@ func TestSlowKernelRefusesNoFrame(t *testing.T) {
 		if err := lac.store.Load("more.conf", []byte(lacConfig)); err != nil {
 			t.Fatal(err)
 		}
-		lac.createDeclared()
+		lac.createDeclared(nil)
 		pass(2900 * time.Millisecond)
 		// Had a first frame been lost, its 3 s timer would still run.
 		lns.wantSessions(api.SessionState_SESSION_STATE_UP, 1)

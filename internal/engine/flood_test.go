@@ -28,11 +28,15 @@ type script struct {
 }
 
 func newScript(t *testing.T, w *dataplane.Wire, cfg *l2tp.Config) *script {
+	return newScriptFrom(t, w, cfg, lacAddr.String()+":1701")
+}
+
+func newScriptFrom(t *testing.T, w *dataplane.Wire, cfg *l2tp.Config, from string) *script {
 	s := &script{
 		t: t, wire: w, core: l2tp.Initiate(cfg, 4711), in: make(chan []byte, 100000),
-		from: netip.AddrPortFrom(lacAddr, 1701), down: make(map[l2tp.SessionID]l2tp.Result),
+		from: netip.MustParseAddrPort(from), down: make(map[l2tp.SessionID]l2tp.Result),
 	}
-	w.Peer(lacAddr, func(_, _ netip.AddrPort, b []byte) { s.in <- b })
+	w.Peer(s.from.Addr(), func(_, _ netip.AddrPort, b []byte) { s.in <- b })
 	s.step(l2tp.Open{})
 	s.settle(time.Second)
 	return s
@@ -93,7 +97,7 @@ const openLNS = "tunnel profile modify profile_name=default rx_window_size=1000\
 	"ppp profile modify profile_name=default local_ipaddr=10.9.0.1 remote_ipaddr=10.9.0.2 auth_none=yes\n"
 
 // TestChurnIsBounded: a peer that asks for calls and drops them while the
-// kernel is slow cannot queue more work than the credit allows.
+// kernel is slow cannot queue more work than its share of the credit, which is half.
 func TestChurnIsBounded(t *testing.T) {
 	inScript(t, openLNS, func(lns *host, s *script) {
 		lns.credit = 20
@@ -110,8 +114,8 @@ func TestChurnIsBounded(t *testing.T) {
 			s.step(l2tp.HangUp{Session: id, Result: l2tp.Result{Code: l2tp.CDNAdministrative}})
 			s.settle(300 * time.Millisecond)
 		}
-		if n := lns.count.sessions.Load(); n != 20 {
-			t.Errorf("%d sessions wait for the kernel, want 20", n)
+		if n := lns.count.sessions.Load(); n != 10 {
+			t.Errorf("%d sessions wait for the kernel, want 10", n)
 		}
 		close(stuck)
 		pass(time.Second)
@@ -177,7 +181,8 @@ func TestFloodOfSCCRQs(t *testing.T) {
 		t.Run("auth_mode="+mode, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := dataplane.NewWire()
-				lns := newHost(t, w, lnsAddr, "tunnel profile modify profile_name=default auth_mode="+mode+"\n")
+				lns := newHost(t, w, lnsAddr, "tunnel profile modify profile_name=default auth_mode="+mode+"\n"+
+					"system modify tunnel_requests_per_second=0 tunnel_requests_per_source=0\n")
 				defer lns.stop()
 				for i := range 12000 {
 					src := netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 51, byte(i >> 8), byte(i)}), 1701)
@@ -187,7 +192,10 @@ func TestFloodOfSCCRQs(t *testing.T) {
 					}
 				}
 				synctest.Wait()
-				limit := int64(maxHalfOpen * len(lns.shards))
+				if mode == "simple" {
+					lns.wantRefused()
+				}
+				limit := int64(lns.store.Snapshot().System().MaxHalfOpenTunnels)
 				if n := lns.count.tunnels.Load(); n > limit {
 					t.Errorf("%d tunnels, want at most %d", n, limit)
 				}
@@ -195,6 +203,20 @@ func TestFloodOfSCCRQs(t *testing.T) {
 				lns.wantClean()
 			})
 		})
+	}
+}
+
+// wantRefused checks that refusals are bounded, and that those beyond get no answer.
+func (h *host) wantRefused() {
+	h.t.Helper()
+	for _, s := range h.shards {
+		n, err := ask(context.Background(), s, func() (int, error) { return s.refused, nil })
+		if err != nil || n != maxRefused {
+			h.t.Errorf("%d refused tunnels linger, want %d: %v", n, maxRefused, err)
+		}
+	}
+	if st := h.statistics(); st.TunnelRequestsUnanswered != 12000-uint64(maxRefused*len(h.shards)) {
+		h.t.Errorf("%d SCCRQs got no answer, want the rest of 12000", st.TunnelRequestsUnanswered)
 	}
 }
 

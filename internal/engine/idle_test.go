@@ -13,6 +13,7 @@ import (
 
 	"culvert/internal/config"
 	"culvert/internal/dataplane"
+	"culvert/internal/journal"
 	"culvert/l2tp"
 )
 
@@ -62,11 +63,14 @@ func cpuTime() time.Duration {
 // An idleLoad is an LNS with scripted LACs: their cores run here, their frames are
 // answered by a function that knows just enough PPP.
 type idleLoad struct {
-	b    *testing.B
-	host *Engine
-	fake *dataplane.Fake
-	wire *dataplane.Wire
-	lacs map[netip.Addr]*idleLAC
+	b       *testing.B
+	store   *config.Store
+	peer    *idlePeer
+	host    *Engine
+	fake    *dataplane.Fake
+	wire    *dataplane.Wire
+	lacs    map[netip.Addr]*idleLAC
+	journal *journal.Dir
 }
 
 const idleConfig = `
@@ -77,28 +81,39 @@ tunnel profile modify profile_name=default hello_timeout=60 tx_window_size=64 rx
 
 func newIdleLoad(b *testing.B) *idleLoad {
 	b.Helper()
-	l := &idleLoad{b: b, wire: dataplane.NewWire(), lacs: make(map[netip.Addr]*idleLAC)}
-	store := config.NewStore("lns")
-	if err := store.Load("idle.conf", []byte(idleConfig)); err != nil {
+	l := &idleLoad{b: b, wire: dataplane.NewWire(), lacs: make(map[netip.Addr]*idleLAC),
+		store: config.NewStore("lns"), peer: &idlePeer{asked: make(map[idleRequest][]byte)}}
+	if err := l.store.Load("idle.conf", []byte(idleConfig)); err != nil {
 		b.Fatal(err)
 	}
-	pools := newPools(b, store)
-	peer := &idlePeer{asked: make(map[idleRequest][]byte)}
+	var err error
+	if l.journal, _, err = journal.Open(b.TempDir()); err != nil {
+		b.Fatal(err)
+	}
+	l.start(nil, nil)
+	return l
+}
+
+// start starts the LNS, on what an earlier one has left.
+func (l *idleLoad) start(remains *dataplane.FakeRemains, kept journal.Records) {
+	l.b.Helper()
 	var err error
 	l.host, err = New(Options{
-		Store: store,
-		Pools: pools,
+		Store: l.store,
+		Pools: newPools(l.b, l.store),
 		Open: func(h dataplane.Handler) (dataplane.Dataplane, error) {
-			l.fake = dataplane.NewFake(l.wire, h, dataplane.FakeOptions{Respond: peer.answer}, lnsAddr)
+			l.fake = dataplane.NewFake(l.wire, h,
+				dataplane.FakeOptions{Respond: l.peer.answer, Remains: remains}, lnsAddr)
 			return l.fake, nil
 		},
-		Listen: []netip.AddrPort{netip.AddrPortFrom(lnsAddr, 1701)},
-		Credit: idleSessions,
+		Listen:  []netip.AddrPort{netip.AddrPortFrom(lnsAddr, 1701)},
+		Credit:  idleSessions,
+		Journal: l.journal,
+		Kept:    kept,
 	})
 	if err != nil {
-		b.Fatal(err)
+		l.b.Fatal(err)
 	}
-	return l
 }
 
 // An idlePeer is the PPP peer of every session: it asks for what it must, takes
@@ -269,6 +284,44 @@ func (c *idleLAC) placeCalls() {
 		}
 		c.step(l2tp.PlaceCall{Session: id, Kind: l2tp.LACIncoming})
 	}
+}
+
+// BenchmarkRestart reports how long an LNS with 10,000 sessions takes from its start until
+// it serves again, after it was killed: reading the state, taking over, and writing it anew.
+func BenchmarkRestart(b *testing.B) {
+	const sessions = 10_000
+	l := newIdleLoad(b)
+	l.establish(sessions)
+	var took time.Duration
+	for range b.N {
+		remains := l.fake.Kill()
+		if err := l.journal.Close(); err != nil {
+			b.Fatal(err)
+		}
+		for _, s := range l.host.shards {
+			s.mail.post(func() { s.stopped = true })
+		}
+		l.host.loops.Wait()
+		l.host.cancelJobs()
+		l.host.workers.wait()
+		began := time.Now()
+		dir, kept, err := journal.Open(l.journal.Path())
+		if err != nil {
+			b.Fatal(err)
+		}
+		l.journal = dir
+		l.start(remains, kept)
+		if err := l.host.Alive(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		took += time.Since(began)
+		if up := l.host.count.sessionsUp.Load(); up != sessions {
+			b.Fatalf("%d sessions are up after the restart, want %d", up, sessions)
+		}
+	}
+	b.ReportMetric(took.Seconds()/float64(b.N), "s/restart")
+	b.ReportMetric(0, "ns/op")
+	l.stop()
 }
 
 // stop ends the engine; the LACs are silent, so it does not wait for them.

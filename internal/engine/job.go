@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"errors"
+	"time"
 )
 
 // jobs is the kernel work of one tunnel or session: one at a time, in order.
@@ -33,8 +35,22 @@ func (q *jobs) pending() bool { return q.busy || len(q.queue) > 0 }
 
 func (s *shard) start(q *jobs, j job) {
 	q.busy = true
+	if j.urgency == forTeardown {
+		// What is taken away must not be found in a record by the next process.
+		s.keeping.teardowns = append(s.keeping.teardowns, func() { s.launch(q, j) })
+		return
+	}
+	s.launch(q, j)
+}
+
+// launch has a worker do j.
+func (s *shard) launch(q *jobs, j job) {
+	asked := time.Now()
 	s.engine.workers.run(j.urgency, func() {
-		err := s.engine.protect(j.run)
+		err := errTooLate
+		if j.urgency != forNewCall || time.Since(asked) <= patience {
+			err = s.engine.protect(j.run)
+		}
 		s.mail.post(func() { s.finish(q, j, err) })
 	})
 }
@@ -42,7 +58,7 @@ func (s *shard) start(q *jobs, j job) {
 // finish reports a job's end and starts the next of its subject, whatever done does.
 func (s *shard) finish(q *jobs, j job, err error) {
 	q.busy = false
-	if err != nil && !j.foreign {
+	if err != nil && !errors.Is(err, errTooLate) && !j.foreign {
 		s.engine.total.kernelErrors.Add(1)
 	}
 	defer s.startNext(q)

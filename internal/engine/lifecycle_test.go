@@ -24,7 +24,7 @@ func (h *host) declare(text string) {
 	if err := h.store.Load("more.conf", []byte(text)); err != nil {
 		h.t.Fatal(err)
 	}
-	h.createDeclared()
+	h.createDeclared(nil)
 }
 
 // wantLog checks that something was logged.

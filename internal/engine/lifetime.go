@@ -57,7 +57,7 @@ func (s *session) askIdle() {
 func (s *session) idleFor(now time.Time, idle time.Duration, err error) {
 	limit := s.settings.PPP.IdleTimeout
 	switch {
-	case s.phase != up:
+	case s.phase != up, limit == 0: // the profile has been changed meanwhile
 		return
 	case err != nil:
 		s.warn("asking how long the session has been idle")(err)

@@ -70,6 +70,7 @@ func (s *session) stepLink(now time.Time, ev ppp.Event) {
 		s.perform(a)
 	}
 	s.tellNetwork(had)
+	s.touchLink(ev, actions)
 	s.shard().deadlines.update(s)
 }
 
@@ -100,9 +101,7 @@ func (s *session) send(frame []byte) {
 	if s.phase == gone {
 		return
 	}
-	if err := s.path.Send(frame); err != nil {
-		s.log().Debug("sending frame", "err", err)
-	}
+	s.shard().leaves(outgoing{session: s, data: frame})
 }
 
 func (s *session) linkUp(terms ppp.Terms) {

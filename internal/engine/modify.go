@@ -138,6 +138,7 @@ func (d *dialer) modify(now time.Time, change *api.Tunnel, unset []string) (*api
 	d.asked = asked
 	d.resolved = changed(d.resolved, resolved, tunnelChanges, change, unset)
 	if d.tunnel != nil {
+		d.tunnel.touch()
 		d.tunnel.reconfigure(
 			d.shard.settings.tunnel(snapshot, d.resolved, d.tunnel.settings.local()))
 	}
@@ -233,11 +234,16 @@ func (f sessionSubject) note(asked *api.Session) {
 		f.call.rename(asked)
 		return
 	}
-	t := f.session.tunnel
+	f.session.tunnel.note(f.session.id, asked)
+}
+
+// note keeps what commands say of a session that the peer began.
+func (t *tunnel) note(id l2tp.SessionID, asked *api.Session) {
 	if t.changed == nil {
 		t.changed = make(map[l2tp.SessionID]*api.Session)
 	}
-	t.changed[f.session.id] = asked
+	t.changed[id] = asked
+	t.touchBy(id)
 }
 
 // resolve says what the session is to be like.

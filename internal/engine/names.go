@@ -39,6 +39,18 @@ func (n *names) add(d *dialer) error {
 	return nil
 }
 
+// addName enters d by its name alone: its tunnel leads nowhere of our choice.
+func (n *names) addName(d *dialer) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	name := d.asked.GetTunnelName()
+	if name != "" && n.by[name] != nil {
+		return management.Errorf(management.ErrExists, "tunnel %s: exists already", name)
+	}
+	n.enter(name, d)
+	return nil
+}
+
 // enter notes d's name, if it has one. mu is held.
 func (n *names) enter(name string, d *dialer) {
 	if name == "" {

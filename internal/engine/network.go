@@ -28,8 +28,10 @@ type network struct {
 	open6     bool
 	addresses ppp.Addresses
 	terms     ppp.Terms
-	resolving bool // the host asks the peer's name servers
-	unproxied bool // it was said that proxy_arp has no effect
+	name      string // of the interface, as the last process made it; empty: as configured
+	resolving bool   // the host asks the peer's name servers
+	unproxied bool   // it was said that proxy_arp has no effect
+	numbered  bool   // the interface has an address, as the last process made it
 	// configured tells what the interface was last brought to; 0: nobody knows.
 	configured uint64
 }
@@ -190,6 +192,7 @@ func (s *session) reachUp() {
 	}
 	now := time.Now()
 	s.phase = up
+	s.touch()
 	s.wasUp = true
 	s.engine().count.sessionsUp.Add(1)
 	s.countUp(now)
@@ -264,9 +267,19 @@ func (s *session) networkFailed(err error) {
 	s.hangUpCall(l2tp.Result{Code: l2tp.CDNNoFacilitiesForNow, Message: "no interface"})
 }
 
+// maxChanges is how many changes of a session's interface may wait for the kernel: a
+// peer can open and close its protocols faster than that.
+const maxChanges = 32
+
+var errTooManyChanges = errors.New("it changes faster than the data plane follows")
+
 // configure brings the interface to what the session now needs. It calls then
 // unless the session has ended meanwhile: at once if there is nothing to do.
 func (s *session) configure(then func(err error)) {
+	if len(s.jobs.queue) >= maxChanges {
+		s.networkFailed(errTooManyChanges)
+		return
+	}
 	s.warnUnnamed()
 	spec := s.linkSpec()
 	want := spec.Hash(s.engine().seed)
@@ -281,6 +294,7 @@ func (s *session) configure(then func(err error)) {
 			if s.phase == gone {
 				return
 			}
+			s.touch()
 			if err == nil {
 				s.network.configured = want
 			}
@@ -307,14 +321,13 @@ func (s *session) warnUnproxied(err error) {
 func (s *session) linkSpec() dataplane.LinkSpec {
 	n, set := &s.network, &s.settings.PPP
 	spec := dataplane.LinkSpec{
-		Name: config.InterfaceName(s.settings.Parameters.InterfaceName,
-			uint16(s.tunnel.core.ID()), uint16(s.id)),
+		Name: cmp.Or(n.name, config.InterfaceName(s.settings.Parameters.InterfaceName,
+			uint16(s.tunnel.core.ID()), uint16(s.id))),
 		MTU:          s.mtu(),
 		MRU:          set.MRU,
 		DefaultRoute: set.DefaultRoute && (n.open4 || n.open6),
 		ProxyARP:     set.ProxyARP,
-		// docs/decisions/0025-unnumbered.md
-		Unnumbered: s.wanted == nil,
+		Unnumbered:   s.wanted == nil && !n.numbered,
 	}
 	known := n.addresses.Local.IsValid() && n.addresses.Peer.IsValid()
 	if n.open4 || s.wanted == nil && !n.ready && known {

@@ -14,6 +14,14 @@ type packet struct {
 	frame    []byte
 }
 
+// tunnel is the identifier of the tunnel that the packet is for.
+func (p *packet) tunnel() l2tp.TunnelID {
+	if p.frame != nil {
+		return p.session.Tunnel
+	}
+	return p.header.TunnelID
+}
+
 // DatagramReceived hands a datagram to the shard of the tunnel that its header
 // names, whichever socket it came by. [dataplane.Handler] says when it is called.
 func (e *Engine) DatagramReceived(d dataplane.Datagram) {
@@ -24,11 +32,19 @@ func (e *Engine) DatagramReceived(d dataplane.Datagram) {
 	}
 	<-e.ready
 	p := packet{header: h, datagram: d}
-	if h.TunnelID == 0 {
-		e.shardFor(d.Peer.Addr()).mail.postPacket(p)
-		return
+	switch {
+	case h.TunnelID != 0 && e.registry.has(h.TunnelID, d.Peer.Addr()):
+		e.shardOf(h.TunnelID).mail.postPacket(p)
+	case !h.Control:
+		e.total.noSession.Add(1)
+	case h.TunnelID != 0:
+		e.total.noTunnel.Add(1)
+		e.stray(d)
+	case e.letsIn(d):
+		e.shardFor(d.Peer.Addr()).mail.postFirst(p)
+	default:
+		e.stray(d)
 	}
-	e.shardOf(h.TunnelID).mail.postPacket(p)
 }
 
 // FrameReceived hands a PPP frame to the session's shard.

@@ -34,6 +34,15 @@ var systemRows = map[string][]row{
 		same(s, "result", firstSent[*l2tp.CDN](s, lnsAddr).Result.Code, l2tp.CDNNoFacilitiesForNow)
 		s.wantUp(1)
 	}}},
+	"max_half_open_tunnels": {{
+		seenBy: "internal/engine/overload_test.go:TestHalfOpenTunnelsGiveWay",
+	}},
+	"tunnel_requests_per_second": {{
+		seenBy: "internal/engine/overload_test.go:TestPaceOfAll",
+	}},
+	"tunnel_requests_per_source": {{
+		seenBy: "internal/engine/overload_test.go:TestPaceOfSources",
+	}},
 	"drain_tunnels": {{show: func(s *scene) {
 		s.modify(s.lns, "system modify drain_tunnels=yes")
 		s.another()

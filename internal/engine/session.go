@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -26,6 +27,7 @@ type session struct {
 	counted  bool // in count.settingUp: until it is up or out of the data plane
 	wasUp    bool // it is in count.sessionsUp
 	told     told
+	kept     kept
 	place    slot
 	jobs     jobs
 	settings *sessionSettings
@@ -62,7 +64,7 @@ const (
 const maxEarly = 8
 
 func (t *tunnel) newSession(now time.Time, id l2tp.SessionID, kind l2tp.CallKind) *session {
-	s := &session{tunnel: t, id: id, kind: kind, created: now, counted: true}
+	s := &session{tunnel: t, id: id, kind: kind, created: now}
 	if limit := t.shard.engine.store.Snapshot().System().SessionEstablishTimeout; limit > 0 {
 		s.endBy = now.Add(limit)
 	}
@@ -71,9 +73,10 @@ func (t *tunnel) newSession(now time.Time, id l2tp.SessionID, kind l2tp.CallKind
 	count := &t.shard.engine.count
 	count.sessions.Add(1)
 	count.sessionsCreated.Add(1)
-	count.settingUp.Add(1)
+	s.setUpBegins()
 	t.traceCounts()
 	t.shard.deadlines.update(s)
+	s.touch()
 	return s
 }
 
@@ -127,6 +130,7 @@ func (s *session) add(then func(err error)) {
 		spec := s.spec()
 		var path dataplane.Session
 		s.do("data session, "+textOfSession(spec), job{
+			urgency: s.urgencyOfCall(),
 			run: func(ctx context.Context) (err error) {
 				path, err = s.tunnel.path.AddSession(ctx, spec)
 				return err
@@ -164,8 +168,12 @@ func (s *session) peerRequiresSequence() bool { return s.call != nil && s.call.S
 
 // refuse refuses the call for what the data plane said.
 func (s *session) refuse(err error) {
-	s.log().Error("creating data session", "err", err)
 	s.cause = err.Error()
+	if errors.Is(err, errTooLate) {
+		s.tunnel.tooMany(&s.engine().total.callsTooLate, s.cause)
+	} else if s.engine().mayLog(s.tunnel.peer.Addr()) {
+		s.log().Error("creating data session", "err", err)
+	}
 	s.shard().step(s.tunnel, l2tp.CallRefused{Session: s.id, Result: l2tp.Result{
 		Code: l2tp.CDNNoFacilitiesForNow, Message: "no data session"}})
 }
@@ -196,6 +204,7 @@ func (t *tunnel) callAnswered(now time.Time, a l2tp.CallAnswered) {
 func (s *session) callUp(now time.Time, a l2tp.SessionUp) {
 	s.phase = linking
 	s.establishedAt = now
+	s.touch()
 	s.call = new(a.Call)
 	s.engine().count.sessionsEstablished.Add(1)
 	s.engine().total.sessionsEstablished.Add(1)
@@ -251,6 +260,7 @@ func (s *session) hangUp(now time.Time, reason string) {
 	case s.phase == closing || s.phase == gone:
 	case s.link != nil:
 		s.phase = closing
+		s.touch()
 		s.cause = reason
 		s.shard().stepLink(s, ppp.CloseRequested{Reason: reason})
 	default:
@@ -270,6 +280,7 @@ func (s *session) endCall(ev l2tp.HangUp) {
 		return
 	}
 	s.phase = closing
+	s.touch()
 	s.linkBy = time.Time{}
 	s.shard().step(s.tunnel, ev)
 }
@@ -288,6 +299,7 @@ func (s *session) callDown(now time.Time, end l2tp.End) {
 	}
 	s.phase = gone
 	s.end = &end
+	s.touch()
 	s.tunnel.core.Withhold(s.id) // the data plane still has it
 	s.endBy, s.idleBy, s.linkBy = time.Time{}, time.Time{}, time.Time{}
 	if !s.establishedAt.IsZero() {
@@ -338,14 +350,6 @@ func (s *session) remove() {
 			s.tunnel.sessionGone(time.Now(), s)
 		},
 	})
-}
-
-// setUpDone gives back the credit of a session's set-up.
-func (s *session) setUpDone() {
-	if s.counted {
-		s.counted = false
-		s.engine().count.settingUp.Add(-1)
-	}
 }
 
 // receive gives a frame to the link, or keeps it for the link that will be.

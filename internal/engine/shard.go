@@ -3,6 +3,7 @@ package engine
 import (
 	"crypto/rand"
 	"encoding/binary"
+	"net/netip"
 	"time"
 
 	"culvert/internal/dataplane"
@@ -23,13 +24,15 @@ type shard struct {
 	mail   *mailbox
 
 	tunnels   map[l2tp.TunnelID]*tunnel
-	firsts    map[first]*tunnel // tunnels that peers began, by their SCCRQ
-	halfOpen  int               // how many of those are not established yet
-	refused   int               // how many of those were refused and linger
+	firsts    map[first]*tunnel    // tunnels that peers began, by their SCCRQ
+	halfOpen  halfOpens            // those of them that are not established yet
+	refused   int                  // how many of them were refused and linger
+	settingUp map[netip.Addr]int64 // sessions in set-up, by the peers' addresses
 	dialers   map[*dialer]struct{}
 	wanted    map[l2tp.TunnelID]*dialer // by the identifier of their tunnel, or the next one
 	deadlines deadlines
 	turns     []turn
+	keeping   keeping
 	settings  settingsCache
 
 	past messageTotals // of the tunnels that are gone
@@ -51,14 +54,15 @@ type turn struct {
 
 func newShard(e *Engine, index int) *shard {
 	return &shard{
-		engine:  e,
-		index:   index,
-		mail:    newMailbox(),
-		tunnels: make(map[l2tp.TunnelID]*tunnel),
-		firsts:  make(map[first]*tunnel),
-		dialers: make(map[*dialer]struct{}),
-		wanted:  make(map[l2tp.TunnelID]*dialer),
-		ended:   make(chan struct{}),
+		engine:    e,
+		index:     index,
+		mail:      newMailbox(),
+		tunnels:   make(map[l2tp.TunnelID]*tunnel),
+		firsts:    make(map[first]*tunnel),
+		dialers:   make(map[*dialer]struct{}),
+		wanted:    make(map[l2tp.TunnelID]*dialer),
+		settingUp: make(map[netip.Addr]int64),
+		ended:     make(chan struct{}),
 
 		deadlines: newDeadlines(time.Now()),
 	}
@@ -71,6 +75,9 @@ func (s *shard) loop() {
 	defer close(s.ended)
 	var messages []message
 	for !s.stopped {
+		if next, ok := s.deadlines.next(); ok {
+			timer.Reset(time.Until(next))
+		}
 		select {
 		case <-s.mail.wake:
 		case <-timer.C:
@@ -78,11 +85,12 @@ func (s *shard) loop() {
 		messages = s.mail.take(messages)
 		for i := range messages {
 			s.handle(messages[i])
+			if i%batch == batch-1 {
+				s.commit()
+			}
 		}
 		s.expire()
-		if next, ok := s.deadlines.next(); ok {
-			timer.Reset(time.Until(next))
-		}
+		s.commit()
 	}
 }
 

@@ -58,9 +58,10 @@ func (h *host) wantClean() {
 func (s *shard) left() string {
 	var left []string
 	for what, n := range map[string]int{
-		"tunnels": len(s.tunnels), "firsts": len(s.firsts), "half open": s.halfOpen,
+		"tunnels": len(s.tunnels), "firsts": len(s.firsts), "half open": s.halfOpen.count,
 		"refused": s.refused, "dialers": len(s.dialers), "wanted": len(s.wanted),
-		"deadlines": len(s.deadlines.entries), "names": len(s.engine.names.by),
+		"half open by source": len(s.halfOpen.of), "shares": len(s.settingUp),
+		"peers": len(s.engine.registry.peers), "deadlines": len(s.deadlines.entries), "names": len(s.engine.names.by),
 	} {
 		if n != 0 {
 			left = append(left, fmt.Sprintf("%d %s", n, what))

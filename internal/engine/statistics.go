@@ -24,6 +24,8 @@ type totals struct {
 	earlyFrames, kernelErrors, faults               atomic.Uint64
 	shortPackets, wrongVersion, noTunnel, noSession atomic.Uint64
 	sendFailures, tooManyTunnels, tooManySessions   atomic.Uint64
+	overRate, overSourceRate, putOff                atomic.Uint64
+	unanswered, evicted, tooManyCalls, callsTooLate atomic.Uint64
 	tunnelEnds, sessionEnds                         ends
 	setUpTimes                                      histogram
 }
@@ -108,7 +110,9 @@ func (s *shard) messages() messageTotals {
 func (t *tunnel) enlist() {
 	t.shard.engine.count.tunnels.Add(1)
 	t.shard.engine.count.tunnelsCreated.Add(1)
-	t.tellCreated()
+	if !t.unheard {
+		t.tellCreated()
+	}
 	t.traceCounts()
 }
 
@@ -183,10 +187,19 @@ func (e *Engine) statistics(ctx context.Context) (*api.Statistics, error) {
 		SendFailures:             total.sendFailures.Load(),
 		TooManyTunnels:           total.tooManyTunnels.Load(),
 		TooManySessions:          total.tooManySessions.Load(),
-		DataFramesToControl:      total.earlyFrames.Load(),
-		KernelErrors:             total.kernelErrors.Load(),
-		Faults:                   total.faults.Load(),
-		EventsDropped:            e.events.Lost(),
+		TooManyCalls:             total.tooManyCalls.Load(),
+		CallsTooLate:             total.callsTooLate.Load(),
+		HalfOpenTunnelsEvicted:   total.evicted.Load(),
+
+		TunnelRequestsOverRate:       total.overRate.Load(),
+		TunnelRequestsOverSourceRate: total.overSourceRate.Load(),
+		TunnelRequestsPutOff:         total.putOff.Load(),
+		TunnelRequestsUnanswered:     total.unanswered.Load(),
+
+		DataFramesToControl: total.earlyFrames.Load(),
+		KernelErrors:        total.kernelErrors.Load(),
+		Faults:              total.faults.Load(),
+		EventsDropped:       e.events.Lost(),
 	}
 	var all messageTotals
 	for _, s := range e.shards {

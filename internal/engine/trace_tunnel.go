@@ -17,9 +17,18 @@ type tunnelWatch struct {
 	stats   *l2tp.Stats // only if somebody wants to know
 }
 
+// recorder is who remembers what happens to the tunnel: nobody where it would push out
+// what is worth more, unless somebody asked for it by a flag.
+func (t *tunnel) recorder() *trace.Recorder {
+	if t.unheard && t.flags() == 0 {
+		return nil
+	}
+	return t.shard.engine.trace
+}
+
 // watch notes what the tunnel is like before an event.
 func (t *tunnel) watch(ev l2tp.Event) tunnelWatch {
-	if t.shard.engine.trace == nil {
+	if t.recorder() == nil {
 		return tunnelWatch{}
 	}
 	w := tunnelWatch{state: t.core.State(), session: sessionOf(ev)}
@@ -60,7 +69,7 @@ func sessionOf(ev l2tp.Event) l2tp.SessionID {
 // traceStep notes what a step did: the message received, if that was the event,
 // and which states changed.
 func (t *tunnel) traceStep(before tunnelWatch, ev l2tp.Event, actions []l2tp.Action) {
-	r := t.shard.engine.trace
+	r := t.recorder()
 	if r == nil {
 		return
 	}
@@ -110,7 +119,7 @@ func causeOfStep(ev l2tp.Event) string {
 
 // traceSent notes a message that leaves.
 func (t *tunnel) traceSent(a l2tp.Send) {
-	r := t.shard.engine.trace
+	r := t.recorder()
 	if r == nil {
 		return
 	}
@@ -167,12 +176,12 @@ func windowOf(s l2tp.Stats) string {
 
 // traceBegin notes how the tunnel began.
 func (t *tunnel) traceBegin(name, text string) {
-	t.shard.engine.trace.Begin(t.subject(), name, text)
+	t.recorder().Begin(t.subject(), name, text)
 }
 
 // traceEnd notes why the tunnel ended.
 func (t *tunnel) traceEnd(end l2tp.End) {
-	t.shard.engine.trace.Event(t.subject(), schema.TraceFSM, "tunnel ended: "+end.Text(false))
+	t.recorder().Event(t.subject(), schema.TraceFSM, "tunnel ended: "+end.Text(false))
 }
 
 // traceCall notes a call that the peer asks for, and what becomes of it.

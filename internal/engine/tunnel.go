@@ -20,6 +20,7 @@ type tunnel struct {
 	core  *l2tp.Tunnel
 	place slot
 	jobs  jobs
+	kept  kept
 
 	settings *tunnelSettings
 	byPeer   bool    // it was opened by the peer
@@ -27,9 +28,11 @@ type tunnel struct {
 	peer     netip.AddrPort
 	first    first // the SCCRQ, if the peer opened it
 	refused  bool  // with a StopCCN
+	half     halfOpen
+	unheard  bool // it began in a flood: until it is established nobody is told of it
 
 	path     dataplane.Tunnel // nil until open
-	answer   func(b []byte)   // for a tunnel that never gets a path: it was refused
+	answer   func(b []byte)   // for a tunnel that has no path: it was refused, or is half open
 	outbox   [][]byte         // what was to be sent before path was open
 	attached bool             // the data plane takes sessions
 	waiting  []func()         // what waits for that
@@ -69,6 +72,7 @@ func (s *shard) newTunnel(
 		created:  time.Now(),
 	}
 	s.tunnels[core.ID()] = t
+	s.engine.registry.add(core.ID(), peer)
 	return t
 }
 
@@ -120,10 +124,11 @@ func (t *tunnel) step(now time.Time, ev l2tp.Event) {
 		t.shard.countReceived(m.Data, t.core.Malformed() != malformed)
 	}
 	t.traceStep(before, ev, actions)
+	t.touchEvent(ev)
 	for _, a := range actions {
 		t.perform(now, a)
 	}
-	if !t.finished {
+	if t.touch(); !t.finished {
 		t.shard.deadlines.update(t)
 	}
 	if t.end != nil {
@@ -146,6 +151,7 @@ func (t *tunnel) perform(now time.Time, a l2tp.Action) {
 		}
 		t.callRefused(a.Result)
 	case l2tp.CallAnswered:
+		t.touchBy(a.Session)
 		t.callAnswered(now, a)
 	case l2tp.SessionUp:
 		if s := t.sessions[a.Session]; s != nil {
@@ -168,10 +174,7 @@ func (t *tunnel) perform(now time.Time, a l2tp.Action) {
 func (t *tunnel) send(b []byte) {
 	switch {
 	case t.path != nil:
-		if err := t.path.Send(b); err != nil {
-			t.shard.engine.total.sendFailures.Add(1)
-			t.log().Debug("sending control message", "err", err)
-		}
+		t.shard.leaves(outgoing{tunnel: t, data: b})
 		t.captured(trace.Sent, t.path.Local(), t.peer, b)
 		t.shard.countSent(b)
 	case t.answer != nil:
@@ -213,6 +216,7 @@ func (t *tunnel) open(then func()) {
 				return
 			}
 			t.path = path
+			t.touch()
 			for _, b := range t.outbox {
 				t.send(b)
 			}
@@ -234,6 +238,7 @@ func (t *tunnel) follow(peer netip.AddrPort, then func()) {
 		then()
 		return
 	}
+	t.shard.engine.registry.move(t.peer, peer)
 	t.peer = peer
 	t.do(fmt.Sprintf("socket follows the peer to %v", peer), job{
 		run: func(ctx context.Context) error { return t.path.Reconnect(ctx, peer) },
@@ -248,7 +253,9 @@ func (t *tunnel) follow(peer netip.AddrPort, then func()) {
 
 // openFailed ends a tunnel that has no socket: nothing can be told to the peer.
 func (t *tunnel) openFailed(err error) {
-	t.log().Error("opening tunnel socket", "err", err)
+	if t.shard.engine.mayLog(t.peer.Addr()) {
+		t.log().Error("opening tunnel socket", "err", err)
+	}
 	t.answer, t.outbox = func([]byte) {}, nil
 	t.shard.step(t, l2tp.Stop{Result: l2tp.Result{Code: l2tp.StopGeneral, Message: err.Error()}})
 }
@@ -257,28 +264,33 @@ func (t *tunnel) openFailed(err error) {
 // that wait.
 func (t *tunnel) established(now time.Time) {
 	t.establishedAt = now
-	t.noLongerHalfOpen()
+	t.shard.halfOpen.remove(t)
 	t.shard.engine.count.tunnelsEstablished.Add(1)
 	t.shard.engine.total.tunnelsEstablished.Add(1)
 	peer := t.core.Peer()
 	t.log().Info("tunnel established", "peer_tunnel", peer.TunnelID, "host_name", peer.HostName)
+	t.unheard = false
+	t.tellCreated()
 	t.tellUp()
+	t.shard.engine.gate.prove(t.peer.Addr())
+	if t.path == nil {
+		t.answer = nil // what comes now waits for the socket: it is to be kept first
+		t.open(func() {})
+	}
 	t.attach(peer.TunnelID)
 	if t.dialer != nil {
 		t.dialer.established(now)
 	}
 }
 
-// noLongerHalfOpen is called once for each tunnel, when it is established or stopped.
-func (t *tunnel) noLongerHalfOpen() {
-	if t.byPeer {
-		t.shard.halfOpen--
-	}
-}
-
 func (t *tunnel) attach(peer l2tp.TunnelID) {
 	t.do(fmt.Sprintf("data tunnel, peer's tunnel %d", peer), job{
-		run: func(ctx context.Context) error { return t.path.Attach(ctx, peer) },
+		run: func(ctx context.Context) error {
+			if t.path == nil {
+				return errNoSocket
+			}
+			return t.path.Attach(ctx, peer)
+		},
 		done: func(err error) {
 			if err != nil {
 				t.log().Error("creating data tunnel", "err", err)
@@ -287,6 +299,7 @@ func (t *tunnel) attach(peer l2tp.TunnelID) {
 				return
 			}
 			t.attached = true
+			t.touch()
 			for _, f := range t.waiting {
 				f()
 			}
@@ -341,141 +354,4 @@ func (t *tunnel) whenAttached(f func()) {
 		return
 	}
 	t.waiting = append(t.waiting, f)
-}
-
-// close ends the tunnel politely: PPP first, then the control connection.
-func (t *tunnel) close(now time.Time, result l2tp.Result) {
-	if t.closing || t.end != nil {
-		return
-	}
-	t.closing, t.result = true, result
-	for _, s := range t.sessions {
-		s.hangUp(now, "tunnel closed")
-	}
-	if len(t.sessions) == 0 {
-		t.shard.step(t, l2tp.Stop{Result: result})
-		return
-	}
-	t.closeBy = now.Add(closeGrace)
-	t.shard.deadlines.update(t)
-}
-
-// sessionGone forgets a session whose kernel objects are gone too.
-func (t *tunnel) sessionGone(now time.Time, s *session) {
-	delete(t.sessions, s.id)
-	delete(t.changed, s.id)
-	t.core.Allow(s.id)
-	if len(t.sessions) > 0 {
-		return
-	}
-	switch {
-	case t.end != nil:
-		t.detach()
-		if t.finished {
-			t.leave()
-		}
-	case t.closing:
-		t.closeBy = time.Time{}
-		t.shard.step(t, l2tp.Stop{Result: t.result})
-	default:
-		t.idleSince = now
-		t.shard.deadlines.update(t)
-	}
-}
-
-// stopped is called when the control connection has ended: the sessions are
-// down already, though the kernel may still be busy with them.
-func (t *tunnel) stopped(now time.Time, end l2tp.End) {
-	t.end = &end
-	t.closeBy, t.idleSince = time.Time{}, time.Time{}
-	if !t.refused {
-		t.shard.engine.count.tunnels.Add(-1)
-	}
-	if t.establishedAt.IsZero() {
-		t.noLongerHalfOpen()
-	} else {
-		t.shard.engine.count.tunnelsEstablished.Add(-1)
-	}
-	t.log().Info("tunnel stopped", "ended_by", whose(end), "cause", end.Result.StopString())
-	t.traceEnd(end)
-	t.countEnd(end)
-	t.tellDown()
-	t.waiting = nil
-	if len(t.sessions) == 0 {
-		t.detach()
-	}
-	if t.dialer != nil {
-		t.dialer.tunnelEnded(now, end)
-	}
-}
-
-// detach takes the tunnel out of the data plane. Its socket stays while the core lingers.
-func (t *tunnel) detach() {
-	if t.path == nil && !t.jobs.pending() {
-		t.tellDeleted()
-		t.shard.tellIfGone()
-		return
-	}
-	t.tearDown("deleting data tunnel", dataplane.Tunnel.Detach, func() {
-		t.attached = false
-		t.tellDeleted()
-	})
-}
-
-// tearDown has a worker take something of the tunnel out of the data plane, and
-// then calls then, whether that went well or not.
-func (t *tunnel) tearDown(
-	doing string, run func(dataplane.Tunnel, context.Context) error, then func(),
-) {
-	t.do(doing, job{
-		urgency: forTeardown,
-		run: func(ctx context.Context) error {
-			if t.path == nil {
-				return nil
-			}
-			return run(t.path, ctx)
-		},
-		done: func(err error) {
-			if err != nil {
-				t.log().Warn(doing, "err", err)
-			}
-			then()
-			t.shard.tellIfGone()
-		},
-	})
-}
-
-// finish ends the core's life. The tunnel goes once its sessions are gone.
-func (t *tunnel) finish() {
-	t.finished = true
-	t.shard.deadlines.remove(t)
-	if len(t.sessions) == 0 {
-		t.leave()
-	}
-}
-
-// leave closes the socket and forgets the tunnel.
-func (t *tunnel) leave() {
-	t.tearDown("closing tunnel socket", dataplane.Tunnel.Close, t.forget)
-}
-
-// forget takes the tunnel off the shard.
-func (t *tunnel) forget() {
-	t.shard.past.add(t.core.Stats())
-	delete(t.shard.tunnels, t.core.ID())
-	if t.shard.firsts[t.first] == t {
-		delete(t.shard.firsts, t.first)
-	}
-	if t.refused {
-		t.shard.refused--
-	}
-	if next := t.successor; next != nil && !next.deleted {
-		next.dial(time.Now())
-	}
-}
-
-// isGone reports whether nothing of the tunnel is in the data plane any more,
-// but perhaps its socket, and the peer knows.
-func (t *tunnel) isGone() bool {
-	return t.end != nil && len(t.sessions) == 0 && !t.jobs.pending() && t.core.Drained()
 }

@@ -10,19 +10,26 @@ import (
 // who wait at the same time share.
 //
 // Set-up and teardown have equal shares of them while both have work, and all
-// of them while the other has none: thousands of sessions that end at once keep nobody
-// out, and overload frees what it can.
+// of them while the other has none: overload frees what it can, and thousands of
+// sessions that end at once keep nobody out. Of set-ups those go first that have begun.
 type workers struct {
 	limit int
 
 	mu      sync.Mutex
-	running [2]int      // by urgency
-	queues  [2][]func() // what waits
+	running [2]int // set-ups, teardowns
+	queues  [numUrgencies][]waiting
+	turn    bool        // it is set-up's where both have their share
 	parked  []chan task // workers without a job, the last to become so at the end
 	idle    sync.WaitGroup
 }
 
-// A task is a job in its queue.
+// A waiting is a job in a queue.
+type waiting struct {
+	run   func()
+	since time.Time
+}
+
+// A task is a job that a worker has.
 type task struct {
 	urgency urgency
 	run     func()
@@ -33,8 +40,18 @@ type urgency uint8
 
 const (
 	forSetup urgency = iota
+	forNewCall
 	forTeardown
+	numUrgencies
 )
+
+// side is the share of workers that a job is of.
+func (u urgency) side() int {
+	if u == forTeardown {
+		return 1
+	}
+	return 0
+}
 
 // parkTime is how long a worker without a job stays: its stack has grown to
 // what jobs need, which a new one's must do again.
@@ -45,11 +62,11 @@ func (w *workers) run(u urgency, f func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.idle.Add(1)
-	if w.running[forSetup]+w.running[forTeardown] >= w.limit {
-		w.queues[u] = append(w.queues[u], f)
+	if w.running[0]+w.running[1] >= w.limit {
+		w.queues[u] = append(w.queues[u], waiting{f, time.Now()})
 		return
 	}
-	w.running[u]++
+	w.running[u.side()]++
 	if last := len(w.parked) - 1; last >= 0 {
 		w.parked[last] <- task{u, f}
 		w.parked = w.parked[:last]
@@ -82,18 +99,29 @@ func (w *workers) next(done urgency, wake chan task) (task, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	defer w.idle.Done()
-	w.running[done]--
-	u := forTeardown
-	if len(w.queues[forTeardown]) == 0 ||
-		len(w.queues[forSetup]) > 0 && w.running[forSetup] < w.running[forTeardown] {
-		u = forSetup
-	}
-	if f := pop(&w.queues[u]); f != nil {
-		w.running[u]++
-		return task{u, f}, true
+	w.running[done.side()]--
+	for _, u := range w.order() {
+		if f := pop(&w.queues[u]); f != nil {
+			w.running[u.side()]++
+			return task{u, f}, true
+		}
 	}
 	w.parked = append(w.parked, wake)
 	return task{}, false
+}
+
+// order is that in which the queues are looked into: first the side that has less than
+// its share. mu is held.
+func (w *workers) order() [numUrgencies]urgency {
+	setup := w.running[0] < w.running[1]
+	if w.running[0] == w.running[1] {
+		w.turn = !w.turn
+		setup = w.turn
+	}
+	if setup {
+		return [...]urgency{forSetup, forNewCall, forTeardown}
+	}
+	return [...]urgency{forTeardown, forSetup, forNewCall}
 }
 
 // leave ends a worker, unless it has been given a task just now.
@@ -111,17 +139,27 @@ func (w *workers) leave(wake chan task) (task, bool) {
 }
 
 // pop takes the first of a queue, or returns nil.
-func pop(queue *[]func()) func() {
+func pop(queue *[]waiting) func() {
 	q := *queue
 	if len(q) == 0 {
 		return nil
 	}
-	f := q[0]
-	q[0] = nil
+	f := q[0].run
+	q[0] = waiting{}
 	if *queue = q[1:]; len(*queue) == 0 {
 		*queue = nil
 	}
 	return f
+}
+
+// delay is how long new calls wait: as long as the first of them has waited.
+func (w *workers) delay(now time.Time) time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if q := w.queues[forNewCall]; len(q) > 0 {
+		return now.Sub(q[0].since)
+	}
+	return 0
 }
 
 // wait returns when no job is left, and sends the workers home.

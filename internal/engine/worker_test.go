@@ -19,12 +19,12 @@ func (w *workload) add(u urgency, n int) {
 	for range n {
 		w.run(u, func() {
 			w.mu.Lock()
-			w.running[u]++
+			w.running[u.side()]++
 			w.mu.Unlock()
 			time.Sleep(time.Second)
 			w.mu.Lock()
 			defer w.mu.Unlock()
-			w.running[u]--
+			w.running[u.side()]--
 			w.ended = append(w.ended, u)
 		})
 	}

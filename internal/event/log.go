@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"culvert/api"
+	"culvert/internal/journal"
 )
 
 // DefaultCapacity is how many events the daemon keeps.
@@ -20,11 +21,14 @@ const batch = 256
 // A Log is a ring of the last events. It may be used by many goroutines. A nil
 // Log keeps nothing.
 type Log struct {
-	mu   sync.Mutex
-	ring []*api.Event  // the event of sequence n is at (n-1) % len
-	last uint64        // sequence of the newest event, 0 before the first
-	lost uint64        // events that readers have missed
-	wake chan struct{} // closed by the next event; nil if nobody waits
+	mu    sync.Mutex
+	ring  []*api.Event  // the event of sequence n is at (n-1) % len
+	first uint64        // no event before this sequence is in memory, even if there is room
+	last  uint64        // sequence of the newest event, 0 before the first
+	lost  uint64        // events that readers have missed
+	wake  chan struct{} // closed by the next event; nil if nobody waits
+
+	journal *journal.Writer // nil: nothing is kept for the next process
 }
 
 // NewLog makes a log that keeps capacity events.
@@ -32,7 +36,7 @@ func NewLog(capacity int) *Log {
 	if capacity < 1 {
 		panic("event: capacity of a log below 1")
 	}
-	return &Log{ring: make([]*api.Event, capacity)}
+	return &Log{ring: make([]*api.Event, capacity), first: 1}
 }
 
 // Publish adds an event and sets its Sequence and Time. The event is the
@@ -48,6 +52,7 @@ func (l *Log) Publish(e *api.Event) {
 	e.Sequence = l.last
 	e.Time = timestamppb.New(time.Now())
 	l.ring[(l.last-1)%uint64(len(l.ring))] = e
+	l.keep(e)
 	if l.wake != nil {
 		close(l.wake)
 		l.wake = nil
@@ -78,9 +83,9 @@ func (l *Log) Lost() uint64 {
 // oldest is the sequence of the oldest event in memory. The caller holds mu.
 func (l *Log) oldest() uint64 {
 	if n := uint64(len(l.ring)); l.last > n {
-		return l.last - n + 1
+		return max(l.first, l.last-n+1)
 	}
-	return 1
+	return l.first
 }
 
 // Read returns events that follow the one of the sequence after, in order, and

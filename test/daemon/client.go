@@ -105,6 +105,27 @@ func (d *Daemon) list(filter *api.Object) (all []*api.Object) {
 	}
 }
 
+// CreateSession creates a session, whose tunnel it names.
+func (d *Daemon) CreateSession(session *api.Session) {
+	d.t.Helper()
+	_, err := d.client.Create(d.t.Context(), connect.NewRequest(&api.CreateRequest{
+		Object: &api.Object{Kind: &api.Object_Session{Session: session}}}))
+	if err != nil {
+		d.t.Fatalf("creating session %s: %v", session.GetSessionName(), err)
+	}
+}
+
+// DeleteSession deletes a session. One that has ended already may be gone.
+func (d *Daemon) DeleteSession(tunnel, session string) {
+	d.t.Helper()
+	_, err := d.client.Delete(d.t.Context(), connect.NewRequest(&api.DeleteRequest{
+		Object: &api.Object{Kind: &api.Object_Session{Session: &api.Session{
+			TunnelName: &tunnel, SessionName: &session}}}}))
+	if err != nil && connect.CodeOf(err) != connect.CodeNotFound {
+		d.t.Fatalf("deleting session %s: %v", session, err)
+	}
+}
+
 // System returns the daemon's own state.
 func (d *Daemon) System() *api.SystemStatus {
 	d.t.Helper()

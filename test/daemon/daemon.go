@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"errors"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,6 +23,7 @@ type Options struct {
 	Dataplane string   // kernel, tun, null or auto
 	Listen    []string // addresses, none means the default
 	Args      []string // more flags
+	Survives  bool     // with a culvert-keeper of its own: sessions outlive it
 }
 
 // A Daemon is a running culvertd.
@@ -34,6 +36,10 @@ type Daemon struct {
 
 	t      testing.TB
 	client apiconnect.ManagementClient
+	args   []string
+
+	keeper       *lab.Daemon // nil unless it survives
+	keeperSocket string
 }
 
 // Start starts culvertd in the namespace and returns when it answers.
@@ -43,15 +49,29 @@ func Start(t testing.TB, ns *lab.NetNS, opts Options) *Daemon {
 	d := &Daemon{NS: ns, Socket: filepath.Join(dir, "socket"), t: t}
 	d.File = writeConfig(t, dir, opts.Config)
 	d.client = newClient(d.Socket)
-	args := []string{"--foreground", "--socket", d.Socket, "--state", filepath.Join(dir, "state"),
+	d.args = []string{"--foreground", "--socket", d.Socket, "--state", filepath.Join(dir, "state"),
 		"--config", d.File}
 	if opts.Dataplane != "" {
-		args = append(args, "--dataplane", opts.Dataplane)
+		d.args = append(d.args, "--dataplane", opts.Dataplane)
 	}
 	for _, l := range opts.Listen {
-		args = append(args, "--listen", l)
+		d.args = append(d.args, "--listen", l)
 	}
-	d.Daemon = ns.StartDaemon(t, Program(t, "culvertd"), append(args, opts.Args...)...)
+	d.args = append(d.args, opts.Args...)
+	if opts.Survives {
+		d.keeperSocket = filepath.Join(dir, "keeper")
+		d.args = append(d.args, "--keeper", d.keeperSocket, "--keep", filepath.Join(dir, "keep"))
+		d.StartKeeper()
+	}
+	d.run()
+	return d
+}
+
+// run starts the process, and returns when it answers.
+func (d *Daemon) run() {
+	t := d.t
+	t.Helper()
+	d.Daemon = d.NS.StartDaemon(t, Program(t, "culvertd"), d.args...)
 	lab.Wait(t, startLimit, "culvertd to answer", func() error {
 		if err := d.Ended(); err != nil {
 			t.Fatalf("waiting for culvertd to answer: %v: %s", err, d.Output())
@@ -59,8 +79,37 @@ func Start(t testing.TB, ns *lab.NetNS, opts Options) *Daemon {
 		_, err := d.version()
 		return err
 	})
-	return d
 }
+
+// StartKeeper starts the daemon's culvert-keeper, and returns when it listens.
+func (d *Daemon) StartKeeper() {
+	d.t.Helper()
+	d.keeper = d.NS.StartDaemon(d.t, Program(d.t, "culvert-keeper"), "--socket", d.keeperSocket)
+	lab.Wait(d.t, startLimit, "culvert-keeper to listen", func() error {
+		conn, err := net.Dial("unixpacket", d.keeperSocket)
+		if err != nil {
+			return err
+		}
+		return conn.Close()
+	})
+}
+
+// RestartKeeper kills the daemon's culvert-keeper and starts another one.
+func (d *Daemon) RestartKeeper() {
+	d.t.Helper()
+	d.keeper.Kill()
+	d.StartKeeper()
+}
+
+// Restart starts the daemon again after it was killed or has ended; sessions that
+// outlived it are its own again when it answers.
+func (d *Daemon) Restart() {
+	d.t.Helper()
+	d.run()
+}
+
+// Keeper is the daemon's culvert-keeper, if it survives.
+func (d *Daemon) Keeper() *lab.Daemon { return d.keeper }
 
 func writeConfig(t testing.TB, dir, text string) string {
 	t.Helper()

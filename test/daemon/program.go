@@ -34,7 +34,7 @@ var buildAll = sync.OnceValues(func() (string, error) {
 	if _, err := exec.LookPath("go"); err != nil {
 		return dir, nil
 	}
-	cmd := exec.Command("go", "build", "-trimpath", "-o", dir+"/", "./cmd/culvertd", "./cmd/l2tpconfig")
+	cmd := exec.Command("go", "build", "-trimpath", "-o", dir+"/", "./cmd/...")
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {

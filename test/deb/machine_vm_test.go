@@ -46,6 +46,7 @@ func TestPackage(t *testing.T) {
 	m.write("/etc/systemd/system/culvertd.service.d/test.conf", shortWatchdog)
 	m.install(filepath.Join(packages, "old.deb"), "0.0.1~test")
 	m.checkProcess()
+	m.checkKeeper()
 	m.connect()
 	m.checkNameServers()
 	m.configure()
@@ -54,6 +55,7 @@ func TestPackage(t *testing.T) {
 	m.checkReload()
 	m.checkKill()
 	m.checkWatchdog()
+	m.checkRestart()
 	m.checkUpgrade(filepath.Join(packages, "new.deb"))
 	m.startSession("second")
 	m.checkRemoval()
@@ -66,7 +68,7 @@ func (m *machine) explain() {
 		return
 	}
 	for _, command := range []string{"systemctl status --no-pager culvertd",
-		"journalctl --no-pager --lines 200 --identifier culvertd --identifier systemd", "ls -laR /etc/culvert /run/culvert /dev/ppp"} {
+		"journalctl --no-pager --lines 200 --identifier culvertd --identifier culvert-keeper --identifier systemd", "ls -laR /etc/culvert /run/culvert /dev/ppp"} {
 		out, _ := exec.Command("sh", "-c", command).CombinedOutput()
 		m.Logf("%s\n%s", command, out)
 	}
@@ -160,6 +162,32 @@ func (m *machine) checkProcess() {
 	m.want("setpriv --reuid nobody --clear-groups l2tpconfig system show; echo $?", "(?s).*nobody.*\\n[1-9]")
 }
 
+// checkKeeper: it is there, without any rights, and outlives the daemon, but not the
+// wish to have one.
+func (m *machine) checkKeeper() {
+	m.step("keeper")
+	keeper := m.keeper()
+	m.want("ps -o user= -o group= -p "+keeper, "culvert +culvert")
+	m.want("sed -n 's/^Cap[A-Z][a-z]*:\\s*//p' /proc/"+keeper+"/status | sort -u", "0000000000000000")
+	m.want("sed -n 's/^Max open files *//p' /proc/"+keeper+"/limits | xargs", "1048576 1048576 files")
+	m.want("stat --format '%U %G %a' /run/culvert/keeper.sock", "culvert culvert 600")
+	m.run("systemctl restart culvertd")
+	m.want("systemctl show --property MainPID --value culvert-keeper", keeper)
+	before := m.pid()
+	m.run("systemctl restart culvert-keeper")
+	m.want("systemctl show --property MainPID --value culvertd", before)
+	m.run("systemctl stop culvertd")
+	m.wait("! systemctl is-active culvert-keeper")
+	m.run("systemctl start culvertd")
+	m.want("systemctl is-active culvert-keeper", "active")
+}
+
+// keeper is the number of the keeper.
+func (m *machine) keeper() string {
+	m.Helper()
+	return m.run("systemctl show --property MainPID --value culvert-keeper")
+}
+
 // configure is what an administrator does: commands, and nothing else.
 func (m *machine) configure() {
 	m.step("configure")
@@ -243,42 +271,62 @@ func (m *machine) checkReload() {
 	m.run("cp -p /root/good /etc/culvert/culvertd.conf && systemctl reload culvertd")
 }
 
-// checkKill: a daemon that dies is started again, with its configuration.
+// checkSession has something happen to the daemon, which the session outlives: no packet
+// is lost, and another process serves it in the end.
+func (m *machine) checkSession(happen func()) {
+	m.Helper()
+	before := m.pid()
+	session := m.run("l2tpconfig --output json session list | grep -e session_id -e established_at")
+	stop := m.client.NS.StartPing(m.T, netip.MustParseAddr(gatewayAddr), 50*time.Millisecond)
+	happen()
+	m.waitActive(before)
+	m.want(countPPP, "1")
+	if after := m.run("l2tpconfig --output json session list | grep -e session_id -e established_at"); after != session {
+		m.Errorf("the session was\n%s\nand is\n%s", session, after)
+	}
+	stop()
+}
+
+// checkKill: a daemon that dies is started again, with its configuration and its session.
 func (m *machine) checkKill() {
 	m.step("kill")
-	before := m.pid()
-	m.run("systemctl kill --kill-who main --signal KILL culvertd")
-	m.waitActive(before)
+	keeper := m.keeper()
+	m.checkSession(func() { m.run("systemctl kill --kill-who main --signal KILL culvertd") })
+	m.want("systemctl show --property MainPID --value culvert-keeper", keeper)
 	m.want("l2tpconfig user list | grep -c -e alice -e bob", "2")
-	m.want(countPPP, "0")
-	m.client.Config("tunnel", "delete", "tunnel_name=first")
 }
 
 // checkWatchdog: a daemon that hangs is started again.
 func (m *machine) checkWatchdog() {
 	m.step("watchdog")
-	before := m.pid()
-	m.run("systemctl kill --kill-who main --signal STOP culvertd")
-	m.waitActive(before)
+	m.checkSession(func() { m.run("systemctl kill --kill-who main --signal STOP culvertd") })
 	m.want("journalctl --no-pager --unit culvertd | grep -c 'Watchdog timeout'", "1")
 }
 
-// checkUpgrade: what the administrator has changed stays.
+func (m *machine) checkRestart() {
+	m.step("restart")
+	m.checkSession(func() { m.run("systemctl restart culvertd") })
+}
+
+// checkUpgrade: what the administrator has changed stays, and so does the session.
 func (m *machine) checkUpgrade(file string) {
 	m.step("upgrade")
 	m.run("sed -i 's/^CULVERTD_OPTIONS=.*/CULVERTD_OPTIONS=--trace=system/' /etc/default/culvertd")
-	before, config := m.pid(), m.run("cat /etc/culvert/culvertd.conf")
-	m.run("DEBIAN_FRONTEND=noninteractive dpkg --force-unsafe-io --install " + file)
-	m.waitActive(before)
+	keeper, config := m.keeper(), m.run("cat /etc/culvert/culvertd.conf")
+	m.checkSession(func() { m.run("DEBIAN_FRONTEND=noninteractive dpkg --force-unsafe-io --install " + file) })
 	m.want("l2tpconfig system show | grep -c 0.0.2~test", "1")
+	m.want("systemctl show --property MainPID --value culvert-keeper", keeper)
 	m.want("tr '\\0' ' ' </proc/$(systemctl show -P MainPID culvertd)/cmdline", ".*--trace=system")
 	if after := m.run("cat /etc/culvert/culvertd.conf"); after != config {
 		m.Errorf("the configuration was\n%s\nand is\n%s", config, after)
 	}
 	m.run("systemctl stop culvertd")
+	m.want(countPPP, "0") // a stop is no restart
+	m.wait("! systemctl is-active --quiet culvert-keeper")
 	m.run("/var/lib/dpkg/info/culvert.postinst configure 0.0.1~test")
 	m.want("systemctl is-active culvertd", "inactive") // as it was before
 	m.run("systemctl start culvertd")
+	m.client.WaitGone(limit)
 }
 
 func (m *machine) checkRemoval() {
@@ -294,7 +342,7 @@ func (m *machine) checkRemoval() {
 func (m *machine) checkPurge() {
 	m.step("purge")
 	m.run("dpkg --purge culvert")
-	m.want("ls -d /etc/culvert /var/lib/culvert /var/log/culvert /etc/default/culvertd "+
+	m.want("ls -d /etc/culvert /run/culvert /var/lib/culvert /var/log/culvert /etc/default/culvertd "+
 		"/etc/logrotate.d/culvertd /etc/systemd/system/culvertd.service "+
 		"/etc/systemd/system/multi-user.target.wants/culvertd.service 2>/dev/null", "")
 	m.want("getent passwd culvert | cut -d: -f1", "culvert")

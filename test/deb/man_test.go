@@ -13,8 +13,8 @@ import (
 func TestManual(t *testing.T) {
 	need(t, "mandoc", "man")
 	pages, err := filepath.Glob(filepath.Join(root, "packaging/man/*.[1-8]"))
-	if err != nil || len(pages) != 4 {
-		t.Fatalf("pages %q, %v, want 4", pages, err)
+	if err != nil || len(pages) != 6 {
+		t.Fatalf("pages %q, %v, want 6", pages, err)
 	}
 	for _, page := range pages {
 		out, _ := exec.Command("mandoc", "-Tlint", page).CombinedOutput()

@@ -12,5 +12,6 @@
 //	daemon.go    Daemon: a process with its output
 //	capture.go   Capture, CheckCapture: tcpdump and tshark
 //	traffic.go   Ping, Transfer
+//	flood.go     Flood: datagrams from addresses that are not the sender's
 //	leak.go      CheckLeaks: what is left in a namespace
 package lab

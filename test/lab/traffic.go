@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -9,6 +10,8 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"os"
+	"strings"
 	"testing"
 	"time"
 )
@@ -26,10 +29,33 @@ func (n *NetNS) Ping(t testing.TB, to netip.Addr, count int, args ...string) {
 func (n *NetNS) TryPing(ctx context.Context, to netip.Addr, count int, args ...string) error {
 	args = append([]string{"-n", "-i", "0.2", "-W", "2", "-c", fmt.Sprint(count)}, args...)
 	out, err := n.Command(ctx, "ping", append(args, to.String())...).CombinedOutput()
+	if err == nil && !bytes.Contains(out, []byte(" 0% packet loss")) {
+		err = errors.New("packets were lost") // with one answer of many ping is content
+	}
 	if err != nil {
 		return fmt.Errorf("pinging %v from %s: %w\n%s", to, n.Name, err, out)
 	}
 	return nil
+}
+
+// StartPing pings at every interval until stop is called. That fails the test unless all
+// but the last one, which may be under way then, were answered.
+func (n *NetNS) StartPing(t testing.TB, to netip.Addr, every time.Duration) (stop func()) {
+	t.Helper()
+	ping := n.StartDaemon(t, "ping", "-n", "-i", fmt.Sprint(every.Seconds()), to.String())
+	return func() {
+		t.Helper()
+		ping.Signal(os.Interrupt)
+		ping.Wait(stopLimit) // its exit code says only whether any was answered
+		var sent, answered int
+		_, summary, _ := strings.Cut(ping.Output(), "ping statistics ---\n")
+		if _, err := fmt.Sscanf(summary, "%d packets transmitted, %d received", &sent, &answered); err != nil {
+			t.Errorf("reading what ping says: %v: %s", err, ping.Output())
+		}
+		if sent == 0 || sent-answered > 1 {
+			t.Errorf("%d of %d pings were answered: %s", answered, sent, summary)
+		}
+	}
 }
 
 // transferLimit allows for software emulation.

@@ -1,10 +1,13 @@
 package lab
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 var linkIndexes atomic.Int64
@@ -26,6 +29,21 @@ func Veth(t testing.TB, a *NetNS, aName string, aAddrs []string, b *NetNS, bName
 	b.addAddresses(bName, bAddrs)
 	a.Run("ip", "link", "set", aName, "up")
 	b.Run("ip", "link", "set", bName, "up")
+	a.waitCarrier(aName)
+	b.waitCarrier(bName)
+}
+
+// waitCarrier waits until routes by an interface are no longer marked as dead.
+func (n *NetNS) waitCarrier(dev string) {
+	n.t.Helper()
+	Wait(n.t, 10*time.Second, dev+" to have a carrier", func() error {
+		for _, family := range []string{"-4", "-6"} {
+			if routes := n.Run("ip", family, "route", "show", "dev", dev); strings.Contains(routes, "linkdown") {
+				return errors.New(strings.TrimSpace(routes))
+			}
+		}
+		return nil
+	})
 }
 
 func (n *NetNS) addAddresses(dev string, prefixes []string) {

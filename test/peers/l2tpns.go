@@ -19,6 +19,7 @@ type L2TPNSConfig struct {
 	Pool   netip.Prefix // where RADIUS gives no address
 	Secret string       // of the tunnel; l2tpns only answers challenges
 	Auth   Auth         // PAP or CHAP
+	Quiet  bool         // logs little, where speed is measured
 }
 
 // An L2TPNS is a running l2tpns. It carries data itself, by one TUN device.
@@ -53,7 +54,11 @@ func StartL2TPNS(t testing.TB, ns *lab.NetNS, cfg L2TPNSConfig) *L2TPNS {
 
 func (c L2TPNSConfig) startup(dir string) string {
 	// The heartbeat's timeout cannot be less than 15 tenths of a second.
-	text := fmt.Sprintf(`set debug 3
+	debug := 3
+	if c.Quiet {
+		debug = 1
+	}
+	text := fmt.Sprintf(`set debug %[6]d
 set log_file "%[1]s/log"
 set pid_file "%[1]s/pid"
 set bind_address %[2]v
@@ -68,7 +73,7 @@ set cluster_hb_interval 1
 set cluster_hb_timeout 15
 set send_garp no
 set cli_bind_address 127.0.0.1
-`, dir, c.Bind, c.Local, c.Auth, radiusSecret)
+`, dir, c.Bind, c.Local, c.Auth, radiusSecret, debug)
 	if c.Secret != "" {
 		text += fmt.Sprintf("set l2tp_secret %q\n", c.Secret)
 	}
@@ -88,6 +93,9 @@ func (l *L2TPNS) WaitLog(pattern string) {
 	l.t.Helper()
 	waitLog(l.t, "l2tpns", l.log, pattern)
 }
+
+// PID is the process's identifier.
+func (l *L2TPNS) PID() int { return l.daemon.Cmd.Process.Pid }
 
 // HangUp ends all tunnels from the server's end: l2tpns ends with them.
 func (l *L2TPNS) HangUp() {

@@ -39,6 +39,9 @@ type XL2TPDConfig struct {
 
 	// Options are more lines for pppd.
 	Options []string
+
+	// Quiet logs little, where speed is measured. WaitUp and WaitPPP need the log.
+	Quiet bool
 }
 
 // An XL2TPD is a running xl2tpd. It starts a pppd for each session, whose data
@@ -88,6 +91,9 @@ func (x *XL2TPD) pppLog() string {
 	}
 	return string(b)
 }
+
+// PID is the process's identifier. Each pppd is a child of it.
+func (x *XL2TPD) PID() int { return x.daemon.Cmd.Process.Pid }
 
 // Dial places the call of a client.
 func (x *XL2TPD) Dial() {

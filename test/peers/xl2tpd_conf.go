@@ -33,14 +33,11 @@ func (c XL2TPDConfig) files(dir string) map[string]string {
 // Never a line "ipsec saref" here: xl2tpd then carries data itself, whatever
 // the line's value.
 func (c XL2TPDConfig) global(dir string) string {
-	return fmt.Sprintf(`[global]
-port = 1701
-access control = no
-auth file = %s/%s
-debug tunnel = yes
-debug avp = yes
-debug state = yes
-`, dir, secretsFile)
+	text := fmt.Sprintf("[global]\nport = 1701\naccess control = no\nauth file = %s/%s\n", dir, secretsFile)
+	if !c.Quiet {
+		text += "debug tunnel = yes\ndebug avp = yes\ndebug state = yes\n"
+	}
+	return text
 }
 
 func (c XL2TPDConfig) lns(dir string) string {
@@ -52,10 +49,10 @@ local ip = %v
 challenge = %s
 hostname = xl2tpd-lns
 name = xl2tpd-lns
-ppp debug = yes
+ppp debug = %s
 pppoptfile = %s/%s
 length bit = yes
-`, c.Pool, c.Local, yesNo(c.Secret != ""), dir, optionsFile)
+`, c.Pool, c.Local, yesNo(c.Secret != ""), yesNo(!c.Quiet), dir, optionsFile)
 }
 
 func (c XL2TPDConfig) lac(dir string) string {
@@ -74,9 +71,9 @@ autodial = no
 // options returns pppd's options file.
 func (c XL2TPDConfig) options(dir string) string {
 	// Echoes end a link whose peer went without a word, sooner than the test ends.
-	lines := []string{
-		"noccp", "nodefaultroute", "debug", "logfile " + dir + "/" + pppLogFile,
-		"lcp-echo-interval 5", "lcp-echo-failure 6",
+	lines := []string{"noccp", "nodefaultroute", "lcp-echo-interval 5", "lcp-echo-failure 6"}
+	if !c.Quiet {
+		lines = append(lines, "debug", "logfile "+dir+"/"+pppLogFile)
 	}
 	if c.LNS.IsValid() {
 		lines = append(lines, "noauth",

@@ -19,10 +19,24 @@ func requireVM(t *testing.T) {
 	}
 }
 
-// vm runs this program's binary, made once.
+// prepare makes the root file system where it is not there yet, which says so on
+// standard error: what a test compares has none of that.
+func prepare(t *testing.T) {
+	t.Helper()
+	cache, err := cacheDir()
+	if err == nil {
+		_, err = rootfs(cache)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// vm runs this program's binary.
 func vm(t *testing.T, args ...string) (stdout, stderr string, exit int) {
 	t.Helper()
 	requireVM(t)
+	prepare(t)
 	binary := filepath.Join(t.TempDir(), "vmrun")
 	build := exec.Command("go", "build", "-o", binary, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")

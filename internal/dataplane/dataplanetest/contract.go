@@ -34,6 +34,11 @@ type Pair struct {
 	// Lose takes away the session of the side as something else than its data plane
 	// would. Nil: nothing can.
 	Lose func(t testing.TB, s *Side, id dataplane.SessionKey)
+	// Has tells whether the side's host has an address. It goes with Own.
+	Has func(t testing.TB, s *Side, a netip.Addr) bool
+	// Restart ends the side's data plane, with what it holds kept. What it returns
+	// begins another one, as the side's, which may adopt that. Nil: nothing is kept.
+	Restart func(t testing.TB, s *Side) (begin func())
 	// Left fails the test if something of the closed data planes is left. Nil:
 	// their own inventories are trusted.
 	Left func(t testing.TB)
@@ -83,6 +88,7 @@ const (
 	NoLoss                     // nothing else can take a session away: there is no Pair.Lose
 	OneHost6                   // both sides have one IPv6 address
 	Shared                     // cases share something, and run one after the other
+	NoRestart                  // nothing outlives the data plane: there is no Pair.Restart
 )
 
 // A contractCase is a case of the contract, and what it cannot do without.
@@ -122,6 +128,14 @@ var contract = []contractCase{
 	{"Detach", testDetach, 0},
 	{"Lost", testLost, NoLoss},
 	{"Workers", testWorkers, 0},
+	{"Adopt", testAdopt, NoRestart},
+	{"AdoptListener", testAdoptListener, NoRestart},
+	{"AdoptConfigure", testAdoptConfigure, NoRestart},
+	{"AdoptUnsure", testAdoptUnsure, NoRestart},
+	{"AdoptRest", testAdoptRest, NoRestart},
+	{"AdoptNothing", testAdoptNothing, NoRestart},
+	{"AdoptDetached", testAdoptDetached, NoRestart},
+	{"AdoptClose", testAdoptClose, NoRestart},
 }
 
 // Contract runs the cases, each with a pair of its own; lacks says which do not

@@ -51,7 +51,7 @@ func openHosts(t testing.TB, f func(dataplane.Handler) (dataplane.Dataplane, err
 	p.A.Host, p.A.Host6 = netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("fd00::1")
 	p.B.Host, p.B.Host6 = netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("fd00::2")
 	if packets {
-		p.Flow, p.Own = newHostFlow, ownAddress
+		p.Flow, p.Own, p.Has = newHostFlow, ownAddress, hasAddress
 	}
 	p.Left = func(t testing.TB) {
 		for _, ns := range []*lab.NetNS{nsA, nsB} {
@@ -66,6 +66,11 @@ func openHosts(t testing.TB, f func(dataplane.Handler) (dataplane.Dataplane, err
 func ownAddress(t testing.TB, s *Side, a netip.Addr) {
 	t.Helper()
 	s.NetNS().Run("ip", "address", "add", a.String(), "dev", "lo")
+}
+
+func hasAddress(t testing.TB, s *Side, a netip.Addr) bool {
+	t.Helper()
+	return strings.Contains(s.NetNS().Run("ip", "-oneline", "address"), " "+a.String()+" ")
 }
 
 // waitLink waits until the kernel has noticed that the cable is plugged.
@@ -91,6 +96,15 @@ func newHost(t testing.TB, ns *lab.NetNS,
 		t.Fatal(err)
 	}
 	return &Side{Dataplane: inside{d, ns}}
+}
+
+// Reopen opens another data plane in place of the side's, for data planes opened by Hosts.
+func (s *Side) Reopen(f func() (dataplane.Dataplane, error)) error {
+	d, err := do(s.NetNS(), f)
+	if err == nil {
+		s.Dataplane = inside{d, s.NetNS()}
+	}
+	return err
 }
 
 // do calls f in the namespace.
@@ -121,6 +135,17 @@ func (d inside) OpenTunnel(ctx context.Context,
 	return tunnelInside{t, d.ns}, nil
 }
 
+func (d inside) AdoptTunnel(ctx context.Context, spec dataplane.TunnelSpec,
+	peer l2tp.TunnelID) (dataplane.Tunnel, error) {
+	t, err := do(d.ns, func() (dataplane.Tunnel, error) { return d.Dataplane.AdoptTunnel(ctx, spec, peer) })
+	if err != nil {
+		return nil, err
+	}
+	return tunnelInside{t, d.ns}, nil
+}
+
+func (d inside) Abandon() error { return d.ns.Do(d.Dataplane.Abandon) }
+
 func (d inside) Close() error { return d.ns.Do(d.Dataplane.Close) }
 
 type tunnelInside struct {
@@ -147,6 +172,15 @@ func (t tunnelInside) Close(ctx context.Context) error {
 func (t tunnelInside) AddSession(ctx context.Context,
 	spec dataplane.SessionSpec) (dataplane.Session, error) {
 	s, err := do(t.ns, func() (dataplane.Session, error) { return t.Tunnel.AddSession(ctx, spec) })
+	if err != nil {
+		return nil, err
+	}
+	return sessionInside{s, t.ns}, nil
+}
+
+func (t tunnelInside) AdoptSession(ctx context.Context, spec dataplane.SessionSpec,
+	last dataplane.Configured) (dataplane.Session, error) {
+	s, err := do(t.ns, func() (dataplane.Session, error) { return t.Tunnel.AdoptSession(ctx, spec, last) })
 	if err != nil {
 		return nil, err
 	}

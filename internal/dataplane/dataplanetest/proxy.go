@@ -140,12 +140,17 @@ func addresses(local, peer string) dataplane.PointToPoint {
 	return dataplane.PointToPoint{Local: netip.MustParseAddr(local), Peer: netip.MustParseAddr(peer)}
 }
 
-// wantProxies wants a host to answer ARP for others as said, and for nobody else.
+// wantProxies wants a host to answer ARP for others as said, and for nobody else. All are
+// marked as ours.
 func wantProxies(t testing.TB, ns *lab.NetNS, want ...string) {
 	t.Helper()
 	var got []string
 	for line := range strings.Lines(ns.Run("ip", "neigh", "show", "proxy")) {
-		got = append(got, strings.TrimSpace(strings.ReplaceAll(line, "proxy", "")))
+		line = strings.Join(strings.Fields(strings.ReplaceAll(line, "proxy", "")), " ")
+		got = append(got, strings.TrimSuffix(line, " proto 76"))
+		if !strings.HasSuffix(line, " proto 76") {
+			t.Errorf("%q is not marked as ours", line)
+		}
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("ARP is answered for %q, want %q", got, want)

@@ -1,0 +1,67 @@
+package bench
+
+import (
+	"net/netip"
+	"sync"
+)
+
+// maxMail is how many bytes of datagrams wait for the loop at most, like the receive
+// buffer of a socket. What is beyond is lost, which the protocols repair.
+const maxMail = 32 << 20
+
+// A mailbox takes datagrams to the loop, in one buffer: there are many, and small.
+type mailbox struct {
+	mu   sync.Mutex
+	mail letters
+	lost uint64
+	wake chan struct{} // room for one
+}
+
+// letters are datagrams one behind the other.
+type letters struct {
+	bytes  []byte
+	stamps []stamp
+}
+
+// A stamp says where a letter ends and where it came from.
+type stamp struct {
+	end  int
+	from netip.AddrPort
+}
+
+func newMailbox() *mailbox { return &mailbox{wake: make(chan struct{}, 1)} }
+
+// put copies a datagram into the mailbox. It may be called from any goroutine.
+func (m *mailbox) put(from netip.AddrPort, b []byte) {
+	m.mu.Lock()
+	if len(m.mail.bytes)+len(b) > maxMail {
+		m.lost++
+		m.mu.Unlock()
+		return
+	}
+	m.mail.bytes = append(m.mail.bytes, b...)
+	m.mail.stamps = append(m.mail.stamps, stamp{len(m.mail.bytes), from})
+	m.mu.Unlock()
+	select {
+	case m.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take returns what has come, and uses what the loop is done with for the next.
+func (m *mailbox) take(done letters) letters {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	mail := m.mail
+	m.mail = letters{done.bytes[:0], done.stamps[:0]}
+	return mail
+}
+
+// each calls f with each datagram.
+func (l letters) each(f Receiver) {
+	begin := 0
+	for _, s := range l.stamps {
+		f(s.from, l.bytes[begin:s.end:s.end])
+		begin = s.end
+	}
+}

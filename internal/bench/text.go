@@ -1,0 +1,150 @@
+package bench
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// WriteText writes a report for people.
+func (r *Report) WriteText(w io.Writer) error {
+	var b bytes.Buffer
+	r.writeSummary(&b)
+	r.writeTimes(&b)
+	r.writeFailures(&b)
+	r.writeRest(&b)
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+func (r *Report) writeSummary(b *bytes.Buffer) {
+	s, t := r.Sessions, r.Tunnels
+	fmt.Fprintf(b, "LNS %s, %.1f s", r.Target, r.Seconds)
+	if r.Interrupted {
+		b.WriteString(", interrupted")
+	}
+	fmt.Fprintf(b, "\n\ntunnels    %d of %d came up", t.CameUp, r.Settings.Tunnels)
+	writeCounts(b, count{t.Failed, "failed"}, count{t.Lost, "lost"})
+	fmt.Fprintf(b, "sessions   %d of %d came up", s.CameUp, r.attempts())
+	writeCounts(b, count{s.Failed, "failed"}, count{s.Dropped, "dropped"}, count{s.Cancelled, "cancelled"},
+		count{uint64(s.Unplaced), "not placed"}, count{s.Renegotiated, "renegotiated"})
+	if s.CameUp > 0 {
+		fmt.Fprintf(b, "set-up     %.1f sessions/s over %.2f s, best %.0f/s, at most %d at once\n",
+			r.SetUp.Rate, r.SetUp.Seconds, r.SetUp.Best, s.MostUp)
+	}
+	if r.TearDown.Sessions > 0 {
+		fmt.Fprintf(b, "tear-down  %d sessions in %.2f s", r.TearDown.Sessions, r.TearDown.Seconds)
+		if !r.Generator.Complete {
+			b.WriteString(", not all of it acknowledged")
+		}
+		b.WriteString("\n")
+	}
+}
+
+// attempts are how many sessions were to come up.
+func (r *Report) attempts() uint64 {
+	return max(r.Sessions.CameUp+r.Sessions.Failed+r.Sessions.Cancelled, uint64(r.Settings.Sessions))
+}
+
+// A count is a number that is told if it is not zero.
+type count struct {
+	n    uint64
+	what string
+}
+
+func writeCounts(b *bytes.Buffer, counts ...count) {
+	for _, c := range counts {
+		if c.n > 0 {
+			fmt.Fprintf(b, ", %d %s", c.n, c.what)
+		}
+	}
+	b.WriteString("\n")
+}
+
+func (r *Report) writeTimes(b *bytes.Buffer) {
+	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(t, "\nmilliseconds\tcount\tmin\tmean\tp50\tp90\tp99\tp99.9\tmax\t\n")
+	all := r.Phases
+	if r.Traffic != nil {
+		all = append(all[:len(all):len(all)], r.Traffic.Times)
+	}
+	for _, p := range all {
+		if p.Count > 0 {
+			fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", p.Name, p.Count, short(p.Min),
+				short(p.Mean), short(p.P50), short(p.P90), short(p.P99), short(p.P999), short(p.Max))
+		}
+	}
+	t.Flush()
+}
+
+// short is a number with as many digits as mean something.
+func short(ms float64) string {
+	switch {
+	case ms < 10:
+		return fmt.Sprintf("%.2f", ms)
+	case ms < 100:
+		return fmt.Sprintf("%.1f", ms)
+	}
+	return fmt.Sprintf("%.0f", ms)
+}
+
+func (r *Report) writeFailures(b *bytes.Buffer) {
+	for _, list := range []struct {
+		title string
+		all   []Failure
+	}{{"what failed", r.Failures}, {"what was dropped", r.Drops}} {
+		if len(list.all) == 0 {
+			continue
+		}
+		fmt.Fprintf(b, "\n%s\n", list.title)
+		for _, f := range list.all {
+			fmt.Fprintf(b, "%8d  %s: %s", f.Count, f.Phase, f.Cause)
+			if f.Example != "" {
+				fmt.Fprintf(b, " (%q)", f.Example)
+			}
+			b.WriteString("\n")
+		}
+	}
+}
+
+func (r *Report) writeRest(b *bytes.Buffer) {
+	m := r.Messages
+	fmt.Fprintf(b, "\ncontrol    %d messages sent, %d received, %d sent again\n", m.ControlSent,
+		m.ControlReceived, m.AgainL2TP)
+	fmt.Fprintf(b, "data       %d messages sent, %d received, %d PPP frames sent again\n", m.DataSent,
+		m.DataReceived, m.AgainPPP)
+	if m.SendErrors+m.Unwanted+m.Lost > 0 {
+		fmt.Fprintf(b, "trouble    %d could not be sent, %d had no tunnel or session, %d lost by the generator\n",
+			m.SendErrors, m.Unwanted, m.Lost)
+	}
+	if f := r.Traffic; f != nil {
+		fmt.Fprintf(b, "packets    %d sent in %d sessions, %d lost (%.3f %%), %.0f/s, %.2f Mbit/s each way", f.Sent,
+			f.Sessions, f.Lost, f.LossPercent, f.Rate, f.Megabits)
+		writeCounts(b, count{f.Duplicates, "came back twice"})
+	}
+	g := r.Generator
+	fmt.Fprintf(b, "generator  %.1f s of processor time, %d MiB, calls placed at most %s ms late\n", g.CPU,
+		g.Resident>>20, short(g.Lag))
+}
+
+// String is one line about how far the run is.
+func (p Progress) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%5s  %d/%d up  %.0f/s  %d in set-up  %d tunnels", p.At.Truncate(time.Second), p.Sessions,
+		p.Wanted, p.Rate, p.InFlight, p.Tunnels)
+	if p.Packets >= 0 {
+		fmt.Fprintf(&b, "  %.0f packets/s", p.Packets)
+	}
+	for _, c := range []count{{p.Failed, "failed"}, {p.Dropped, "dropped"}} {
+		if c.n > 0 {
+			fmt.Fprintf(&b, "  %d %s", c.n, c.what)
+		}
+	}
+	if p.Stage != stageNames[running] {
+		fmt.Fprintf(&b, "  %s", p.Stage)
+	}
+	return b.String()
+}

@@ -1,0 +1,393 @@
+package dataplane_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"culvert/internal/dataplane"
+	"culvert/internal/dataplane/dataplanetest"
+	"culvert/internal/keeper"
+	"culvert/l2tp"
+	"culvert/test/daemon"
+	"culvert/test/lab"
+)
+
+// A kept is a kernel data plane that a keeper's process keeps things for.
+type kept struct {
+	path    string
+	handler dataplane.Handler
+	client  *keeper.Client
+	Process *lab.Daemon
+}
+
+func newKept(t testing.TB, h dataplane.Handler) *kept {
+	t.Helper()
+	k := &kept{path: filepath.Join(t.TempDir(), "keeper.sock"), handler: h}
+	k.start(t)
+	return k
+}
+
+// start starts the keeper's process.
+func (k *kept) start(t testing.TB) {
+	t.Helper()
+	cmd := exec.Command(daemon.Program(t, "culvert-keeper"), "--socket", k.path)
+	k.Process = lab.StartDaemon(t, cmd, "culvert-keeper")
+	k.Process.WaitOutput(limit, "serving")
+}
+
+// open opens the data plane with what the keeper has.
+func (k *kept) open() (dataplane.Dataplane, error) {
+	client, fds, err := keeper.Dial(k.path)
+	if err != nil {
+		return nil, err
+	}
+	k.client = client
+	return dataplane.NewKernel(k.handler, dataplane.KernelOptions{Keeper: client, Kept: fds})
+}
+
+// keptHosts opens a pair whose side A can begin again.
+func keptHosts(t *testing.T, a, b dataplane.Handler) *dataplanetest.Pair {
+	t.Helper()
+	k := newKept(t, a)
+	first := true
+	p := dataplanetest.Hosts(func(h dataplane.Handler) (dataplane.Dataplane, error) {
+		if first { // A's
+			first = false
+			return k.open()
+		}
+		return newKernel(h)
+	}, true)(t, a, b)
+	p.Restart = func(t testing.TB, s *dataplanetest.Side) (begin func()) {
+		t.Helper()
+		if err := s.Abandon(); err != nil {
+			t.Fatal(err)
+		}
+		if err := k.client.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return func() {
+			if err := s.Reopen(k.open); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	t.Cleanup(func() { k.client.Close() })
+	return p
+}
+
+// openKept opens a pair whose side A can begin again, for a test other than the contract,
+// which ends it.
+func openKept(t *testing.T) (p *dataplanetest.Pair, k *kept) {
+	t.Helper()
+	a, b := dataplanetest.NewRecorder(), dataplanetest.NewRecorder()
+	k = newKept(t, a)
+	p = dataplanetest.Hosts(newKernel, true)(t, a, b)
+	p.A.Said, p.B.Said = a, b
+	if err := errors.Join(p.A.Close(), p.A.Reopen(k.open)); err != nil {
+		t.Fatal(err)
+	}
+	return p, k
+}
+
+// end closes the pair, which must leave nothing.
+func (k *kept) end(t *testing.T, p *dataplanetest.Pair) {
+	t.Helper()
+	if err := errors.Join(p.A.Close(), p.B.Close(), k.client.Close()); err != nil {
+		t.Error(err)
+	}
+	p.A.NetNS().Run("ip", "route", "flush", "exact", "default")
+	p.Left(t)
+}
+
+// abandon ends side A's data plane.
+func (k *kept) abandon(t *testing.T, s *dataplanetest.Side) {
+	t.Helper()
+	if err := errors.Join(s.Abandon(), k.client.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// demanding is a link with all that outlives an interface.
+var demanding = dataplane.LinkSpec{
+	Name: "up", MTU: 1400, MRU: 1400, DefaultRoute: true, ProxyARP: true,
+	IPv4: dataplane.PointToPoint{
+		Local: netip.MustParseAddr("10.0.0.1"), Peer: netip.MustParseAddr("192.0.2.50"),
+	},
+}
+
+var farPeer = netip.MustParseAddrPort("203.0.113.1:1701")
+
+// openDemanding opens a session with that link, in a tunnel to a peer that the default route leads to.
+func openDemanding(t *testing.T, s *dataplanetest.Side) dataplane.TunnelSpec {
+	t.Helper()
+	s.NetNS().Run("ip", "route", "add", "default", "via", "192.0.2.77")
+	s.NetNS().Run("sh", "-c", "echo 1 > /proc/sys/net/ipv4/conf/all/forwarding")
+	tun, err := s.OpenTunnel(t.Context(), dataplane.TunnelSpec{ID: 1, Peer: farPeer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tun.Attach(t.Context(), 2); err != nil {
+		t.Fatal(err)
+	}
+	session, err := tun.AddSession(t.Context(), dataplane.SessionSpec{Session: 3, PeerSession: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := session.Configure(t.Context(), demanding); err != nil {
+		t.Fatal(err)
+	}
+	wantOurs(t, s, true)
+	return dataplane.TunnelSpec{ID: 1, Local: tun.Local(), Peer: tun.Peer()}
+}
+
+// wantOurs wants the pinned route and the proxy to be there or not.
+func wantOurs(t *testing.T, s *dataplanetest.Side, there bool) {
+	t.Helper()
+	routes := s.NetNS().Run("ip", "route", "show", "proto", "76")
+	proxies := s.NetNS().Run("ip", "neigh", "show", "proxy")
+	if strings.Contains(routes, "203.0.113.1 via 192.0.2.77") != there ||
+		strings.Contains(proxies, "192.0.2.50") != there {
+		t.Errorf("routes of ours %q and proxies %q, want them: %v", routes, proxies, there)
+	}
+}
+
+// TestKernelAdoptRoutes adopts a session with a pinned route and a proxy: they stay for
+// as long as it does.
+func TestKernelAdoptRoutes(t *testing.T) {
+	lab.RequireKernel(t)
+	p, k := openKept(t)
+	defer k.end(t, p)
+	spec := openDemanding(t, p.A)
+	k.abandon(t, p.A)
+	wantOurs(t, p.A, true)
+	if err := p.A.Reopen(k.open); err != nil {
+		t.Fatal(err)
+	}
+	tun, err := p.A.AdoptTunnel(t.Context(), spec, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := tun.AdoptSession(t.Context(), dataplane.SessionSpec{Session: 3, PeerSession: 4},
+		dataplane.Configured{Link: &demanding})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if keys, err := p.A.DropRest(t.Context()); err != nil || len(keys) > 0 {
+		t.Errorf("dropped %q, %v", keys, err)
+	}
+	wantOurs(t, p.A, true)
+	wantRoute(t, p.A, "198.51.100.1", "dev up")
+	if err := s.Configure(t.Context(), demanding); err != nil {
+		t.Fatal(err)
+	}
+	wantOurs(t, p.A, true)
+	if err := s.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantOurs(t, p.A, false)
+}
+
+// TestKernelSweep begins after a session's process and its keeper have both died, and
+// after a session was not adopted: what it left behind is removed.
+func TestKernelSweep(t *testing.T) {
+	lab.RequireKernel(t)
+	for name, dies := range map[string]bool{"both die": true, "not adopted": false} {
+		t.Run(name, func(t *testing.T) {
+			p, k := openKept(t)
+			defer k.end(t, p)
+			openDemanding(t, p.A)
+			k.abandon(t, p.A)
+			if dies {
+				k.Process.Kill()
+				k.start(t)
+			}
+			if err := p.A.Reopen(k.open); err != nil {
+				t.Fatal(err)
+			}
+			wantOurs(t, p.A, true)
+			if _, err := p.A.DropRest(t.Context()); err != nil {
+				t.Error(err)
+			}
+			wantOurs(t, p.A, false)
+		})
+	}
+}
+
+// TestKernelOrphan ends a process that had just made a session, without a channel yet:
+// nothing of it is kept, but it lives on in its tunnel. A session of another program is
+// adopted, though nothing of it is kept either.
+func TestKernelOrphan(t *testing.T) {
+	lab.RequireKernel(t)
+	p, k := openKept(t)
+	defer k.end(t, p)
+	tun, err := p.A.OpenTunnel(t.Context(), dataplane.TunnelSpec{ID: 1, Peer: addressOf(p.B)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec := dataplane.TunnelSpec{ID: 1, Local: tun.Local(), Peer: tun.Peer()}
+	if err := tun.Attach(t.Context(), 2); err != nil {
+		t.Fatal(err)
+	}
+	raw := dataplane.SessionSpec{Session: 3, PeerSession: 4, Raw: true}
+	orphan := dataplane.SessionSpec{Session: 5, PeerSession: 6, Raw: true} // without a channel, too
+	for _, s := range []dataplane.SessionSpec{raw, orphan} {
+		if _, err := tun.AddSession(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k.abandon(t, p.A)
+	if err := p.A.Reopen(k.open); err != nil {
+		t.Fatal(err)
+	}
+	if tun, err = p.A.AdoptTunnel(t.Context(), spec, 2); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tun.AdoptSession(t.Context(), raw, dataplane.Configured{}); err != nil {
+		t.Fatal(err)
+	}
+	if keys, err := p.A.DropRest(t.Context()); err != nil || !slices.Equal(keys, []string{"session/1/5"}) {
+		t.Errorf("dropped %q, %v, want session/1/5", keys, err)
+	}
+	if n := strings.Count(p.A.NetNS().Run("ip", "l2tp", "show", "session"), "Session "); n != 1 {
+		t.Errorf("the kernel has %d sessions, want 1", n)
+	}
+}
+
+// addressOf is where a tunnel to the side may lead.
+func addressOf(s *dataplanetest.Side) netip.AddrPort { return netip.AddrPortFrom(s.Host, 1701) }
+
+// TestKernelKeeperDies has a keeper die and another one come while the data plane runs:
+// that one has everything, and what ended meanwhile not.
+func TestKernelKeeperDies(t *testing.T) {
+	lab.RequireKernel(t)
+	p, k := openKept(t)
+	defer k.end(t, p)
+	changes := make(chan error, 10)
+	var running sync.WaitGroup
+	ctx, cancel := context.WithCancel(t.Context())
+	client := k.client
+	running.Go(func() {
+		client.Run(ctx, func(lost error) {
+			if lost == nil {
+				p.A.HandOver()
+			}
+			changes <- lost
+		})
+	})
+	if _, err := p.A.Listen(netip.MustParseAddrPort("0.0.0.0:1701")); err != nil {
+		t.Fatal(err)
+	}
+	spec := openDemanding(t, p.A)
+	k.Process.Kill()
+	if lost := <-changes; lost == nil {
+		t.Fatal("nobody notices")
+	}
+	tun, err := p.A.OpenTunnel(t.Context(), dataplane.TunnelSpec{ID: 2, Peer: addressOf(p.B)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := dataplane.TunnelSpec{ID: 2, Local: tun.Local(), Peer: tun.Peer()}
+	k.start(t)
+	if lost := <-changes; lost != nil {
+		t.Fatal(lost)
+	}
+	cancel()
+	running.Wait()
+	k.abandon(t, p.A)
+	if err := p.A.Reopen(k.open); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.A.AdoptTunnel(t.Context(), second, 0); err != nil {
+		t.Error(err)
+	}
+	if tun, err = p.A.AdoptTunnel(t.Context(), spec, 2); err != nil {
+		t.Fatal(err)
+	}
+	_, err = tun.AdoptSession(t.Context(), dataplane.SessionSpec{Session: 3, PeerSession: 4},
+		dataplane.Configured{Link: &demanding})
+	if err != nil {
+		t.Error(err)
+	}
+	keys, err := p.A.DropRest(t.Context())
+	if err != nil || !slices.Equal(keys, []string{"listener/0.0.0.0:1701"}) {
+		t.Errorf("dropped %q, %v, want the listener", keys, err)
+	}
+}
+
+// TestKernelAdoptMany adopts hundreds of sessions, and says how long that takes.
+func TestKernelAdoptMany(t *testing.T) {
+	lab.RequireKernel(t)
+	p, k := openKept(t)
+	defer k.end(t, p)
+	const n = 200
+	tun, err := p.A.OpenTunnel(t.Context(), dataplane.TunnelSpec{ID: 1, Peer: addressOf(p.B)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec := dataplane.TunnelSpec{ID: 1, Local: tun.Local(), Peer: tun.Peer()}
+	if err := tun.Attach(t.Context(), 2); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			s, err := tun.AddSession(t.Context(), manySpec(i))
+			if err == nil {
+				err = s.Configure(t.Context(), *manyLink(i).Link)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	began := time.Now()
+	k.abandon(t, p.A)
+	abandoned := time.Since(began)
+	if err := p.A.Reopen(k.open); err != nil {
+		t.Fatal(err)
+	}
+	opened := time.Since(began) - abandoned
+	if tun, err = p.A.AdoptTunnel(t.Context(), spec, 2); err != nil {
+		t.Fatal(err)
+	}
+	began = time.Now()
+	for i := range n {
+		if _, err := tun.AdoptSession(t.Context(), manySpec(i), manyLink(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("%d sessions: %v to abandon, %v to begin again, %v to adopt", n, abandoned, opened, time.Since(began))
+	if keys, err := p.A.DropRest(t.Context()); err != nil || len(keys) > 0 {
+		t.Errorf("dropped %q, %v", keys, err)
+	}
+	inv, err := p.A.Inventory(t.Context())
+	if err != nil || len(inv.Sessions) != n || len(inv.Interfaces) != n {
+		t.Errorf("%d sessions and %d interfaces, %v", len(inv.Sessions), len(inv.Interfaces), err)
+	}
+	if lines := strings.Count(p.A.NetNS().Run("ip", "-oneline", "link"), " many"); lines != n {
+		t.Errorf("%d interfaces in the kernel, want %d", lines, n)
+	}
+}
+
+func manySpec(i int) dataplane.SessionSpec {
+	return dataplane.SessionSpec{Session: l2tp.SessionID(i + 1), PeerSession: l2tp.SessionID(i + 1)}
+}
+
+func manyLink(i int) dataplane.Configured {
+	return dataplane.Configured{Link: &dataplane.LinkSpec{
+		Name: fmt.Sprint("many", i), MTU: 1400, MRU: 1400,
+		IPv4: dataplane.PointToPoint{
+			Local: netip.MustParseAddr("10.0.0.1"), Peer: netip.AddrFrom4([4]byte{10, 1, 0, byte(i)}),
+		},
+	}}
+}

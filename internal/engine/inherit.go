@@ -1,0 +1,460 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"reflect"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"culvert/internal/config"
+	"culvert/internal/dataplane"
+	"culvert/internal/journal"
+	"culvert/l2tp"
+	"culvert/ppp"
+)
+
+// An heir takes over, when the engine starts, what the last process has left. The
+// loops do not run yet: whoever restores a shard's tunnels owns the shard.
+type heir struct {
+	engine   *Engine
+	snapshot *config.Snapshot
+	declared declared // by the configuration as it is now
+
+	tunnels, sessions   atomic.Int64 // taken over
+	lostTunnels, hungUp atomic.Int64
+
+	mu    sync.Mutex
+	taken map[string]int // how many of the declared tunnels and sessions are there, by key
+	lost  []*tunnel      // tunnels whose peers are still to be told
+}
+
+// inherit takes over what the records tell of, as far as the data plane has it. What
+// is only in one of the two is ended, and what is ended is said.
+func (e *Engine) inherit(records journal.Records) *heir {
+	began := time.Now()
+	in, errs := readInheritance(records)
+	for _, err := range errs {
+		e.log.Error("taking over", "err", err)
+	}
+	snapshot := e.store.Snapshot()
+	h := &heir{engine: e, snapshot: snapshot, declared: newDeclared(snapshot), taken: make(map[string]int)}
+	byShard := make([][]*inheritedTunnel, len(e.shards))
+	for _, t := range in.tunnels {
+		at := e.shardOf(t.Core.ID).index
+		byShard[at] = append(byShard[at], t)
+	}
+	var restoring sync.WaitGroup
+	for i, s := range e.shards {
+		restoring.Go(func() {
+			for _, t := range byShard[i] {
+				h.takeTunnel(s, t)
+			}
+		})
+	}
+	restoring.Wait()
+	h.finishStories()
+	rest, err := e.path.DropRest(context.Background())
+	if err != nil {
+		e.log.Error("closing what nobody took over", "err", err)
+	}
+	for _, t := range h.lost {
+		t.tellOfLoss() // now that the socket of before is closed
+	}
+	if len(records) > 0 || len(rest) > 0 {
+		e.log.Info("took over from the last process", "tunnels", h.tunnels.Load(),
+			"sessions", h.sessions.Load(), "tunnels_ended", h.lostTunnels.Load(),
+			"sessions_ended", h.hungUp.Load(), "not_known", len(rest), "took", time.Since(began))
+	}
+	for _, name := range rest {
+		e.log.Debug("closed what nobody took over", "name", name)
+	}
+	return h
+}
+
+// take notes that what the configuration declares under a key is there.
+func (h *heir) take(key string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.taken[key]++
+}
+
+// finishStories tells those who watch what has become of tunnels and sessions
+// that the last process has told of and that are not there any more.
+func (h *heir) finishStories() {
+	for _, last := range h.engine.events.Unfinished() {
+		t := h.engine.shardOf(l2tp.TunnelID(last.TunnelId)).tunnels[l2tp.TunnelID(last.TunnelId)]
+		if t == nil || last.SessionId != 0 && t.sessions[l2tp.SessionID(last.SessionId)] == nil {
+			h.engine.events.Finish(last, "the daemon was restarted")
+		}
+	}
+}
+
+// takeTunnel restores one tunnel with its sessions.
+func (h *heir) takeTunnel(s *shard, in *inheritedTunnel) {
+	t, err := h.restoreTunnel(s, in)
+	if err != nil {
+		h.lostTunnels.Add(1)
+		h.hungUp.Add(int64(len(in.sessions)))
+		h.engine.log.Error("tunnel cannot be taken over", "tunnel", in.Core.ID, "peer", in.Peer, "err", err)
+		return
+	}
+	path, err := h.engine.path.AdoptTunnel(context.Background(), t.adoptedSpec(in), in.adoptedPeer())
+	if err != nil {
+		h.loseTunnel(t, in, err)
+		return
+	}
+	t.path = path
+	h.tunnels.Add(1)
+	if t.attached = in.Attached; !t.attached {
+		t.attach(in.Core.Peer.TunnelID)
+	}
+	for _, r := range in.sessions {
+		h.takeSession(t, r)
+	}
+	if d := t.dialer; d != nil && !d.deleted {
+		h.take(keyOfTunnel(d.asked))
+	}
+	if why := h.whyNot(t, in); why != "" {
+		s.mail.post(func() { t.endAs(why) })
+	}
+	s.deadlines.update(t)
+}
+
+// whyNot says why the tunnel is to end, or "".
+func (h *heir) whyNot(t *tunnel, in *inheritedTunnel) string {
+	switch d := t.dialer; {
+	case in.Closing:
+		return "closed"
+	case d != nil && !d.adopted && !d.deleted && h.declared.lacks(d.asked):
+		return "no longer configured"
+	}
+	return ""
+}
+
+// endAs ends the tunnel for good: what commands said of it is forgotten.
+func (t *tunnel) endAs(why string) {
+	if d := t.dialer; d != nil && !d.adopted && !d.deleted && why != "closed" {
+		d.delete(time.Now(), why)
+		return
+	}
+	t.close(time.Now(), l2tp.Result{Code: l2tp.StopGeneral, Message: why})
+}
+
+// adoptedSpec is the socket as it was.
+func (t *tunnel) adoptedSpec(in *inheritedTunnel) dataplane.TunnelSpec {
+	spec := t.spec()
+	spec.Local, spec.Peer, spec.AnyPort = in.Local, in.Peer, false
+	return spec
+}
+
+// adoptedPeer is the tunnel that the data plane's leads to, if there is one.
+func (in *inheritedTunnel) adoptedPeer() l2tp.TunnelID {
+	if !in.Attached {
+		return 0
+	}
+	return in.Core.Peer.TunnelID
+}
+
+// restoreTunnel makes the tunnel of its record, with the profiles as they are now.
+func (h *heir) restoreTunnel(s *shard, in *inheritedTunnel) (*tunnel, error) {
+	resolved := h.snapshot.SelectPeer(in.Core.Peer.HostName, in.Peer).Tunnel
+	var d *dialer
+	if in.Dialer != nil {
+		var err error
+		if d, err = h.restoreDialer(s, in); err != nil {
+			return nil, err
+		}
+		resolved = d.resolved
+	}
+	settings := s.settings.tunnel(h.snapshot, resolved, in.Local)
+	now := time.Now()
+	core, err := l2tp.Restore(settings.core, now.Add(-in.age(now)), in.complete())
+	if err == nil && d != nil {
+		err = d.enlist(in)
+	}
+	if err != nil {
+		return nil, err
+	}
+	t := s.newTunnel(core, settings, in.Peer)
+	t.byPeer, t.told = in.ByPeer, in.Told
+	t.created, t.establishedAt, t.idleSince = in.Created, in.Established, in.sameAs(in.IdleSince, now)
+	if t.byPeer {
+		t.first = first{in.First.Peer, in.First.ID}
+		s.firsts[t.first] = t
+	}
+	if d != nil {
+		t.dialer, d.tunnel = d, t
+	}
+	h.engine.count.tunnels.Add(1)
+	h.engine.count.tunnelsEstablished.Add(1)
+	h.engine.gate.prove(t.peer.Addr())
+	return t, nil
+}
+
+// age is how old the record is. A clock that was set back makes nothing younger than new.
+func (r *tunnelRecord) age(now time.Time) time.Duration { return age(r.At, now) }
+
+func age(at, now time.Time) time.Duration { return max(0, now.Sub(at)) }
+
+// sameAs is a time of the record by this process's clock: as long before or after the
+// record, which is as old as it is.
+func (r *tunnelRecord) sameAs(t, now time.Time) time.Time { return rebase(t, r.At, now) }
+
+func rebase(t, at, now time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return now.Add(t.Sub(at) - age(at, now))
+}
+
+// complete is the core's snapshot with its sessions. A call whose session has no
+// record has ended since.
+func (in *inheritedTunnel) complete() l2tp.Snapshot {
+	snap := in.Core
+	known := make(map[l2tp.SessionID]bool)
+	for _, r := range in.sessions {
+		snap.Sessions = append(snap.Sessions, r.Core)
+		known[r.Core.Session] = true
+	}
+	snap.Setups = nil
+	for _, w := range in.Core.Setups {
+		if known[w.Session] {
+			snap.Setups = append(snap.Setups, w)
+		}
+	}
+	return snap
+}
+
+// restoreDialer makes the dialer of a tunnel, which nobody knows yet.
+func (h *heir) restoreDialer(s *shard, in *inheritedTunnel) (*dialer, error) {
+	asked, err := in.Dialer.askedTunnel()
+	if err != nil {
+		return nil, err
+	}
+	if now := h.declared.tunnels[keyOfTunnel(asked)]; now != nil && !in.Dialer.Adopted && !in.Dialer.Deleted {
+		asked = now
+	}
+	d := newDialer(s, asked, h.snapshot.SelectPeer(in.Core.Peer.HostName, in.Peer).Tunnel)
+	d.adopted, d.deleted, d.attempts = in.Dialer.Adopted, in.Dialer.Deleted, in.Dialer.Attempts
+	resolved, err := d.resolve(h.snapshot, asked, in.Peer.Addr())
+	if err != nil {
+		return nil, err
+	}
+	resolved.ConfigID = cmp.Or(resolved.ConfigID, in.Dialer.ConfigID)
+	d.resolved = resolved
+	return d, nil
+}
+
+// enlist makes the dialer known, unless it was deleted: then others may have its names.
+func (d *dialer) enlist(in *inheritedTunnel) error {
+	if d.deleted {
+		return nil
+	}
+	enter := d.shard.engine.names.add
+	if d.adopted {
+		enter = d.shard.engine.names.addName
+	}
+	if err := enter(d); err != nil {
+		return err
+	}
+	d.take(in.Core.ID)
+	d.shard.dialers[d] = struct{}{}
+	return nil
+}
+
+// loseTunnel ends a tunnel of which the data plane has nothing: from a new socket
+// its peer is told, so that it need not find out by the silence.
+func (h *heir) loseTunnel(t *tunnel, in *inheritedTunnel, cause error) {
+	level := t.log().Error
+	if errors.Is(cause, errors.ErrUnsupported) {
+		level = t.log().Warn
+	}
+	level("tunnel cannot be taken over", "err", cause)
+	h.lostTunnels.Add(1)
+	h.hungUp.Add(int64(len(in.sessions)))
+	for _, r := range in.sessions {
+		h.restoreSession(t, r).phase = closing
+	}
+	if d := t.dialer; d != nil { // what the configuration declares begins anew
+		d.deleted = true
+		d.yield()
+		d.shard.engine.names.remove(d)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.lost = append(h.lost, t)
+}
+
+// tellOfLoss tells the peer of a tunnel that is lost.
+func (t *tunnel) tellOfLoss() {
+	t.open(func() {
+		t.shard.step(t, l2tp.Stop{Result: l2tp.Result{Code: l2tp.StopError,
+			Error: l2tp.ErrorResources, Message: "sessions lost in a restart"}})
+	})
+}
+
+// takeSession restores one session. One that was not up, and one that the data
+// plane does not have, is hung up: its peer hears of it at once.
+func (h *heir) takeSession(t *tunnel, r *sessionRecord) {
+	s := h.restoreSession(t, r)
+	cause := "set-up interrupted by a restart"
+	if r.Phase == up {
+		cause = h.takeOver(s, r)
+	}
+	if cause == "" {
+		h.sessions.Add(1)
+		return
+	}
+	s.phase = closing
+	h.hungUp.Add(1)
+	t.shard.mail.post(func() {
+		s.cause = cause
+		s.hangUpCall(l2tp.Result{Code: l2tp.CDNNoFacilitiesForNow, Message: "interrupted by a restart"})
+	})
+}
+
+// takeOver takes over a session that is up, or says why that cannot be.
+func (h *heir) takeOver(s *session, r *sessionRecord) string {
+	c, why := h.restoreCall(s, r.Wanted)
+	if why != "" {
+		return why
+	}
+	if err := s.adopt(r); err != nil {
+		s.log().Error("session cannot be taken over", "err", err)
+		return "taking over: " + err.Error()
+	}
+	if c != nil {
+		c.enter()
+		s.wanted = c
+		h.take(keyOfSession(c.dialer, c.asked))
+	}
+	s.goOn(r)
+	return ""
+}
+
+// restoreSession makes the session of its record, without its path, link and call.
+func (h *heir) restoreSession(t *tunnel, r *sessionRecord) *session {
+	s := &session{
+		tunnel: t, id: r.Core.Session, peerID: r.Core.PeerSession, kind: r.Core.Kind, phase: r.Phase,
+		told: r.Told, created: r.Created, establishedAt: r.Established, call: r.Call,
+	}
+	s.settings = t.shard.settings.incoming(h.snapshot, t.settings, s.kind)
+	t.sessions[s.id] = s
+	h.engine.count.sessions.Add(1)
+	if !s.establishedAt.IsZero() {
+		h.engine.count.sessionsEstablished.Add(1)
+	}
+	if s.phase == up {
+		s.wasUp = true
+		h.engine.count.sessionsUp.Add(1)
+	}
+	if asked, err := askedSession(r.Changed); err == nil && r.Changed != nil {
+		t.note(s.id, asked)
+		resolved := h.snapshot.IncomingSession(t.settings.resolved, sessionType(s.kind), asked)
+		s.settings = t.shard.settings.session(h.snapshot, resolved, true)
+	}
+	return s
+}
+
+// restoreCall makes the call of a session that we were asked to have, if we were, which
+// nobody knows yet, and gives the session its settings. It says why the session should
+// not be, if so.
+func (h *heir) restoreCall(s *session, r *callRecord) (c *call, why string) {
+	if r == nil {
+		return nil, ""
+	}
+	d := s.tunnel.dialer
+	asked, err := askedSession(r.Asked)
+	if err != nil || d == nil {
+		return nil, "nobody asks for the session any more"
+	}
+	now := h.declared.sessions[keyOfSession(d, asked)]
+	switch {
+	case now != nil:
+		asked = now
+	case !d.adopted && asked.GetSessionName() != "":
+		return nil, "no longer configured"
+	}
+	resolved, err := h.snapshot.ResolveSession(d.resolved, asked)
+	if err != nil {
+		return nil, err.Error()
+	}
+	s.settings = s.shard().settings.session(h.snapshot, resolved, false)
+	return &call{dialer: d, asked: asked, session: s, attempts: r.Attempts, limit: resolved.PPP.MaxFailureCount}, ""
+}
+
+// adopt takes over what the data plane and the pools have of the session, and
+// restores its link.
+func (s *session) adopt(r *sessionRecord) (err error) {
+	now := time.Now()
+	s.network = r.Network.restore()
+	if r.Shape != nil {
+		s.network.name = r.Shape.Name
+		s.network.numbered = !r.Shape.Unnumbered
+	}
+	s.reclaim()
+	s.resumeLife(r, now)
+	if s.path, err = s.tunnel.path.AdoptSession(context.Background(), r.Spec,
+		dataplane.Configured{Link: r.Shape, Unsure: r.Shaping}); err != nil {
+		s.path = nil
+		return err
+	}
+	if r.Link == nil {
+		return nil
+	}
+	s.link, err = ppp.Restore(s.settings.linkConfig(s.call), now, r.Link.Later(age(r.At, now)))
+	return err
+}
+
+// resumeLife has the times go on at which the session may end, where the profile as it is
+// now still has such times.
+func (s *session) resumeLife(r *sessionRecord, now time.Time) {
+	s.limitLife(now)
+	if !s.endBy.IsZero() && !r.EndBy.IsZero() {
+		s.endBy = rebase(r.EndBy, r.At, now)
+	}
+	if !s.idleBy.IsZero() && !r.IdleBy.IsZero() {
+		s.idleBy = rebase(r.IdleBy, r.At, now)
+	}
+}
+
+func (r *networkRecord) restore() network {
+	return network{user: r.User, pool: r.Pool, pooled: r.Pooled, chosen: true, chosenFor: r.ChosenFor,
+		ready: true, open4: r.Open4, open6: r.Open6, addresses: r.Addresses, terms: r.Terms}
+}
+
+// reclaim takes the session's address out of its pool again. If the pool has
+// changed so that it cannot, the session goes on with it all the same.
+func (s *session) reclaim() {
+	n := &s.network
+	if n.pool == "" {
+		return
+	}
+	if err := s.engine().pools.Claim(n.pool, n.pooled, n.user); err != nil {
+		s.log().Warn("address of a session that goes on is not its pool's any more", "err", err)
+		n.pool = ""
+	}
+}
+
+// goOn does for a session that was taken over what only a loop may do.
+func (s *session) goOn(r *sessionRecord) {
+	s.shard().deadlines.update(s)
+	s.shard().mail.post(func() {
+		if s.phase != up {
+			return
+		}
+		if r.Shape != nil && (r.Shaping || !reflect.DeepEqual(s.linkSpec(), *r.Shape)) {
+			s.configure(s.warn("completing the interface")) // or the profile has changed
+		}
+		if s.spec() != r.Spec {
+			s.modifyPath("taking over")
+		}
+		if r.Network.Resolving {
+			s.useNameServers()
+		}
+		s.tunnel.watchPath(time.Now(), s)
+	})
+}

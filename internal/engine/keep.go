@@ -1,0 +1,286 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"culvert/internal/journal"
+	"culvert/l2tp"
+	"culvert/ppp"
+)
+
+// A keeping is what a shard keeps for the process that comes after this one, and
+// what may leave only once that is kept: a peer never hears of what the next process
+// would not know.
+type keeping struct {
+	journal  *journal.Writer // nil: nothing is kept
+	failed   time.Time       // when the journal could last not be written; zero: it is whole
+	tunnels  []*tunnel       // those that have changed since the last commit
+	sessions []*session
+	outgoing []outgoing
+	// teardowns take from the data plane what is not recorded any more.
+	teardowns []func()
+}
+
+// A kept says of a tunnel or session what the journal has.
+type kept struct {
+	touched bool // it is on the list of those that have changed
+	there   bool // the journal has a record
+}
+
+// An outgoing is a control message of a tunnel, or a frame of a session.
+type outgoing struct {
+	tunnel  *tunnel
+	session *session
+	data    []byte
+}
+
+// batch is how many messages a shard handles before what they cause leaves.
+const batch = 64
+
+// journalRetry is how long a shard waits after its journal could not be written.
+const journalRetry = 10 * time.Second
+
+// keepIn has each shard keep what it holds in a journal, from now on. If that cannot be
+// nothing is left for the next process: what the last one has left is not true any more.
+func (e *Engine) keepIn(dir *journal.Dir) error {
+	if dir == nil {
+		return nil
+	}
+	err := e.beginJournals(dir)
+	if err == nil {
+		return nil
+	}
+	for _, s := range e.shards {
+		s.keeping.journal = nil
+	}
+	return errors.Join(err, dir.Clear())
+}
+
+func (e *Engine) beginJournals(dir *journal.Dir) error {
+	for _, s := range e.shards {
+		w, err := dir.Writer()
+		if err != nil {
+			return err
+		}
+		s.keeping.journal = w
+		if err := s.keepAll(time.Now()); err != nil {
+			return err
+		}
+	}
+	return dir.Begin()
+}
+
+// touch notes that the tunnel has changed.
+func (t *tunnel) touch() {
+	if k := &t.shard.keeping; k.journal != nil && !t.kept.touched {
+		t.kept.touched = true
+		k.tunnels = append(k.tunnels, t)
+	}
+}
+
+// touch notes that the session has changed.
+func (s *session) touch() {
+	if k := &s.shard().keeping; k.journal != nil && !s.kept.touched {
+		s.kept.touched = true
+		k.sessions = append(k.sessions, s)
+	}
+}
+
+// touchBy notes which session an event or an action of the core changed.
+func (t *tunnel) touchBy(id l2tp.SessionID) {
+	if s := t.sessions[id]; s != nil {
+		s.touch()
+	}
+}
+
+// touchEvent notes which session an event of ours is about.
+func (t *tunnel) touchEvent(ev l2tp.Event) {
+	switch ev := ev.(type) {
+	case l2tp.PlaceCall:
+		t.touchBy(ev.Session)
+	case l2tp.CallAccepted:
+		t.touchBy(ev.Session)
+	case l2tp.CallConnected:
+		t.touchBy(ev.Session)
+	}
+}
+
+// touchLink notes a change of the session's link. Echoes change nothing that
+// the next process needs.
+func (s *session) touchLink(ev ppp.Event, actions []ppp.Action) {
+	if s.phase != up || isEcho(ev, actions) {
+		return
+	}
+	s.touch()
+}
+
+// isEcho reports whether a step of a link was about echoes alone.
+func isEcho(ev ppp.Event, actions []ppp.Action) bool {
+	if f, ok := ev.(ppp.FrameReceived); ok && !ppp.IsEcho(f.Frame) {
+		return false
+	}
+	for _, a := range actions {
+		if f, ok := a.(ppp.SendFrame); !ok || !ppp.IsEcho(f.Frame) {
+			return false
+		}
+	}
+	switch ev.(type) {
+	case ppp.FrameReceived, ppp.Tick:
+		return true
+	}
+	return false
+}
+
+// leaves queues what is to leave once what caused it is kept.
+func (s *shard) leaves(o outgoing) { s.keeping.outgoing = append(s.keeping.outgoing, o) }
+
+// commit keeps what has changed, and then lets leave what that has caused, until
+// neither is left.
+func (s *shard) commit() {
+	for k := &s.keeping; k.isDue(); s.drain() {
+		if len(k.tunnels)+len(k.sessions) > 0 {
+			s.keep(time.Now())
+		}
+		for i := 0; i < len(k.outgoing); i++ { // a fault may add more
+			s.release(&k.outgoing[i])
+		}
+		clear(k.outgoing)
+		k.outgoing = k.outgoing[:0]
+		for _, begin := range k.teardowns {
+			begin()
+		}
+		clear(k.teardowns)
+		k.teardowns = k.teardowns[:0]
+	}
+}
+
+func (k *keeping) isDue() bool {
+	return len(k.tunnels)+len(k.sessions)+len(k.outgoing)+len(k.teardowns) > 0
+}
+
+// release lets a message or frame leave. A fault of ours in that ends what it struck.
+func (s *shard) release(o *outgoing) {
+	defer s.contain(turn{tunnel: o.tunnel, session: o.session})
+	o.leave()
+}
+
+// keep writes what has changed into the journal.
+func (s *shard) keep(now time.Time) {
+	k := &s.keeping
+	for _, t := range k.tunnels {
+		t.kept.touched = false
+		t.keep(now, k.journal)
+	}
+	for _, sess := range k.sessions {
+		sess.kept.touched = false
+		sess.keep(now, k.journal)
+	}
+	clear(k.tunnels)
+	clear(k.sessions)
+	k.tunnels, k.sessions = k.tunnels[:0], k.sessions[:0]
+	if k.journal.Flush() != nil || k.journal.Crowded() {
+		s.rewrite(now)
+	}
+}
+
+// rewrite writes the journal anew. It tries again later if that fails.
+func (s *shard) rewrite(now time.Time) {
+	k := &s.keeping
+	if !k.failed.IsZero() && now.Sub(k.failed) < journalRetry {
+		return
+	}
+	err := s.keepAll(now)
+	switch {
+	case err != nil && k.failed.IsZero():
+		s.engine.log.Error("sessions would not outlive the daemon", "err", err)
+	case err == nil && !k.failed.IsZero():
+		s.engine.log.Info("sessions would outlive the daemon again")
+	}
+	if k.failed = (time.Time{}); err != nil {
+		k.failed = now
+	}
+}
+
+// keepAll writes all that the shard holds into a new journal.
+func (s *shard) keepAll(now time.Time) error {
+	k := &s.keeping
+	return k.journal.Rewrite(func() {
+		for _, t := range s.tunnels {
+			t.keep(now, k.journal)
+			for _, sess := range t.sessions {
+				sess.keep(now, k.journal)
+			}
+		}
+	})
+}
+
+// keep records the tunnel while it is established.
+func (t *tunnel) keep(now time.Time, w *journal.Writer) {
+	switch {
+	case t.isKept():
+		t.kept.there = true
+		w.Put(t.key(), encode(t.record(now)))
+	case t.kept.there:
+		t.kept.there = false
+		w.Delete(t.key())
+	}
+}
+
+// isKept reports whether the tunnel is to outlive the process. One that is not
+// established is not: its peer tries again.
+func (t *tunnel) isKept() bool {
+	return !t.establishedAt.IsZero() && t.end == nil && t.path != nil
+}
+
+// keep records the session until its call has ended.
+func (s *session) keep(now time.Time, w *journal.Writer) {
+	switch {
+	case s.phase != gone && s.tunnel.isKept():
+		s.kept.there = true
+		w.Put(s.key(), encode(s.record(now)))
+	case s.kept.there:
+		s.kept.there = false
+		w.Delete(s.key())
+	}
+}
+
+// leave sends a message or frame. One that cannot leave at once is lost.
+func (o *outgoing) leave() {
+	if o.session != nil {
+		if err := o.session.path.Send(o.data); err != nil {
+			o.session.log().Debug("sending frame", "err", err)
+		}
+		return
+	}
+	if err := o.tunnel.path.Send(o.data); err != nil {
+		o.tunnel.shard.engine.total.sendFailures.Add(1)
+		o.tunnel.log().Debug("sending control message", "err", err)
+	}
+}
+
+// HandOver gives everything to a keeper that has begun anew.
+func (e *Engine) HandOver() { e.path.HandOver() }
+
+// Leave ends the engine and leaves what is up as it is, for the next process. What is
+// being set up or taken down is left half done if it is not over when ctx is done: the
+// next process ends it.
+func (e *Engine) Leave(ctx context.Context) error {
+	e.stopping.Store(true)
+	for _, s := range e.shards {
+		s.mail.post(func() { s.stopped = true })
+	}
+	e.loops.Wait()
+	e.cancelJobs()
+	idle := make(chan struct{})
+	go func() {
+		e.workers.wait()
+		close(idle)
+	}()
+	select {
+	case <-idle:
+	case <-ctx.Done():
+	}
+	return e.path.Abandon()
+}

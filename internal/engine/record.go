@@ -1,0 +1,257 @@
+package engine
+
+import (
+	"fmt"
+	"net/netip"
+	"reflect"
+	"time"
+
+	"github.com/fxamacker/cbor/v2"
+	"google.golang.org/protobuf/proto"
+
+	"culvert/api"
+	"culvert/internal/dataplane"
+	"culvert/internal/journal"
+	"culvert/l2tp"
+	"culvert/ppp"
+)
+
+// The kinds of records in the journal.
+const (
+	kindTunnel  = 't'
+	kindSession = 's'
+)
+
+// A tunnelRecord is what the next process must know of an established tunnel.
+//
+// Records are read by later versions: a field may be added, and is then zero in
+// what older ones have written; none changes its meaning or its name. Fields that a
+// version does not know it passes over.
+type tunnelRecord struct {
+	At          time.Time // when it was made: times in Core count from then
+	Core        l2tp.Snapshot
+	ByPeer      bool
+	First       firstRecord // if ByPeer
+	Local, Peer netip.AddrPort
+	Attached    bool
+	Created     time.Time
+	Established time.Time
+	IdleSince   time.Time
+	Closing     bool
+	Told        told
+	Dialer      *dialerRecord
+}
+
+type firstRecord struct {
+	Peer netip.AddrPort
+	ID   l2tp.TunnelID
+}
+
+// A dialerRecord is what commands say of the tunnel.
+type dialerRecord struct {
+	Asked    []byte // an api.Tunnel
+	Adopted  bool
+	Deleted  bool
+	ConfigID uint16
+	Attempts uint64
+}
+
+// A sessionRecord is what the next process must know of a session. Of one that is
+// not up it is enough to hang up.
+type sessionRecord struct {
+	At          time.Time
+	Core        l2tp.SessionSnapshot
+	Phase       phase
+	Told        told
+	Created     time.Time
+	Established time.Time
+	EndBy       time.Time
+	IdleBy      time.Time
+	Call        *l2tp.Call
+	Wanted      *callRecord
+	Changed     []byte // an api.Session: what commands say of one that the peer began
+
+	// Of one that is up:
+	Spec    dataplane.SessionSpec
+	Link    *ppp.Snapshot
+	Shape   *dataplane.LinkSpec
+	Shaping bool // the interface may not be in that shape yet
+	Network networkRecord
+}
+
+type callRecord struct {
+	Asked    []byte // an api.Session
+	Attempts uint64
+}
+
+type networkRecord struct {
+	User         string
+	Pool         string
+	Pooled       netip.Addr
+	ChosenFor    string
+	Open4, Open6 bool
+	Addresses    ppp.Addresses
+	Terms        ppp.Terms
+	Resolving    bool
+}
+
+// encoding is CBOR with names of fields, which a later version can read.
+var encoding = func() cbor.EncMode {
+	mode, err := cbor.EncOptions{Time: cbor.TimeRFC3339Nano, OmitEmpty: cbor.OmitEmptyCBORValue}.EncMode()
+	if err != nil {
+		panic("engine: " + err.Error())
+	}
+	return mode
+}()
+
+// encode returns a record as bytes. There is none that cannot be.
+func encode(record any) []byte {
+	b, err := encoding.Marshal(record)
+	if err != nil {
+		panic("engine: encoding " + reflect.TypeOf(record).Name() + ": " + err.Error())
+	}
+	return b
+}
+
+func (t *tunnel) key() journal.Key {
+	return journal.Key{Kind: kindTunnel, Tunnel: uint16(t.core.ID())}
+}
+
+func (s *session) key() journal.Key {
+	return journal.Key{Kind: kindSession, Tunnel: uint16(s.tunnel.core.ID()), Session: uint16(s.id)}
+}
+
+// record is the tunnel as it stands.
+func (t *tunnel) record(now time.Time) *tunnelRecord {
+	r := &tunnelRecord{
+		At:          now,
+		Core:        t.core.SnapshotControl(now),
+		ByPeer:      t.byPeer,
+		First:       firstRecord{t.first.peer, t.first.id},
+		Local:       t.path.Local(),
+		Peer:        t.peer,
+		Attached:    t.attached,
+		Created:     t.created,
+		Established: t.establishedAt,
+		IdleSince:   t.idleSince,
+		Closing:     t.closing,
+		Told:        t.told,
+	}
+	// Calls that are being placed are hung up by the next process.
+	r.Core.Setups, r.Core.Delivery.Requests = nil, nil
+	if d := t.dialer; d != nil {
+		r.Dialer = &dialerRecord{Asked: marshal(d.asked), Adopted: d.adopted, Deleted: d.deleted,
+			ConfigID: d.configID, Attempts: d.attempts}
+	}
+	return r
+}
+
+// record is the session as it stands.
+func (s *session) record(now time.Time) *sessionRecord {
+	r := &sessionRecord{At: now, Phase: s.phase, Told: s.told, Created: s.created,
+		Established: s.establishedAt, EndBy: s.endBy, IdleBy: s.idleBy, Changed: s.changedRecord()}
+	r.Core, _ = s.tunnel.core.SnapshotSession(s.id)
+	if r.Core.Call != nil {
+		r.Core.Call.Proxy, r.Core.ProxyResponse = nil, nil // of no use: it is going to be hung up
+	}
+	if c := s.wanted; c != nil {
+		r.Wanted = &callRecord{Asked: marshal(c.asked), Attempts: c.attempts}
+	}
+	if s.phase != up {
+		return r
+	}
+	if s.call != nil {
+		r.Call = new(*s.call)
+		r.Call.Proxy = nil
+	}
+	if s.link != nil {
+		r.Link = new(s.link.Snapshot(now))
+	}
+	r.Spec = s.spec()
+	if s.path.Interface() != "" {
+		r.Shape, r.Shaping = new(s.linkSpec()), s.jobs.pending()
+	}
+	r.Network = s.network.record()
+	return r
+}
+
+func (s *session) changedRecord() []byte {
+	if asked := s.tunnel.changed[s.id]; asked != nil {
+		return marshal(asked)
+	}
+	return nil
+}
+
+func (n *network) record() networkRecord {
+	return networkRecord{User: n.user, Pool: n.pool, Pooled: n.pooled, ChosenFor: n.chosenFor,
+		Open4: n.open4, Open6: n.open6, Addresses: n.addresses, Terms: n.terms, Resolving: n.resolving}
+}
+
+// marshal returns an object of the schema as bytes.
+func marshal(m proto.Message) []byte {
+	b, err := proto.Marshal(m)
+	if err != nil {
+		panic("engine: encoding " + string(m.ProtoReflect().Descriptor().Name()) + ": " + err.Error())
+	}
+	return b
+}
+
+// An inheritance is what the last process has left, read.
+type inheritance struct {
+	tunnels map[l2tp.TunnelID]*inheritedTunnel
+}
+
+type inheritedTunnel struct {
+	tunnelRecord
+	sessions []*sessionRecord
+}
+
+// readInheritance reads records. What of them cannot be read is in the error; it costs the
+// tunnel or session that it is about.
+func readInheritance(records journal.Records) (in inheritance, errs []error) {
+	in.tunnels = make(map[l2tp.TunnelID]*inheritedTunnel)
+	for k, value := range records {
+		if k.Kind != kindTunnel {
+			continue
+		}
+		t := &inheritedTunnel{}
+		err := cbor.Unmarshal(value, &t.tunnelRecord)
+		if err == nil && uint16(t.Core.ID) != k.Tunnel {
+			err = fmt.Errorf("it is that of tunnel %d", t.Core.ID)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("state of tunnel %d cannot be read: %w", k.Tunnel, err))
+			continue
+		}
+		in.tunnels[t.Core.ID] = t
+	}
+	for k, value := range records {
+		t := in.tunnels[l2tp.TunnelID(k.Tunnel)]
+		if k.Kind != kindSession || t == nil {
+			continue
+		}
+		r := &sessionRecord{}
+		err := cbor.Unmarshal(value, r)
+		if err == nil && uint16(r.Core.Session) != k.Session {
+			err = fmt.Errorf("it is that of session %d", r.Core.Session)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("state of session %d/%d cannot be read: %w",
+				k.Tunnel, k.Session, err))
+			continue
+		}
+		t.sessions = append(t.sessions, r)
+	}
+	return in, errs
+}
+
+// askedTunnel and askedSession read what commands have said.
+func (r *dialerRecord) askedTunnel() (*api.Tunnel, error) {
+	asked := &api.Tunnel{}
+	return asked, proto.Unmarshal(r.Asked, asked)
+}
+
+func askedSession(b []byte) (*api.Session, error) {
+	asked := &api.Session{}
+	return asked, proto.Unmarshal(b, asked)
+}

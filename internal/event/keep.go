@@ -1,0 +1,89 @@
+package event
+
+import (
+	"google.golang.org/protobuf/proto"
+
+	"culvert/api"
+	"culvert/internal/journal"
+)
+
+// kind is that of the records of events.
+const kind = 'e'
+
+// key is that of an event's record: the place in the ring, so that an event takes the
+// place of one that is no longer in memory.
+func (l *Log) key(sequence uint64) journal.Key {
+	slot := (sequence - 1) % uint64(len(l.ring))
+	return journal.Key{Kind: kind, Tunnel: uint16(slot >> 16), Session: uint16(slot)}
+}
+
+// Restore takes over the events that the last process had, so that sequences go on
+// and who watched then can read on. Events that cannot be read are as if lost. It is called
+// before anything is published.
+func (l *Log) Restore(records journal.Records) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var events []*api.Event
+	for k, value := range records {
+		e := &api.Event{}
+		if k.Kind == kind && proto.Unmarshal(value, e) == nil && e.Sequence > 0 {
+			events = append(events, e)
+			l.last = max(l.last, e.Sequence)
+		}
+	}
+	l.first = l.last + 1
+	for _, e := range events {
+		if l.last-e.Sequence < uint64(len(l.ring)) {
+			l.ring[(e.Sequence-1)%uint64(len(l.ring))] = e
+		}
+	}
+	// What is in memory is what follows the last gap.
+	for l.first > 1 && l.last-l.first+1 < uint64(len(l.ring)) && l.holds(l.first-1) {
+		l.first--
+	}
+}
+
+// holds reports whether the event of a sequence is in the ring.
+func (l *Log) holds(sequence uint64) bool {
+	e := l.ring[(sequence-1)%uint64(len(l.ring))]
+	return e != nil && e.Sequence == sequence
+}
+
+// KeepIn has events kept in a journal from now on, those that are there too.
+func (l *Log) KeepIn(w *journal.Writer) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.journal = w
+	return l.rewrite()
+}
+
+// keep keeps one event. A journal that cannot be written is given up: the next process
+// begins anew. mu is held.
+func (l *Log) keep(e *api.Event) {
+	if l.journal == nil {
+		return
+	}
+	l.put(e)
+	err := l.journal.Flush()
+	if err != nil || l.journal.Crowded() {
+		err = l.rewrite()
+	}
+	if err != nil {
+		l.journal = nil
+	}
+}
+
+// rewrite makes a journal of what is in memory. mu is held.
+func (l *Log) rewrite() error {
+	return l.journal.Rewrite(func() {
+		for n := l.oldest(); n <= l.last; n++ {
+			l.put(l.ring[(n-1)%uint64(len(l.ring))])
+		}
+	})
+}
+
+func (l *Log) put(e *api.Event) {
+	if value, err := proto.Marshal(e); err == nil {
+		l.journal.Put(l.key(e.Sequence), value)
+	}
+}
