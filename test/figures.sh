@@ -12,16 +12,24 @@ echo "idle sessions, and a restart with 10,000 (internal/engine, BenchmarkIdleSe
 out=$(go test -run '^$' -bench '^Benchmark(IdleSessions|Restart)$' -benchtime 1x ./internal/engine 2>&1) || { echo "$out"; exit 1; }
 echo "$out" | grep ^Benchmark
 
-echo "set-up in the virtual machine, 1,000 sessions in 8 tunnels (kernel and test/e2e, BenchmarkSetUp):"
-out=$(build/vmrun -timeout 9m -env CULVERT_TEST_KERNEL=1 -- sh -ec '
-	cd kernel
-	../build/test/kernel.test -test.run "^$" -test.bench "^BenchmarkSetUp$/^numbered$/^workers=512$" -test.benchtime 1000x
-	cd ../test/e2e
-	../../build/test/e2e.test -test.run "^$" -test.bench "^BenchmarkSetUp$/^sessions=1000$" -test.benchtime 1x') || { echo "$out"; exit 1; }
-echo "$out" | grep -e ^Benchmark -e sessions/s
+echo "set-up in the virtual machine, 8 tunnels (kernel and test/e2e, BenchmarkSetUp), taking turns:"
+out=$(build/vmrun -timeout 20m -mem 3072 -env CULVERT_TEST_KERNEL=1 -- sh -ec '
+	ulimit -n 100000
+	for sessions in 1000 5000 1000 5000; do
+		cd kernel
+		../build/test/kernel.test -test.run "^$" -test.bench "^BenchmarkSetUp$/^unnumbered$/workers=(64|512)$" -test.benchtime ${sessions}x
+		cd ../test/e2e
+		../../build/test/e2e.test -test.run "^$" -test.bench "^BenchmarkSetUp$/sessions=$sessions$" -test.benchtime 1x
+		cd ../..
+	done') || { echo "$out"; exit 1; }
+echo "$out" | grep -e ^Benchmark
+# The LAC is a process on the same processors, and its sessions need nothing of the kernel.
 echo "$out" | awk '
-	/^BenchmarkSetUp/ { for (i = 2; i <= NF; i++) if ($i == "sessions/s") { if (/workers/) kernel = $(i-1); else ours = $(i-1) } }
+	/^BenchmarkSetUp/ {
+		for (i = 2; i <= NF; i++) if ($i == "sessions/s") rate = $(i-1)
+		if (/workers/) { if (rate > bare[$2]) bare[$2] = rate } else { split($1, name, /[=-]/); if (rate > both[name[2]]) both[name[2]] = rate }
+	}
 	END {
-		if (!kernel || !ours) { print "figures: a benchmark gave no rate"; exit 1 }
-		printf "culvertd sets up at %.0f%% of the rate of the kernel calls alone\n", 100 * ours / kernel
+		for (n in both) if (bare[n]) { found = 1; printf "%d sessions: culvertd %.0f/s, the same kernel calls %.0f/s, the best of each: %.0f%%\n", n, both[n], bare[n], 100 * both[n] / bare[n] }
+		if (!found) { print "figures: a benchmark gave no rate"; exit 1 }
 	}'

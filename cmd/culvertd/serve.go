@@ -109,6 +109,9 @@ func (f *flags) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if plane.kind == "kernel" {
+		makeRoom()
+	}
 	outlive.release()
 	log.Info("serving", "dataplane", plane.kind, "listen", e.Listening(), "socket", f.socket,
 		"sessions_survive", outlive.text())
@@ -123,7 +126,7 @@ func (f *flags) serve(ctx context.Context, stdout, stderr io.Writer) error {
 			Store: store, Backend: e, Version: version(), Events: events,
 			Trace: recorder, Config: configurator, Log: log,
 			Metrics: metrics.NewHandler(e, store, events, logs)})
-	}, l.lead, l.tell, outlive.watch(e))
+	}, l.lead, l.tell, outlive.watch(e), e.ReturnMemory)
 }
 
 // runUntilDone does what is to be done until ctx is done or one of it ends with

@@ -190,6 +190,10 @@ type LinkSpec struct {
 
 	// IPv4 opens IP between the two addresses. Invalid addresses: closed.
 	IPv4 PointToPoint
+	// Unnumbered lets the interface do without its IPv4 address. The host has that once
+	// for all such links, on its loopback interface, and a route to the peer says that it
+	// is the source. A data plane for which that makes no difference ignores it.
+	Unnumbered bool
 	// IPv6 opens IPv6 between two link-local addresses. Invalid ones: closed. The
 	// kernel does no IPv6 on an interface with an MTU below 1280: it waits for more.
 	IPv6 PointToPoint

@@ -38,6 +38,7 @@ type kernelPlane struct {
 	turn    atomic.Uint32 // which poller gets the next descriptor
 	pins    pins
 	proxies proxies
+	locals  locals
 	closing slots // of sessions, in all tunnels
 	keeper  Keeper
 	adopts  bool // something was kept
@@ -79,7 +80,7 @@ func NewKernel(h Handler, opts KernelOptions) (Dataplane, error) {
 	if p.remains.fds == nil {
 		p.remains.fds = make(map[string][]int)
 	}
-	p.pins.links, p.proxies.links = k.Links, k.Links
+	p.pins.links, p.proxies.links, p.locals.links = k.Links, k.Links, k.Links
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
@@ -101,8 +102,22 @@ func (p *kernelPlane) start(pollers int) (err error) {
 		}
 		p.pollers = append(p.pollers, &userPoller{poller, make([]byte, kernel.MaxDatagram)})
 	}
-	p.watch, err = p.k.WatchDeletions(p.deleted)
-	return err
+	if p.watch, err = p.k.WatchDeletions(p.deleted); err != nil {
+		return err
+	}
+	return p.loadLocals(context.Background())
+}
+
+// loadLocals removes addresses that an earlier process has left, unless somebody may
+// use them still: something was kept, or l2tp has tunnels.
+func (p *kernelPlane) loadLocals(ctx context.Context) error {
+	if err := p.locals.load(ctx); err != nil || p.adopts {
+		return err
+	}
+	if tunnels, err := p.k.Tunnels(ctx); err != nil || len(tunnels) > 0 {
+		return err
+	}
+	return p.locals.prune(ctx)
 }
 
 // Kind returns the word for the data plane.

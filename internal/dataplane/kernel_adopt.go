@@ -240,7 +240,7 @@ func (s *kernelSession) takeOverUnit(ctx context.Context, last Configured) error
 		s.unit.Store(nil)
 		plane.remains.putBack(key, fds)
 		err = errors.Join(err, plane.proxies.set(ctx, s.key, netip.Addr{}),
-			plane.pins.release(ctx, s.tunnel.Peer().Addr(), s.key))
+			s.letGo(ctx, linkState{}))
 	}
 	return err
 }
@@ -250,10 +250,8 @@ func (s *kernelSession) takeOverUnit(ctx context.Context, last Configured) error
 func (s *kernelSession) takeOverLink(ctx context.Context, last Configured) error {
 	plane := s.tunnel.plane
 	want := s.wanted(*last.Link)
-	if want.pinned {
-		if err := plane.pins.acquire(ctx, s.tunnel.Peer().Addr(), s.key); err != nil {
-			return err
-		}
+	if err := s.hold(ctx, want); err != nil {
+		return err
 	}
 	if addr := last.Link.proxied(); addr.IsValid() {
 		index, err := plane.remains.proxyFor(ctx, plane.k.Links, addr)

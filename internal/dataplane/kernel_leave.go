@@ -140,12 +140,12 @@ func (p *kernelPlane) dropKept(ctx context.Context, key string, fds []int) {
 
 // DropRest closes what was kept and nobody adopted. It also removes what outlives
 // descriptors: sessions that were made in a tunnel, but had no channel yet, pinned routes,
-// and proxies of ARP.
+// proxies of ARP, and local addresses.
 func (p *kernelPlane) DropRest(ctx context.Context) (keys []string, err error) {
 	keys, kept := p.dropAllKept(ctx)
 	more, orphans := p.dropOrphans(ctx)
 	return sortedKeys(append(keys, more...)), errors.Join(kept, orphans,
-		p.pins.sweep(ctx, p.indexes), p.proxies.sweep(ctx))
+		p.pins.sweep(ctx, p.indexes), p.proxies.sweep(ctx), p.locals.prune(ctx))
 }
 
 // dropAllKept closes what was kept and nobody adopted.

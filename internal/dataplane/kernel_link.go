@@ -15,7 +15,9 @@ import (
 type linkState struct {
 	mtu, mru   int
 	up         bool
-	ipv4, ipv6 PointToPoint
+	pass4      bool         // IPv4 is open
+	ipv4, ipv6 PointToPoint // addresses of the interface
+	source     netip.Addr   // of IPv4 packets, if the interface has no address of its own
 	routes     []kernel.Route
 	pinned     bool           // the way to the tunnel's peer
 	unknown    bool           // a change failed: what was to be removed may be there, and the other way
@@ -71,7 +73,8 @@ func (s *kernelSession) createUnit(ctx context.Context, spec LinkSpec) error {
 	}
 	fd := u.FD()
 	// Connected first: a unit without a channel is at its end of file for a
-	// poller, as if it were gone.
+	// poller, as if it were gone. And before it goes up: only by its channel the
+	// kernel knows that it needs no queue (docs/performance.md).
 	err = u.Connect(s.channel)
 	if err == nil {
 		err = s.poller.Add(fd, func() { s.ready(u, fd) })
@@ -89,7 +92,16 @@ func (s *kernelSession) createUnit(ctx context.Context, spec LinkSpec) error {
 // wanted returns the state that spec describes.
 func (s *kernelSession) wanted(spec LinkSpec) linkState {
 	want := linkState{mtu: spec.MTU, mru: spec.MRU, up: true}
-	if spec.IPv4.isOpen() {
+	index := s.unit.Load().Index()
+	want.pass4 = spec.IPv4.isOpen()
+	switch {
+	case want.pass4 && spec.Unnumbered:
+		want.source = spec.IPv4.Local
+		want.routes = append(want.routes, kernel.Route{
+			Prefix: netip.PrefixFrom(spec.IPv4.Peer, spec.IPv4.Peer.BitLen()),
+			Index:  index, Source: want.source,
+		})
+	case want.pass4:
 		want.ipv4 = spec.IPv4
 	}
 	if spec.IPv6.isOpen() && spec.MTU >= minIPv6MTU {
@@ -102,10 +114,13 @@ func (s *kernelSession) wanted(spec LinkSpec) linkState {
 	}
 	for _, p := range prefixes {
 		v6 := p.Addr().Is6()
-		if !v6 && !want.ipv4.isOpen() || v6 && !want.ipv6.isOpen() {
+		if !v6 && !want.pass4 || v6 && !want.ipv6.isOpen() {
 			continue
 		}
-		r := kernel.Route{Prefix: p.Masked(), Index: s.unit.Load().Index()}
+		r := kernel.Route{Prefix: p.Masked(), Index: index}
+		if !v6 {
+			r.Source = want.source
+		}
 		if v6 && p.Bits() == 0 {
 			r.Metric = 1 // ahead of the default routes that routers announce (1024)
 		}
@@ -120,7 +135,7 @@ func (s *kernelSession) wanted(spec LinkSpec) linkState {
 // they go: a closed protocol passes nothing from now on.
 func (s *kernelSession) pass(want linkState) error {
 	u := s.unit.Load()
-	return errors.Join(u.Pass(kernel.IPv4, want.ipv4.isOpen()), u.Pass(kernel.IPv6, want.ipv6.isOpen()))
+	return errors.Join(u.Pass(kernel.IPv4, want.pass4), u.Pass(kernel.IPv6, want.ipv6.isOpen()))
 }
 
 // apply makes the changes that lead from s.link to want.
@@ -132,11 +147,8 @@ func (s *kernelSession) apply(ctx context.Context, want linkState) error {
 		}
 		have.mru = want.mru
 	}
-	pins := &s.tunnel.plane.pins
-	if want.pinned {
-		if err := pins.acquire(ctx, s.tunnel.Peer().Addr(), s.key); err != nil {
-			return err
-		}
+	if err := s.hold(ctx, want); err != nil {
+		return err
 	}
 	changes := have.changes(u.Index(), want)
 	if err := s.kernel().Apply(ctx, changes...); err != nil {
@@ -147,10 +159,37 @@ func (s *kernelSession) apply(ctx context.Context, want linkState) error {
 		return err
 	}
 	*have = want
-	if !want.pinned {
-		return pins.release(ctx, s.tunnel.Peer().Addr(), s.key)
+	return s.letGo(ctx, want)
+}
+
+// hold makes the host have what want needs besides the interface: the way to the
+// tunnel's peer, and the local address.
+func (s *kernelSession) hold(ctx context.Context, want linkState) error {
+	if want.source.IsValid() && !slices.Contains(s.sources, want.source) {
+		if err := s.tunnel.plane.locals.acquire(ctx, want.source); err != nil {
+			return err
+		}
+		s.sources = append(s.sources, want.source)
 	}
-	return nil
+	if !want.pinned {
+		return nil
+	}
+	return s.tunnel.plane.pins.acquire(ctx, s.tunnel.Peer().Addr(), s.key)
+}
+
+// letGo gives up what hold has got and want does not need.
+func (s *kernelSession) letGo(ctx context.Context, want linkState) error {
+	var errs []error
+	for _, a := range s.sources {
+		if a != want.source {
+			errs = append(errs, s.tunnel.plane.locals.release(ctx, a))
+		}
+	}
+	s.sources = slices.DeleteFunc(s.sources, func(a netip.Addr) bool { return a != want.source })
+	if !want.pinned {
+		errs = append(errs, s.tunnel.plane.pins.release(ctx, s.tunnel.Peer().Addr(), s.key))
+	}
+	return errors.Join(errs...)
 }
 
 // changes returns what leads from have to want: first what goes, then what comes.
@@ -186,6 +225,21 @@ func (have *linkState) changes(index int, want linkState) (cs []kernel.Change) {
 		if !slices.Contains(have.routes, r) || have.unknown || have.loses(r, want) {
 			cs = append(cs, kernel.AddRoute(r))
 		}
+	}
+	return cs
+}
+
+// leave4 returns what takes away the addresses and routes of IPv4. Were they left to go
+// with the interface, the kernel would look through the routes of all interfaces for
+// those that went with it.
+func (have *linkState) leave4(index int) (cs []kernel.Change) {
+	for _, r := range have.routes {
+		if r.Prefix.Addr().Is4() {
+			cs = append(cs, kernel.DeleteRoute(r))
+		}
+	}
+	if have.ipv4.isOpen() {
+		cs = append(cs, kernel.DeleteAddress(index, have.ipv4.Local, have.ipv4.Peer))
 	}
 	return cs
 }

@@ -28,8 +28,9 @@ type kernelSession struct {
 	channel   *kernel.Channel // set once, before anybody else knows the session
 	channelFD int
 	unitFD    int
-	link      linkState // guarded by changing, as is the next
-	gone      bool      // there is nothing left to close
+	link      linkState    // guarded by changing, as are the next
+	sources   []netip.Addr // addresses of the host's that it uses
+	gone      bool         // there is nothing left to close
 
 	unit   atomic.Pointer[kernel.Unit]
 	closed atomic.Bool
@@ -252,6 +253,7 @@ func (s *kernelSession) closeUnit(ctx context.Context) error {
 		return nil
 	}
 	s.poller.Remove(s.unitFD)
+	s.kernel().Apply(ctx, s.link.leave4(u.Index())...) // or they go with the interface
 	err := errors.Join(u.Close(), s.tunnel.plane.proxies.set(ctx, s.key, netip.Addr{}))
-	return errors.Join(err, s.tunnel.plane.pins.release(ctx, s.tunnel.Peer().Addr(), s.key))
+	return errors.Join(err, s.letGo(ctx, linkState{}))
 }

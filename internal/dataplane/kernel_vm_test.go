@@ -139,3 +139,81 @@ func TestKernelReattach(t *testing.T) {
 		}
 	}
 }
+
+// TestKernelUnnumbered looks at how the host is left by links without an address of
+// their own: it has their address once, chooses it for packets to their peers, and
+// loses it with the last of them. An address of the operator's stays.
+func TestKernelUnnumbered(t *testing.T) {
+	lab.RequireKernel(t)
+	h := dataplanetest.NewRecorder()
+	p := dataplanetest.Hosts(newKernel, true)(t, h, h)
+	defer func() { errors.Join(p.A.Close(), p.B.Close()) }()
+	ns := p.A.NetNS()
+	ns.Run("ip", "addr", "add", "10.0.0.9/32", "dev", "lo")
+	s := kernelSession(t, p.A, netip.AddrPortFrom(p.B.Host, 1701))
+	link := dataplane.LinkSpec{
+		Name: "up", MTU: 1400, MRU: 1400, Unnumbered: true,
+		Routes: []netip.Prefix{netip.MustParsePrefix("10.20.0.0/16")},
+	}
+	for _, local := range []string{"10.0.0.1", "10.0.0.9", "10.0.0.1"} {
+		link.IPv4 = dataplane.PointToPoint{
+			Local: netip.MustParseAddr(local), Peer: netip.MustParseAddr("10.0.0.2"),
+		}
+		if err := s.Configure(t.Context(), link); err != nil {
+			t.Fatal(err)
+		}
+		wantRoute(t, p.A, "10.0.0.2", "dev up src "+local)
+		wantRoute(t, p.A, "10.20.0.1", "dev up src "+local)
+		want := ""
+		if local == "10.0.0.1" {
+			want = "inet 10.0.0.1/32 scope global lo:l2tp"
+		}
+		if out := ns.Run("ip", "addr", "show", "label", "lo:l2tp"); !strings.Contains(out, want) ||
+			want == "" && out != "" {
+			t.Errorf("with %s the host has %q, want %q", local, out, want)
+		}
+		if out := ns.Run("ip", "-4", "addr", "show", "dev", "up"); out != "" {
+			t.Errorf("the interface has an address: %s", out)
+		}
+	}
+	if err := s.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	out := ns.Run("ip", "-4", "addr", "show", "dev", "lo")
+	if strings.Contains(out, "10.0.0.1/") || !strings.Contains(out, "10.0.0.9/32") {
+		t.Errorf("after the session the host has %s, want its own address and no other", out)
+	}
+}
+
+// TestKernelLeftAddress starts where a process was killed: what it has left goes, unless
+// there are tunnels that may need it.
+func TestKernelLeftAddress(t *testing.T) {
+	lab.RequireKernel(t)
+	h := dataplanetest.NewRecorder()
+	p := dataplanetest.Hosts(newKernel, true)(t, h, h)
+	defer func() { errors.Join(p.A.Close(), p.B.Close()) }()
+	ns := p.A.NetNS()
+	restart := func(want bool) {
+		t.Helper()
+		ns.Run("ip", "addr", "replace", "10.0.0.1/32", "dev", "lo", "label", "lo:l2tp")
+		err := ns.Do(func() error {
+			another, err := newKernel(h)
+			if err == nil {
+				err = another.Close()
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out := ns.Run("ip", "addr", "show", "dev", "lo"); strings.Contains(out, "10.0.0.1/32") != want {
+			t.Errorf("the address of another process is there: %v, want %v", !want, want)
+		}
+	}
+	restart(false)
+	s := kernelSession(t, p.A, netip.AddrPortFrom(p.B.Host, 1701))
+	restart(true)
+	if err := s.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

@@ -65,11 +65,11 @@ func (l LinkSpec) Hash(seed maphash.Seed) uint64 {
 		maphash.WriteComparable(&h, r)
 	}
 	maphash.WriteComparable(&h, struct {
-		name                   string
-		mtu, mru               int
-		ipv4, ipv6             PointToPoint
-		defaultRoute, proxyARP bool
-	}{l.Name, l.MTU, l.MRU, l.IPv4, l.IPv6, l.DefaultRoute, l.ProxyARP})
+		name                               string
+		mtu, mru                           int
+		ipv4, ipv6                         PointToPoint
+		unnumbered, defaultRoute, proxyARP bool
+	}{l.Name, l.MTU, l.MRU, l.IPv4, l.IPv6, l.Unnumbered, l.DefaultRoute, l.ProxyARP})
 	return h.Sum64() | 1
 }
 

@@ -384,6 +384,7 @@ func (s *session) adopt(r *sessionRecord) (err error) {
 	s.network = r.Network.restore()
 	if r.Shape != nil {
 		s.network.name = r.Shape.Name
+		s.network.numbered = !r.Shape.Unnumbered
 	}
 	s.reclaim()
 	s.resumeLife(r, now)

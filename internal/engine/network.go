@@ -31,6 +31,7 @@ type network struct {
 	name      string // of the interface, as the last process made it; empty: as configured
 	resolving bool   // the host asks the peer's name servers
 	unproxied bool   // it was said that proxy_arp has no effect
+	numbered  bool   // the interface has an address, as the last process made it
 	// configured tells what the interface was last brought to; 0: nobody knows.
 	configured uint64
 }
@@ -326,6 +327,7 @@ func (s *session) linkSpec() dataplane.LinkSpec {
 		MRU:          set.MRU,
 		DefaultRoute: set.DefaultRoute && (n.open4 || n.open6),
 		ProxyARP:     set.ProxyARP,
+		Unnumbered:   s.wanted == nil && !n.numbered,
 	}
 	known := n.addresses.Local.IsValid() && n.addresses.Peer.IsValid()
 	if n.open4 || s.wanted == nil && !n.ready && known {

@@ -110,11 +110,11 @@ func (s *session) engine() *Engine { return s.tunnel.shard.engine }
 
 // log logs with the session's names, and the user's once the peer has proved who it is.
 func (s *session) log() *slog.Logger {
-	log := s.engine().log.With("session", s)
+	attrs := []slog.Attr{slog.Any("session", s)}
 	if s.network.user != "" {
-		log = log.With("user", s.network.user)
+		attrs = append(attrs, slog.String("user", s.network.user))
 	}
-	return log
+	return slog.New(subjectHandler{s.engine().log.Handler(), attrs})
 }
 
 // String names the session in logs: tunnel and session identifier.

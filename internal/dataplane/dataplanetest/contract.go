@@ -120,6 +120,7 @@ var contract = []contractCase{
 	{"SmallMTU", testSmallMTU, NoPackets},
 	{"Reconfigure", testReconfigure, NoPackets},
 	{"TwoSessions", testTwoSessions, NoPackets},
+	{"Unnumbered", testUnnumbered, NoPackets},
 	{"ConfigureErrors", testConfigureErrors, 0},
 	{"CloseOrders", testCloseOrders, Shared}, // it counts the process's descriptors
 	{"ClosedListener", testClosedListener, Shared},
