@@ -25,6 +25,7 @@ func TestReorderModify(t *testing.T) {
 	s := openReordering(t, time.Hour)
 	s.send(t, 0, 2, 1, 5, 4)
 	s.want(t, "0", "1", "2")
+	s.arrived(t)
 	if err := s.session.Modify(t.Context(), dataplane.SessionSpec{LNS: true}); err != nil {
 		t.Fatal(err)
 	}
@@ -40,6 +41,7 @@ func TestReorderClose(t *testing.T) {
 	s.send(t, 0)
 	s.want(t, "0")
 	s.send(t, 2)
+	s.arrived(t)
 	if err := s.session.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -100,6 +102,16 @@ func (r *reordering) send(t *testing.T, numbers ...uint16) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// arrived waits until all that was sent has been read: by a control message, which comes after it
+// by the same socket.
+func (r *reordering) arrived(t *testing.T) {
+	t.Helper()
+	if err := r.peer.Send([]byte{0xc8, 0x02, 0, 12, 0, 1, 0, 0, 0, 0, 0, 0}); err != nil {
+		t.Fatal(err)
+	}
+	r.said.Datagram(t)
 }
 
 func (r *reordering) want(t *testing.T, texts ...string) {
