@@ -145,9 +145,10 @@ func (l *lns) stop() {
 	}
 }
 
-// wantSessions checks how many sessions the LNS has.
+// wantSessions checks how many sessions the LNS has once it has done what came to it.
 func (l *lns) wantSessions(want int) {
 	l.t.Helper()
+	synctest.Wait()
 	inventory, err := l.fake.Inventory(context.Background())
 	if err != nil {
 		l.t.Fatal(err)
