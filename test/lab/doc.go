@@ -2,7 +2,7 @@
 // links between them, daemons in them, captures, pings, transfers, and the
 // check that nothing was left behind.
 //
-// All of it needs root. [RequireKernel] says what a test needs beyond that.
+// What touches the network needs root. [RequireKernel] says what a test needs beyond that.
 // Everything made through a testing.TB is removed when that test ends.
 //
 //	require.go   RequireKernel, RequireRoot
@@ -10,6 +10,7 @@
 //	veth.go      Veth, Netem: links
 //	wait.go      Wait: until a condition holds
 //	daemon.go    Daemon: a process with its output
+//	output.go    Output: what is written, for a test to read meanwhile
 //	capture.go   Capture, CheckCapture: tcpdump and tshark
 //	traffic.go   Ping, Transfer
 //	flood.go     Flood: datagrams from addresses that are not the sender's
