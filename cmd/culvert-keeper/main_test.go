@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"culvert/internal/buildinfo"
 	"culvert/internal/keeper"
 	"culvert/test/lab"
 )
@@ -56,7 +57,7 @@ func TestErrors(t *testing.T) {
 func TestVersion(t *testing.T) {
 	var out strings.Builder
 	if err := run(t.Context(), []string{"--version"}, &out, t.Output()); err != nil ||
-		out.String() != "culvert-keeper version devel\n" {
+		out.String() != "culvert-keeper version "+buildinfo.Version("")+"\n" {
 		t.Errorf("%q, %v", &out, err)
 	}
 }

@@ -63,7 +63,7 @@ var mayImport = map[string][]string{
 	"internal/chart":            {},
 	"internal/bench":            {"kernel", "l2tp", "ppp", "internal/chart"},
 	"cmd/culvert-bench":         {"internal/bench", "internal/buildinfo", "l2tp", "ppp"},
-	"cmd/culvert-keeper":        {"internal/keeper", "internal/service"},
+	"cmd/culvert-keeper":        {"internal/buildinfo", "internal/keeper", "internal/service"},
 }
 
 // systemImports are for package kernel alone.
