@@ -11,7 +11,15 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"culvert/internal/buildinfo"
 )
+
+// release is what the makers of a package say, by the linker's -X.
+var release string
+
+// version is the program's.
+func version() string { return buildinfo.Version(release) }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)

@@ -13,6 +13,8 @@
 //	output.go    Output: what is written, for a test to read meanwhile
 //	capture.go   Capture, CheckCapture: tcpdump and tshark
 //	traffic.go   Ping, Transfer
+//	flow.go      Flow: paced packets, of which none may be lost
 //	flood.go     Flood: datagrams from addresses that are not the sender's
 //	leak.go      CheckLeaks: what is left in a namespace
+//	memory.go    Memory: of a process
 package lab
