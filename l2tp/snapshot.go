@@ -50,6 +50,7 @@ type DeliverySnapshot struct {
 	Acked                        bool          // something was acknowledged,
 	AckedAgo                     time.Duration // so long ago
 	AckIn                        time.Duration
+	Owed                         uint16 // messages that wait for an acknowledgement
 }
 
 // An OutgoingSnapshot is a message that is outstanding or waits.
@@ -174,7 +175,7 @@ func (d *delivery) snapshot(now time.Time) DeliverySnapshot {
 		Requests: snapshotQueue(now, d.requests),
 		Window:   d.window, CWND: d.cwnd, SSThresh: d.ssthresh, Acks: d.acks,
 		Interval: d.interval, Retries: d.retries, Silence: d.silence,
-		Acked: !d.ackedAt.IsZero(), AckIn: remaining(now, d.ackDue),
+		Acked: !d.ackedAt.IsZero(), AckIn: remaining(now, d.ackDue), Owed: d.owed,
 	}
 	if s.Acked {
 		s.AckedAgo = now.Sub(d.ackedAt)
@@ -287,7 +288,7 @@ func (d *delivery) restore(now time.Time, s *DeliverySnapshot, of map[SessionID]
 	if s.Acked {
 		d.ackedAt = now.Add(-s.AckedAgo)
 	}
-	d.ackDue = deadline(now, s.AckIn)
+	d.ackDue, d.owed = deadline(now, s.AckIn), s.Owed
 	for _, m := range s.Early {
 		d.keep(m.Ns, earlyMessage{m.Session, bytes.Clone(m.AVPs)})
 	}

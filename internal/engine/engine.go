@@ -122,10 +122,30 @@ type counts struct {
 // tunnels and sessions that the configuration declares. What it has opened is
 // closed again if it returns an error.
 func New(opts Options) (*Engine, error) {
+	e := newEngine(opts)
+	e.follow(e.store)
+	if err := e.open(opts); err != nil {
+		e.cancelJobs()
+		return nil, err
+	}
+	heir := e.inherit(opts.Kept)
+	if err := e.keepIn(opts.Journal); err != nil {
+		e.log.Error("sessions would not outlive the daemon", "err", err)
+	}
+	for _, s := range e.shards {
+		e.loops.Go(s.loop)
+	}
+	close(e.ready)
+	e.createDeclared(heir.taken)
+	return e, nil
+}
+
+// newEngine makes an engine that does nothing yet.
+func newEngine(opts Options) *Engine {
 	e := &Engine{
-		log:      opts.Log,
+		log:      cmp.Or(opts.Log, slog.New(slog.DiscardHandler)),
 		store:    opts.Store,
-		pools:    opts.Pools,
+		pools:    cmp.Or(opts.Pools, pool.New()),
 		resolver: opts.Resolver,
 		events:   opts.Events,
 		trace:    opts.Trace,
@@ -146,37 +166,22 @@ func New(opts Options) (*Engine, error) {
 		e.survival = func() string { return "no: sessions end with the daemon" }
 	}
 	e.overload.engine = e
-	if e.log == nil {
-		e.log = slog.New(slog.DiscardHandler)
-	}
-	if e.pools == nil {
-		e.pools = pool.New()
-	}
 	e.pools.LogTo(e.log)
-	e.traceAs(e.store.Snapshot())
-	e.gate.configure(e.store.Snapshot().System())
-	e.store.Subscribe(func(_, now *config.Snapshot) {
-		e.traceAs(now)
-		e.gate.configure(now.System())
-	})
 	e.jobContext, e.cancelJobs = context.WithCancel(context.Background())
 	for i := range cmp.Or(opts.Shards, runtime.GOMAXPROCS(0)) {
 		e.shards = append(e.shards, newShard(e, i))
 	}
-	if err := e.open(opts); err != nil {
-		e.cancelJobs()
-		return nil, err
+	return e
+}
+
+// follow has what is set for the whole daemon hold now and after each change.
+func (e *Engine) follow(store *config.Store) {
+	set := func(_, now *config.Snapshot) {
+		e.traceAs(now)
+		e.gate.configure(now.System())
 	}
-	heir := e.inherit(opts.Kept)
-	if err := e.keepIn(opts.Journal); err != nil {
-		e.log.Error("sessions would not outlive the daemon", "err", err)
-	}
-	for _, s := range e.shards {
-		e.loops.Go(s.loop)
-	}
-	close(e.ready)
-	e.createDeclared(heir.taken)
-	return e, nil
+	set(nil, store.Snapshot())
+	store.Subscribe(set)
 }
 
 // open opens the data plane and the listening sockets.

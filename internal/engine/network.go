@@ -216,8 +216,9 @@ func (s *session) useNameServers() {
 	}
 	s.network.resolving = true
 	s.do(fmt.Sprint("name servers ", servers), job{
-		run:  func(ctx context.Context) error { return set.Set(ctx, s.path.Interface(), servers) },
-		done: s.warn("setting name servers"),
+		foreign: true,
+		run:     func(ctx context.Context) error { return set.Set(ctx, s.path.Interface(), servers) },
+		done:    s.warn("setting name servers"),
 	})
 }
 
