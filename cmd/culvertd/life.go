@@ -72,6 +72,7 @@ func (l *life) end(ctx context.Context) error {
 	if l.leaves.Load() {
 		l.log.Logger().Info("leaving sessions to the next process", "state", l.engine.Summary())
 		defer l.survival.close(true)
+		defer l.configurator.Flush()
 		return l.engine.Leave(ctx)
 	}
 	l.log.Logger().Info("stopping")

@@ -37,7 +37,7 @@ func (f *flags) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	store, err := f.load(stderr)
+	store, file, err := f.load(stderr)
 	if err != nil {
 		return err
 	}
@@ -77,16 +77,14 @@ func (f *flags) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	outlive.resume(store)
+	outlive.resume(store, file)
 	plane, err := openDataplane(f.dataplane, log, outlive)
 	if err != nil {
 		return err
 	}
 	outlive.over(plane.kind)
 	events := event.NewLog(event.DefaultCapacity)
-	if err := outlive.keep(events); err != nil {
-		return err
-	}
+	outlive.keep(events)
 	management.TellObjects(store, events)
 	recorder := trace.New(trace.Options{Log: log})
 	recorder.Force(f.forced(f.debug))
@@ -116,7 +114,7 @@ func (f *flags) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	log.Info("serving", "dataplane", plane.kind, "listen", e.Listening(), "socket", f.socket,
 		"sessions_survive", outlive.text())
 	configurator := commit.New(commit.Options{Store: store, Backend: e, File: f.file(),
-		State: f.state, Log: log, OnFile: outlive.onFile, Journal: outlive.running})
+		State: f.state, Log: log, Read: file, Keeping: outlive.running})
 	defer configurator.Close()
 	l := &life{flags: f, log: logs, recorder: recorder, engine: e, configurator: configurator,
 		manager: manager, survival: outlive}

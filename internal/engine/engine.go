@@ -45,7 +45,8 @@ type Options struct {
 	Events *event.Log
 
 	// Journal keeps what is up for the process that comes after this one; nil keeps
-	// nothing. Kept is what the one before has left there.
+	// nothing. Kept is what the one before has left there. What that has left without being
+	// able to write it to its end is ended.
 	Journal *journal.Dir
 	Kept    journal.Records
 	// Survival says whether sessions outlive the engine, for status; nil: they do not.
@@ -167,10 +168,8 @@ func New(opts Options) (*Engine, error) {
 		e.cancelJobs()
 		return nil, err
 	}
-	heir := e.inherit(opts.Kept)
-	if err := e.keepIn(opts.Journal); err != nil {
-		e.log.Error("sessions would not outlive the daemon", "err", err)
-	}
+	heir := e.inherit(opts)
+	e.keepIn(opts.Journal)
 	for _, s := range e.shards {
 		e.loops.Go(s.loop)
 	}

@@ -11,7 +11,6 @@ import (
 
 	"culvert/internal/config"
 	"culvert/internal/dataplane"
-	"culvert/internal/journal"
 	"culvert/l2tp"
 	"culvert/ppp"
 )
@@ -33,9 +32,12 @@ type heir struct {
 
 // inherit takes over what the records tell of, as far as the data plane has it. What
 // is only in one of the two is ended, and what is ended is said.
-func (e *Engine) inherit(records journal.Records) *heir {
+func (e *Engine) inherit(opts Options) *heir {
 	began := time.Now()
-	in, errs := readInheritance(records)
+	in, errs := readInheritance(opts.Kept)
+	if opts.Journal != nil {
+		in.addStale(opts.Journal.Stale())
+	}
 	for _, err := range errs {
 		e.log.Error("taking over", "err", err)
 	}
@@ -63,7 +65,7 @@ func (e *Engine) inherit(records journal.Records) *heir {
 	for _, t := range h.lost {
 		t.tellOfLoss() // now that the socket of before is closed
 	}
-	if len(records) > 0 || len(rest) > 0 {
+	if len(opts.Kept) > 0 || len(rest) > 0 {
 		e.log.Info("took over from the last process", "tunnels", h.tunnels.Load(),
 			"sessions", h.sessions.Load(), "tunnels_ended", h.lostTunnels.Load(),
 			"sessions_ended", h.hungUp.Load(), "not_known", len(rest), "took", time.Since(began))
@@ -99,6 +101,10 @@ func (h *heir) takeTunnel(s *shard, in *inheritedTunnel) {
 		h.lostTunnels.Add(1)
 		h.hungUp.Add(int64(len(in.sessions)))
 		h.engine.log.Error("tunnel cannot be taken over", "tunnel", in.Core.ID, "peer", in.Peer, "err", err)
+		return
+	}
+	if in.doubt != nil {
+		h.loseTunnel(t, in, in.doubt)
 		return
 	}
 	path, err := h.engine.path.AdoptTunnel(context.Background(), t.adoptedSpec(in), in.adoptedPeer())

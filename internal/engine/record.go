@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"reflect"
@@ -204,6 +205,23 @@ type inheritance struct {
 type inheritedTunnel struct {
 	tunnelRecord
 	sessions []*sessionRecord
+	doubt    error // why it can only be ended
+}
+
+// errStale is why what was recorded is not taken over.
+var errStale = errors.New("what the last process knew of it could not be kept to the end")
+
+// addStale adds what was true of tunnels once. There may be other sessions now, with other
+// users, and messages that were sent and received since: it is good only for telling
+// the peer, which believes it if nothing has changed.
+func (in *inheritance) addStale(records journal.Records) {
+	stale, _ := readInheritance(records)
+	for id, t := range stale.tunnels {
+		if in.tunnels[id] == nil {
+			t.doubt = errStale
+			in.tunnels[id] = t
+		}
+	}
 }
 
 // readInheritance reads records. What of them cannot be read is in the error; it costs the

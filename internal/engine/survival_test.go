@@ -18,6 +18,7 @@ import (
 	"culvert/internal/dataplane"
 	"culvert/internal/event"
 	"culvert/internal/journal"
+	"culvert/internal/journal/journaltest"
 	"culvert/l2tp"
 	"culvert/ppp"
 )
@@ -452,4 +453,79 @@ func TestProfilesChangedMeanwhile(t *testing.T) {
 			pass(2 * time.Hour) // idle for longer than the old profile allows
 			lns.wantUntouched(before)
 		})
+}
+
+// While there is no room for what changes, nothing that is out of date is taken for true
+// by the next process; once there is, everything is kept again, without anything changing.
+func TestNoRoomForState(t *testing.T) {
+	persistent := strings.Replace(sessionsConfig(2), "dest_ipaddr", "persist=yes dest_ipaddr", 1)
+	for name, roomAgain := range map[string]bool{"killed meanwhile": false, "killed afterwards": true} {
+		t.Run(name, func(t *testing.T) {
+			inMortalBubble(t, lnsConfig, persistent, func(w *dataplane.Wire, lns, lac *host) {
+				pass(5 * time.Second)
+				makeRoom := journaltest.Fill(t)
+				_, err := lac.CreateSession(context.Background(), &api.Session{TunnelName: new("office"),
+					SessionName: new("late"), UserName: new("alice"), UserPassword: new("wonderland")})
+				if err != nil {
+					t.Fatal(err)
+				}
+				pass(5 * time.Second)
+				lns.wantSessions(api.SessionState_SESSION_STATE_UP, 3)
+				if lns.journal.Fault(What) == nil {
+					t.Error("nothing is wrong with what is kept")
+				}
+				makeRoom()
+				if !roomAgain {
+					lns.wantEndedByRestart(lac)
+					return
+				}
+				pass(journal.Retry)
+				if err := lns.journal.Fault(What); err != nil {
+					t.Errorf("still not kept: %v", err)
+				}
+				before := lns.sessions()
+				lns.restart(time.Second, nil)
+				pass(10 * time.Minute)
+				lns.wantUntouched(before)
+			})
+		})
+	}
+}
+
+// wantEndedByRestart restarts the host, which is to end everything, and have it begin anew.
+func (h *host) wantEndedByRestart(lac *host) {
+	h.t.Helper()
+	h.restart(time.Second, nil)
+	h.wantSessions(api.SessionState_SESSION_STATE_UP, 0)
+	h.wantLog("could not be kept to the end")
+	pass(20 * time.Minute) // until the peer has found out
+	h.wantSessions(api.SessionState_SESSION_STATE_UP, 3)
+	lac.wantSessions(api.SessionState_SESSION_STATE_UP, 3)
+	lac.DeleteTunnel(context.Background(), &api.Tunnel{TunnelName: new("office")}, "")
+	pass(3 * time.Minute)
+	h.wantClean()
+	lac.wantClean()
+}
+
+// A peer of whose tunnel nothing has changed is told at once.
+func TestStaleStateTellsThePeer(t *testing.T) {
+	inMortalBubble(t, lnsConfig, sessionsConfig(2), func(w *dataplane.Wire, lns, lac *host) {
+		pass(5 * time.Second)
+		makeRoom := journaltest.Fill(t)
+		for _, s := range lns.shards {
+			s.mail.post(func() {
+				for _, t := range s.tunnels {
+					t.touch()
+				}
+			})
+		}
+		synctest.Wait()
+		makeRoom()
+		lns.restart(time.Second, nil)
+		pass(500 * time.Millisecond)
+		lac.wantSessions(api.SessionState_SESSION_STATE_UP, 0)
+		lac.wantLog("sessions lost in a restart")
+		pass(3 * time.Minute)
+		lns.wantClean()
+	})
 }
