@@ -9,8 +9,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"culvert/api"
 	"culvert/internal/config"
 	"culvert/internal/dataplane"
+	"culvert/internal/event"
 	"culvert/l2tp"
 	"culvert/ppp"
 )
@@ -21,6 +23,7 @@ type heir struct {
 	engine   *Engine
 	snapshot *config.Snapshot
 	declared declared // by the configuration as it is now
+	told     map[event.Subject]api.EventType
 
 	tunnels, sessions   atomic.Int64 // taken over
 	lostTunnels, hungUp atomic.Int64
@@ -42,7 +45,8 @@ func (e *Engine) inherit(opts Options) *heir {
 		e.log.Error("taking over", "err", err)
 	}
 	snapshot := e.store.Snapshot()
-	h := &heir{engine: e, snapshot: snapshot, declared: newDeclared(snapshot), taken: make(map[string]int)}
+	h := &heir{engine: e, snapshot: snapshot, declared: newDeclared(snapshot),
+		told: e.events.Last(), taken: make(map[string]int)}
 	byShard := make([][]*inheritedTunnel, len(e.shards))
 	for _, t := range in.tunnels {
 		at := e.shardOf(t.Core.ID).index
@@ -82,6 +86,20 @@ func (h *heir) take(key string) {
 	defer h.mu.Unlock()
 	h.taken[key]++
 }
+
+// toldOf is what was told of a tunnel or session. An event is kept as it is told, a record
+// only at the end of the turn: where there is one the event is right, and no other is told
+// twice, or left out.
+func (h *heir) toldOf(id l2tp.TunnelID, session l2tp.SessionID, recorded told) told {
+	if last, ok := h.told[event.Subject{Tunnel: uint32(id), Session: uint32(session)}]; ok {
+		return toldBy[last]
+	}
+	return recorded
+}
+
+// isTold reports whether the end was told of what is recorded as up: the last process was
+// killed in between.
+func isTold(is, recorded told) bool { return recorded&^is&toldUp != 0 }
 
 // finishStories tells those who watch what has become of tunnels and sessions
 // that the last process has told of and that are not there any more.
@@ -131,7 +149,7 @@ func (h *heir) takeTunnel(s *shard, in *inheritedTunnel) {
 // configuration has no more.
 func (h *heir) endUnwanted(t *tunnel, in *inheritedTunnel) {
 	switch d := t.dialer; {
-	case in.Closing:
+	case in.Closing, isTold(t.told, in.Told):
 		t.shard.mail.post(func() {
 			t.close(time.Now(), l2tp.Result{Code: l2tp.StopGeneral, Message: "closed"})
 		})
@@ -176,7 +194,7 @@ func (h *heir) restoreTunnel(s *shard, in *inheritedTunnel) (*tunnel, error) {
 		return nil, err
 	}
 	t := s.newTunnel(core, settings, in.Peer)
-	t.byPeer, t.told = in.ByPeer, in.Told
+	t.byPeer, t.told = in.ByPeer, h.toldOf(in.Core.ID, 0, in.Told)
 	t.created, t.establishedAt, t.idleSince = in.Created, in.Established, in.sameAs(in.IdleSince, now)
 	if t.byPeer {
 		t.first = first{in.First.Peer, in.First.ID}
@@ -298,7 +316,10 @@ func (t *tunnel) tellOfLoss() {
 func (h *heir) takeSession(t *tunnel, r *sessionRecord) {
 	s := h.restoreSession(t, r)
 	cause := "set-up interrupted by a restart"
-	if r.Phase == up {
+	switch {
+	case isTold(s.told, r.Told):
+		cause = "ending interrupted by a restart"
+	case r.Phase == up:
 		cause = h.takeOver(s, r)
 	}
 	if cause == "" {
@@ -336,9 +357,12 @@ func (h *heir) takeOver(s *session, r *sessionRecord) string {
 func (h *heir) restoreSession(t *tunnel, r *sessionRecord) *session {
 	s := &session{
 		tunnel: t, id: r.Core.Session, peerID: r.Core.PeerSession, kind: r.Core.Kind, phase: r.Phase,
-		told: r.Told, created: r.Created, establishedAt: r.Established, call: r.Call,
+		told: h.toldOf(t.core.ID(), r.Core.Session, r.Told), created: r.Created, establishedAt: r.Established, call: r.Call,
 	}
 	s.settings = t.shard.settings.incoming(h.snapshot, t.settings, s.kind)
+	if r.Shape != nil { // what must be undone, whatever becomes of it
+		s.network.name, s.network.resolving = r.Shape.Name, r.Network.Resolving
+	}
 	t.sessions[s.id] = s
 	h.engine.count.sessions.Add(1)
 	if !s.establishedAt.IsZero() {
@@ -387,11 +411,10 @@ func (h *heir) restoreCall(s *session, r *callRecord) (c *call, why string) {
 // restores its link.
 func (s *session) adopt(r *sessionRecord) (err error) {
 	now := time.Now()
+	name := s.network.name
 	s.network = r.Network.restore()
-	if r.Shape != nil {
-		s.network.name = r.Shape.Name
-		s.network.numbered = !r.Shape.Unnumbered
-	}
+	s.network.name = name
+	s.network.numbered = r.Shape != nil && !r.Shape.Unnumbered
 	s.reclaim()
 	s.resumeLife(r, now)
 	if s.path, err = s.tunnel.path.AdoptSession(context.Background(), r.Spec,
@@ -420,7 +443,8 @@ func (s *session) resumeLife(r *sessionRecord, now time.Time) {
 
 func (r *networkRecord) restore() network {
 	return network{user: r.User, pool: r.Pool, pooled: r.Pooled, chosen: true, chosenFor: r.ChosenFor,
-		ready: true, open4: r.Open4, open6: r.Open6, addresses: r.Addresses, terms: r.Terms}
+		ready: true, open4: r.Open4, open6: r.Open6, addresses: r.Addresses, terms: r.Terms,
+		resolving: r.Resolving}
 }
 
 // reclaim takes the session's address out of its pool again. If the pool has
@@ -444,14 +468,27 @@ func (s *session) goOn(r *sessionRecord) {
 			return
 		}
 		if r.Shape != nil && (r.Shaping || !reflect.DeepEqual(s.linkSpec(), *r.Shape)) {
-			s.configure(s.warn("completing the interface")) // or the profile has changed
+			s.configure(s.completed) // or the profile has changed
+		} else {
+			s.completed(nil)
 		}
 		if s.spec() != r.Spec {
 			s.modifyPath("taking over")
 		}
-		if r.Network.Resolving {
-			s.useNameServers()
-		}
 		s.tunnel.watchPath(time.Now(), s)
 	})
+}
+
+// completed does what the last process would have done once the interface was as it should be.
+func (s *session) completed(err error) {
+	if err != nil {
+		s.warn("completing the interface")(err)
+		return
+	}
+	network := ppp.IPv6
+	if s.network.open4 {
+		network = ppp.IPv4
+	}
+	s.tellNetworkUp(network)
+	s.resumeNameServers()
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -527,5 +528,140 @@ func TestStaleStateTellsThePeer(t *testing.T) {
 		lac.wantLog("sessions lost in a restart")
 		pass(3 * time.Minute)
 		lns.wantClean()
+	})
+}
+
+// What a process has said of name servers its successor takes back: when the session ends, when
+// it cannot be taken over, and when the profile has changed.
+func TestNameServersAfterARestart(t *testing.T) {
+	offer := lnsConfig + "ppp profile modify profile_name=default dns_ipaddr_pri=10.9.0.53\n"
+	accept := "ppp profile modify profile_name=default accept_dns=yes\n" + sessionsConfig(1)
+	refuse := sessionsConfig(1)
+	for name, test := range map[string]struct {
+		text  string
+		lose  bool
+		stays bool
+	}{
+		"goes on":        {accept, false, true},
+		"lost":           {accept, true, false},
+		"does not apply": {refuse, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := dataplane.NewWire()
+				lns := newMortal(t, w, &host{addr: lnsAddr, seen: newEvents()}, offer)
+				r := &fakeResolver{by: make(map[string][]netip.Addr)}
+				lac := newMortal(t, w, &host{addr: lacAddr, seen: newEvents(), dns: r}, accept)
+				defer lns.stop()
+				defer lac.stop()
+				pass(5 * time.Second)
+				iface := lac.sessions()[0].Status.Interface
+				if !strings.Contains(r.String(), iface+":") {
+					t.Fatalf("name servers = %s", r)
+				}
+				if test.lose {
+					lac.hook = func(_ context.Context, op dataplane.Op, _ dataplane.SessionKey) error {
+						if op == dataplane.OpAdoptSession {
+							return errors.New("no descriptors left")
+						}
+						return nil
+					}
+				}
+				lac.restart(time.Second, &test.text)
+				pass(5 * time.Second)
+				if got := r.String(); strings.Contains(got, iface+":") != test.stays {
+					t.Errorf("after the restart name servers = %s", got)
+				}
+				lac.DeleteTunnel(context.Background(), &api.Tunnel{TunnelName: new("office")}, "")
+				pass(time.Minute)
+				if got := r.String(); got != "map[]" {
+					t.Errorf("after the session name servers = %s", got)
+				}
+			})
+		})
+	}
+}
+
+// peek is what the next process would find if this one were killed now.
+func (h *host) peek() journal.Records {
+	h.t.Helper()
+	synctest.Wait()
+	path := h.t.TempDir()
+	if err := os.CopyFS(path, os.DirFS(h.journal.Path())); err != nil {
+		h.t.Fatal(err)
+	}
+	dir, records, err := journal.Open(path)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	dir.Close()
+	return records
+}
+
+// restartWith is restart with other records, as of an earlier time.
+func (h *host) restartWith(records journal.Records) {
+	h.t.Helper()
+	remains := h.kill()
+	dir, _, err := journal.Open(h.journal.Path())
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.journal = dir
+	h.start(h.store, dataplane.FakeOptions{Split: true, Remains: remains}, records)
+}
+
+// Killed after something was told and before it was recorded, the daemon tells nothing twice
+// and leaves nothing out.
+func TestEventsAheadOfRecords(t *testing.T) {
+	create := func(lac *host) {
+		lac.CreateSession(context.Background(), &api.Session{TunnelName: new("office"),
+			SessionName: new("late"), UserName: new("alice"), UserPassword: new("wonderland")})
+	}
+	remove := func(lac *host) {
+		name := &api.Session{TunnelName: new("office"), SessionName: new("s1")}
+		lac.DeleteSession(context.Background(), name, "")
+	}
+	removeAll := func(lac *host) {
+		lac.DeleteTunnel(context.Background(), &api.Tunnel{TunnelName: new("office")}, "")
+	}
+	for name, change := range map[string]func(*host){
+		"created": create, "deleted": remove, "tunnel deleted": removeAll} {
+		for _, who := range []string{"lns", "lac"} {
+			stages(func(d time.Duration) {
+				t.Run(fmt.Sprint(name, ", ", who, " after ", d), func(t *testing.T) {
+					inMortalBubble(t, lnsConfig, sessionsConfig(2), func(w *dataplane.Wire, lns, lac *host) {
+						pass(5 * time.Second)
+						w.Impair(1, dataplane.Conditions{Delay: 10 * time.Millisecond})
+						lns.slowly(20 * time.Millisecond)
+						lac.slowly(20 * time.Millisecond)
+						victim := map[string]*host{"lns": lns, "lac": lac}[who]
+						records := victim.peek()
+						change(lac)
+						pass(d)
+						victim.restartWith(records)
+						pass(20 * time.Minute)
+						removeAll(lac)
+						pass(5 * time.Minute)
+						lns.wantClean()
+						lac.wantClean()
+					})
+				})
+			})
+		}
+	}
+}
+
+// What was told to have ended ends, though it could go on.
+func TestToldToHaveEnded(t *testing.T) {
+	inMortalBubble(t, lnsConfig, sessionsConfig(3), func(w *dataplane.Wire, lns, lac *host) {
+		pass(5 * time.Second)
+		s := lns.sessions()[1]
+		for _, what := range []api.EventType{api.EventType_EVENT_TYPE_PPP_DOWN, api.EventType_EVENT_TYPE_SESSION_DOWN} {
+			lns.seen.Publish(&api.Event{Type: what, TunnelId: s.GetTunnelId(), SessionId: s.GetSessionId()})
+		}
+		lns.restart(time.Second, nil)
+		pass(5 * time.Second)
+		lns.wantSessions(api.SessionState_SESSION_STATE_UP, 2)
+		lac.wantSessions(api.SessionState_SESSION_STATE_UP, 2)
 	})
 }
