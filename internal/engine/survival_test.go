@@ -538,13 +538,15 @@ func TestNameServersAfterARestart(t *testing.T) {
 	accept := "ppp profile modify profile_name=default accept_dns=yes\n" + sessionsConfig(1)
 	refuse := sessionsConfig(1)
 	for name, test := range map[string]struct {
-		text  string
-		lose  bool
-		stays bool
+		text   string
+		lose   bool // what the keeper has
+		refuse bool // to adopt
+		stays  bool
 	}{
-		"goes on":        {accept, false, true},
-		"lost":           {accept, true, false},
-		"does not apply": {refuse, false, false},
+		"goes on":        {accept, false, false, true},
+		"not adopted":    {accept, false, true, false},
+		"keeper dies":    {accept, true, false, false},
+		"does not apply": {refuse, false, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -559,7 +561,7 @@ func TestNameServersAfterARestart(t *testing.T) {
 				if !strings.Contains(r.String(), iface+":") {
 					t.Fatalf("name servers = %s", r)
 				}
-				if test.lose {
+				if test.refuse {
 					lac.hook = func(_ context.Context, op dataplane.Op, _ dataplane.SessionKey) error {
 						if op == dataplane.OpAdoptSession {
 							return errors.New("no descriptors left")
@@ -567,8 +569,12 @@ func TestNameServersAfterARestart(t *testing.T) {
 						return nil
 					}
 				}
-				lac.restart(time.Second, &test.text)
-				pass(5 * time.Second)
+				remains := lac.kill()
+				if test.lose {
+					remains.Lose()
+				}
+				lac.resume(remains, &test.text)
+				pass(time.Minute)
 				if got := r.String(); strings.Contains(got, iface+":") != test.stays {
 					t.Errorf("after the restart name servers = %s", got)
 				}
