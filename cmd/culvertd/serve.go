@@ -25,6 +25,7 @@ import (
 	"culvert/internal/resolver"
 	"culvert/internal/service"
 	"culvert/internal/trace"
+	"culvert/kernel"
 )
 
 // shutdownLimit is how long sessions and tunnels may take to end politely
@@ -102,6 +103,7 @@ func (f *flags) serve(ctx context.Context, stdout, stderr io.Writer) error {
 		Credit:   f.maxSetUp,
 		Journal:  outlive.dir,
 		Kept:     outlive.records,
+		Boot:     kernel.BootTime,
 		Survival: outlive.text,
 	})
 	if err != nil {

@@ -49,6 +49,9 @@ type Options struct {
 	// able to write it to its end is ended.
 	Journal *journal.Dir
 	Kept    journal.Records
+	// Boot is a clock that nobody sets, the same for all processes: how long ago the machine was
+	// booted. nil: the time of day.
+	Boot func() time.Duration
 	// Survival says whether sessions outlive the engine, for status; nil: they do not.
 	Survival func() string
 
@@ -75,6 +78,7 @@ type Engine struct {
 	trace      *trace.Recorder
 	path       dataplane.Dataplane
 	note       string
+	boot       func() time.Duration
 	survival   func() string
 	version    string
 	started    time.Time
@@ -131,6 +135,7 @@ func New(opts Options) (*Engine, error) {
 		events:   opts.Events,
 		trace:    opts.Trace,
 		note:     opts.Note,
+		boot:     opts.Boot,
 		survival: opts.Survival,
 		version:  opts.Version,
 		started:  time.Now(),
@@ -142,6 +147,9 @@ func New(opts Options) (*Engine, error) {
 		ready:    make(chan struct{}),
 		registry: newRegistry(),
 		gate:     newGate(),
+	}
+	if e.boot == nil {
+		e.boot = func() time.Duration { return time.Duration(time.Now().UnixNano()) }
 	}
 	if e.survival == nil {
 		e.survival = func() string { return "no: sessions end with the daemon" }

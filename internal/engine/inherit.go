@@ -186,16 +186,19 @@ func (h *heir) restoreTunnel(s *shard, in *inheritedTunnel) (*tunnel, error) {
 	}
 	settings := s.settings.tunnel(h.snapshot, resolved, in.Local)
 	now := time.Now()
-	core, err := l2tp.Restore(settings.core, now.Add(-in.age(now)), in.complete())
+	age := h.engine.age(in.moment, now)
+	core, err := l2tp.Restore(settings.core, now.Add(-age), in.complete())
 	if err == nil && d != nil {
 		err = d.enlist(in)
 	}
 	if err != nil {
 		return nil, err
 	}
+	core.Resume(now)
 	t := s.newTunnel(core, settings, in.Peer)
 	t.byPeer, t.told = in.ByPeer, h.toldOf(in.Core.ID, 0, in.Told)
-	t.created, t.establishedAt, t.idleSince = in.Created, in.Established, in.sameAs(in.IdleSince, now)
+	t.created, t.establishedAt = in.retell(in.Created, now, age), in.retell(in.Established, now, age)
+	t.idleSince = in.rebase(in.IdleSince, now, age)
 	if t.byPeer {
 		t.first = first{in.First.Peer, in.First.ID}
 		s.firsts[t.first] = t
@@ -207,22 +210,6 @@ func (h *heir) restoreTunnel(s *shard, in *inheritedTunnel) (*tunnel, error) {
 	h.engine.count.tunnelsEstablished.Add(1)
 	h.engine.gate.prove(t.peer.Addr())
 	return t, nil
-}
-
-// age is how old the record is. A clock that was set back makes nothing younger than new.
-func (r *tunnelRecord) age(now time.Time) time.Duration { return age(r.At, now) }
-
-func age(at, now time.Time) time.Duration { return max(0, now.Sub(at)) }
-
-// sameAs is a time of the record by this process's clock: as long before or after the
-// record, which is as old as it is.
-func (r *tunnelRecord) sameAs(t, now time.Time) time.Time { return rebase(t, r.At, now) }
-
-func rebase(t, at, now time.Time) time.Time {
-	if t.IsZero() {
-		return t
-	}
-	return now.Add(t.Sub(at) - age(at, now))
 }
 
 // complete is the core's snapshot with its sessions. A call whose session has no
@@ -355,9 +342,12 @@ func (h *heir) takeOver(s *session, r *sessionRecord) string {
 
 // restoreSession makes the session of its record, without its path, link and call.
 func (h *heir) restoreSession(t *tunnel, r *sessionRecord) *session {
+	now := time.Now()
+	age := h.engine.age(r.moment, now)
 	s := &session{
 		tunnel: t, id: r.Core.Session, peerID: r.Core.PeerSession, kind: r.Core.Kind, phase: r.Phase,
-		told: h.toldOf(t.core.ID(), r.Core.Session, r.Told), created: r.Created, establishedAt: r.Established, call: r.Call,
+		told: h.toldOf(t.core.ID(), r.Core.Session, r.Told), call: r.Call,
+		created: r.retell(r.Created, now, age), establishedAt: r.retell(r.Established, now, age),
 	}
 	s.settings = t.shard.settings.incoming(h.snapshot, t.settings, s.kind)
 	if r.Shape != nil { // what must be undone, whatever becomes of it
@@ -411,12 +401,13 @@ func (h *heir) restoreCall(s *session, r *callRecord) (c *call, why string) {
 // restores its link.
 func (s *session) adopt(r *sessionRecord) (err error) {
 	now := time.Now()
+	age := s.engine().age(r.moment, now)
 	name := s.network.name
 	s.network = r.Network.restore()
 	s.network.name = name
 	s.network.numbered = r.Shape != nil && !r.Shape.Unnumbered
 	s.reclaim()
-	s.resumeLife(r, now)
+	s.resumeLife(r, now, age)
 	if s.path, err = s.tunnel.path.AdoptSession(context.Background(), r.Spec,
 		dataplane.Configured{Link: r.Shape, Unsure: r.Shaping}); err != nil {
 		s.path = nil
@@ -425,19 +416,19 @@ func (s *session) adopt(r *sessionRecord) (err error) {
 	if r.Link == nil {
 		return nil
 	}
-	s.link, err = ppp.Restore(s.settings.linkConfig(s.call), now, r.Link.Later(age(r.At, now)))
+	s.link, err = ppp.Restore(s.settings.linkConfig(s.call), now, r.Link.Later(age))
 	return err
 }
 
 // resumeLife has the times go on at which the session may end, where the profile as it is
 // now still has such times.
-func (s *session) resumeLife(r *sessionRecord, now time.Time) {
+func (s *session) resumeLife(r *sessionRecord, now time.Time, age time.Duration) {
 	s.limitLife(now)
 	if !s.endBy.IsZero() && !r.EndBy.IsZero() {
-		s.endBy = rebase(r.EndBy, r.At, now)
+		s.endBy = r.rebase(r.EndBy, now, age)
 	}
 	if !s.idleBy.IsZero() && !r.IdleBy.IsZero() {
-		s.idleBy = rebase(r.IdleBy, r.At, now)
+		s.idleBy = r.rebase(r.IdleBy, now, age)
 	}
 }
 

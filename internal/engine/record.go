@@ -23,13 +23,20 @@ const (
 	kindSession = 's'
 )
 
+// A moment is when a record was made. Other times in it are as they were told by
+// the time of day then, which may be set: between two processes the other clock counts.
+type moment struct {
+	At   time.Time
+	Boot time.Duration // since the machine was booted; 0 in older records
+}
+
 // A tunnelRecord is what the next process must know of an established tunnel.
 //
 // Records are read by later versions: a field may be added, and is then zero in
 // what older ones have written; none changes its meaning or its name. Fields that a
 // version does not know it passes over.
 type tunnelRecord struct {
-	At          time.Time // when it was made: times in Core count from then
+	moment
 	Core        l2tp.Snapshot
 	ByPeer      bool
 	First       firstRecord // if ByPeer
@@ -60,7 +67,7 @@ type dialerRecord struct {
 // A sessionRecord is what the next process must know of a session. Of one that is
 // not up it is enough to hang up.
 type sessionRecord struct {
-	At          time.Time
+	moment
 	Core        l2tp.SessionSnapshot
 	Phase       phase
 	Told        told
@@ -125,16 +132,16 @@ func (s *session) key() journal.Key {
 // record is the tunnel as it stands.
 func (t *tunnel) record(now time.Time) *tunnelRecord {
 	r := &tunnelRecord{
-		At:          now,
+		moment:      t.shard.engine.moment(now),
 		Core:        t.core.SnapshotControl(now),
 		ByPeer:      t.byPeer,
 		First:       firstRecord{t.first.peer, t.first.id},
 		Local:       t.path.Local(),
 		Peer:        t.peer,
 		Attached:    t.attached,
-		Created:     t.created,
-		Established: t.establishedAt,
-		IdleSince:   t.idleSince,
+		Created:     asTold(now, t.created),
+		Established: asTold(now, t.establishedAt),
+		IdleSince:   asOf(now, t.idleSince),
 		Closing:     t.closing,
 		Told:        t.told,
 	}
@@ -149,8 +156,9 @@ func (t *tunnel) record(now time.Time) *tunnelRecord {
 
 // record is the session as it stands.
 func (s *session) record(now time.Time) *sessionRecord {
-	r := &sessionRecord{At: now, Phase: s.phase, Told: s.told, Created: s.created,
-		Established: s.establishedAt, EndBy: s.endBy, IdleBy: s.idleBy, Changed: s.changedRecord()}
+	r := &sessionRecord{moment: s.engine().moment(now), Phase: s.phase, Told: s.told,
+		Created: asTold(now, s.created), Established: asTold(now, s.establishedAt),
+		EndBy: asOf(now, s.endBy), IdleBy: asOf(now, s.idleBy), Changed: s.changedRecord()}
 	r.Core, _ = s.tunnel.core.SnapshotSession(s.id)
 	if r.Core.Call != nil {
 		r.Core.Call.Proxy, r.Core.ProxyResponse = nil, nil // of no use: it is going to be hung up
