@@ -304,6 +304,8 @@ func (h *heir) takeSession(t *tunnel, r *sessionRecord) {
 	s := h.restoreSession(t, r)
 	cause := "set-up interrupted by a restart"
 	switch {
+	case r.doubt != nil:
+		cause = "state cannot be read"
 	case isTold(s.told, r.Told):
 		cause = "ending interrupted by a restart"
 	case r.Phase == up:

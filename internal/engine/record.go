@@ -85,6 +85,9 @@ type sessionRecord struct {
 	Shape   *dataplane.LinkSpec
 	Shaping bool // the interface may not be in that shape yet
 	Network networkRecord
+
+	// doubt is why a session of which this was read can only be hung up.
+	doubt error
 }
 
 type callRecord struct {
@@ -233,42 +236,82 @@ func (in *inheritance) addStale(records journal.Records) {
 }
 
 // readInheritance reads records. What of them cannot be read is in the error; it costs the
-// tunnel or session that it is about.
+// tunnel or session that it is about, whose peer is told if what can be read is enough.
 func readInheritance(records journal.Records) (in inheritance, errs []error) {
 	in.tunnels = make(map[l2tp.TunnelID]*inheritedTunnel)
 	for k, value := range records {
 		if k.Kind != kindTunnel {
 			continue
 		}
-		t := &inheritedTunnel{}
-		err := cbor.Unmarshal(value, &t.tunnelRecord)
-		if err == nil && uint16(t.Core.ID) != k.Tunnel {
-			err = fmt.Errorf("it is that of tunnel %d", t.Core.ID)
-		}
+		t, err := readTunnel(l2tp.TunnelID(k.Tunnel), value)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("state of tunnel %d cannot be read: %w", k.Tunnel, err))
-			continue
 		}
-		in.tunnels[t.Core.ID] = t
+		if t != nil {
+			in.tunnels[t.Core.ID] = t
+		}
 	}
 	for k, value := range records {
 		t := in.tunnels[l2tp.TunnelID(k.Tunnel)]
 		if k.Kind != kindSession || t == nil {
 			continue
 		}
-		r := &sessionRecord{}
-		err := cbor.Unmarshal(value, r)
-		if err == nil && uint16(r.Core.Session) != k.Session {
-			err = fmt.Errorf("it is that of session %d", r.Core.Session)
-		}
+		r, err := readSession(l2tp.SessionID(k.Session), value)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("state of session %d/%d cannot be read: %w",
 				k.Tunnel, k.Session, err))
-			continue
 		}
-		t.sessions = append(t.sessions, r)
+		if r != nil {
+			t.sessions = append(t.sessions, r)
+		}
 	}
 	return in, errs
+}
+
+// readTunnel reads a tunnel's record. If that is good for no more than ending it the error is
+// also its doubt; if not even for that there is no tunnel.
+func readTunnel(id l2tp.TunnelID, value []byte) (*inheritedTunnel, error) {
+	t := &inheritedTunnel{}
+	err := cbor.Unmarshal(value, &t.tunnelRecord)
+	if err == nil && t.Core.ID != id {
+		return nil, fmt.Errorf("it is that of tunnel %d", t.Core.ID)
+	}
+	if err == nil {
+		return t, nil
+	}
+	var least struct { // that must be known to speak to the peer
+		moment
+		Core        l2tp.Snapshot
+		Local, Peer netip.AddrPort
+	}
+	if cbor.Unmarshal(value, &least) != nil || least.Core.ID != id {
+		return nil, err
+	}
+	least.Core.Setups, least.Core.Delivery.Requests = nil, nil
+	return &inheritedTunnel{doubt: err, tunnelRecord: tunnelRecord{moment: least.moment,
+		Core: least.Core, Local: least.Local, Peer: least.Peer}}, err
+}
+
+// readSession reads a session's record. If that is good for no more than hanging up the error
+// is also its doubt; if not even for that there is no session.
+func readSession(id l2tp.SessionID, value []byte) (*sessionRecord, error) {
+	r := &sessionRecord{}
+	err := cbor.Unmarshal(value, r)
+	if err == nil && r.Core.Session != id {
+		err = fmt.Errorf("it is that of session %d", r.Core.Session)
+	}
+	if err == nil {
+		return r, nil
+	}
+	var least struct {
+		moment
+		Core l2tp.SessionSnapshot
+	}
+	if cbor.Unmarshal(value, &least) != nil || least.Core.Session != id {
+		return nil, err
+	}
+	least.Core.Call, least.Core.State = nil, l2tp.CallEstablished // what was being set up is not
+	return &sessionRecord{moment: least.moment, Core: least.Core, doubt: err}, err
 }
 
 // askedTunnel and askedSession read what commands have said.

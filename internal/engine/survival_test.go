@@ -14,6 +14,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/fxamacker/cbor/v2"
+
 	"culvert/api"
 	"culvert/internal/config"
 	"culvert/internal/dataplane"
@@ -300,24 +302,51 @@ func TestNoLongerConfiguredAfterARestart(t *testing.T) {
 	}
 }
 
-// A record that cannot be read costs what it is about, and nothing else.
+// A record that cannot be read costs what it is about, and nothing else. The peer is told
+// at once, if only what must be said to it can be read.
 func TestUnreadableRecord(t *testing.T) {
-	inMortalBubble(t, lnsConfig, sessionsConfig(3), func(w *dataplane.Wire, lns, lac *host) {
-		pass(5 * time.Second)
-		struck := lns.sessions()[1]
-		remains := lns.kill()
-		dir, records, err := journal.Open(lns.journal.Path())
-		if err != nil {
+	half := func(value []byte) []byte { return value[:len(value)/2] }
+	other := func(value []byte) []byte { // of a version that has another idea of a field
+		var record map[string]any
+		if err := cbor.Unmarshal(value, &record); err != nil {
 			t.Fatal(err)
 		}
-		key := journal.Key{Kind: kindSession, Tunnel: uint16(struck.GetTunnelId()), Session: uint16(struck.GetSessionId())}
-		records[key] = records[key][:len(records[key])/2]
-		lns.journal = dir
-		lns.start(lns.store, dataplane.FakeOptions{Split: true, Remains: remains}, records)
-		pass(5 * time.Minute)
-		lns.wantSessions(api.SessionState_SESSION_STATE_UP, 2)
-		lns.wantLog("cannot be read")
-	})
+		record["Told"] = "everything"
+		return encode(record)
+	}
+	for name, test := range map[string]struct {
+		spoil  func([]byte) []byte
+		tunnel bool
+		left   int
+		told   bool
+	}{
+		"half a session":  {half, false, 2, false},
+		"another session": {other, false, 2, true},
+		"another tunnel":  {other, true, 0, true},
+		"half a tunnel":   {half, true, 0, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inMortalBubble(t, lnsConfig, sessionsConfig(3), func(w *dataplane.Wire, lns, lac *host) {
+				pass(5 * time.Second)
+				struck, records := lns.sessions()[1], lns.peek()
+				key := journal.Key{Kind: kindTunnel, Tunnel: uint16(struck.GetTunnelId())}
+				if !test.tunnel {
+					key.Kind, key.Session = kindSession, uint16(struck.GetSessionId())
+				}
+				records[key] = test.spoil(records[key])
+				lns.restartWith(records)
+				pass(500 * time.Millisecond)
+				lns.wantSessions(api.SessionState_SESSION_STATE_UP, test.left)
+				lns.wantLog("cannot be read")
+				if test.told {
+					lac.wantSessions(api.SessionState_SESSION_STATE_UP, test.left)
+				}
+				pass(5 * time.Minute)
+				lns.wantSessions(api.SessionState_SESSION_STATE_UP, test.left)
+				lac.wantSessions(api.SessionState_SESSION_STATE_UP, test.left)
+			})
+		})
+	}
 }
 
 // Over a bad wire both ends are killed again and again: control connections and
