@@ -663,6 +663,9 @@ func TestEventsAheadOfRecords(t *testing.T) {
 		"created": create, "deleted": remove, "tunnel deleted": removeAll} {
 		for _, who := range []string{"lns", "lac"} {
 			stages(func(d time.Duration) {
+				if d%(21*time.Millisecond) != 0 {
+					return // every third will do
+				}
 				t.Run(fmt.Sprint(name, ", ", who, " after ", d), func(t *testing.T) {
 					inMortalBubble(t, lnsConfig, sessionsConfig(2), func(w *dataplane.Wire, lns, lac *host) {
 						pass(5 * time.Second)
