@@ -526,6 +526,7 @@ func TestNoRoomForState(t *testing.T) {
 func (h *host) wantEndedByRestart(lac *host) {
 	h.t.Helper()
 	h.restart(time.Second, nil)
+	synctest.Wait()
 	h.wantSessions(api.SessionState_SESSION_STATE_UP, 0)
 	h.wantLog("could not be kept to the end")
 	pass(20 * time.Minute) // until the peer has found out
