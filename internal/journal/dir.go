@@ -299,18 +299,25 @@ func (d *Dir) begin() error {
 }
 
 // removeOthers removes what does not count: of the generation before, and half files.
+// What is not a journal at all is somebody else's.
 func (d *Dir) removeOthers() error {
 	entries, err := fs.ReadDir(d.root.FS(), ".")
 	for _, entry := range entries {
-		name := entry.Name()
-		ours := slices.ContainsFunc(d.writers, func(w *Writer) bool {
-			return strings.TrimSuffix(strings.TrimSuffix(name, staleSuffix), newSuffix) == w.name
-		})
-		if name != current && name != lockFile && !ours {
-			err = errors.Join(err, d.root.Remove(name))
+		name := strings.TrimSuffix(strings.TrimSuffix(entry.Name(), staleSuffix), newSuffix)
+		ours := slices.ContainsFunc(d.writers, func(w *Writer) bool { return name == w.name })
+		if isJournal(name) && !ours {
+			err = errors.Join(err, d.root.Remove(entry.Name()))
 		}
 	}
 	return err
+}
+
+// isJournal reports whether a file has the name of a journal: its generation and its number.
+func isJournal(name string) bool {
+	generation, number, ok := strings.Cut(name, "-")
+	_, bad := strconv.ParseUint(generation, 10, 64)
+	_, worse := strconv.ParseUint(number, 10, 32)
+	return ok && bad == nil && worse == nil
 }
 
 // Clear leaves nothing for the next process.

@@ -504,8 +504,18 @@ func TestRemove(t *testing.T) {
 		t.Errorf("of what is in use: %v, want %v", err, ErrInUse)
 	}
 	abandon(d)
+	foreign := filepath.Join(path, "notes-1")
+	if err := os.WriteFile(foreign, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	if err := Remove(path); err != nil {
 		t.Error(err)
+	}
+	if _, err := os.Stat(foreign); err != nil {
+		t.Errorf("somebody else's file: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(path, "1-0")); err == nil {
+		t.Error("a journal is left")
 	}
 	d, records := mustOpen(t, path)
 	defer d.Close()
