@@ -49,37 +49,39 @@ func (l *Log) holds(sequence uint64) bool {
 	return e != nil && e.Sequence == sequence
 }
 
-// KeepIn has events kept in a journal from now on, those that are there too.
-func (l *Log) KeepIn(w *journal.Writer) error {
+// What is the word for events in a directory of journals.
+const What = "events"
+
+// KeepIn has events kept in a directory from now on, those that are there too. What is wrong
+// with that the directory tells.
+func (l *Log) KeepIn(dir *journal.Dir) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.journal = w
-	return l.rewrite()
+	l.journal = dir.Writer(What, l.retry)
+	_ = l.journal.Rewrite(l.putAll)
 }
 
-// keep keeps one event. A journal that cannot be written is given up: the next process
-// begins anew. mu is held.
+// keep keeps one event. mu is held.
 func (l *Log) keep(e *api.Event) {
 	if l.journal == nil {
 		return
 	}
 	l.put(e)
-	err := l.journal.Flush()
-	if err != nil || l.journal.Crowded() {
-		err = l.rewrite()
-	}
-	if err != nil {
-		l.journal = nil
-	}
+	_ = l.journal.Flush(l.putAll)
 }
 
-// rewrite makes a journal of what is in memory. mu is held.
-func (l *Log) rewrite() error {
-	return l.journal.Rewrite(func() {
-		for n := l.oldest(); n <= l.last; n++ {
-			l.put(l.ring[(n-1)%uint64(len(l.ring))])
-		}
-	})
+// retry keeps all events after some could not be.
+func (l *Log) retry() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_ = l.journal.Flush(l.putAll)
+}
+
+// putAll records what is in memory. mu is held.
+func (l *Log) putAll() {
+	for n := l.oldest(); n <= l.last; n++ {
+		l.put(l.ring[(n-1)%uint64(len(l.ring))])
+	}
 }
 
 func (l *Log) put(e *api.Event) {
