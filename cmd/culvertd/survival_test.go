@@ -12,6 +12,11 @@ import (
 	"culvert/internal/journal/journaltest"
 )
 
+func TestMain(m *testing.M) {
+	journaltest.Unlogged()
+	m.Run()
+}
+
 // leave leaves the state of a process that was killed.
 func leave(t *testing.T, path string) {
 	t.Helper()

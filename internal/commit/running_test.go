@@ -17,6 +17,11 @@ import (
 	"culvert/internal/journal/journaltest"
 )
 
+func TestMain(m *testing.M) {
+	journaltest.Unlogged()
+	m.Run()
+}
+
 // newMortal begins with a configuration from its file, and keeps what runs.
 func newMortal(t *testing.T, text string) (s *stage, dir *journal.Dir) {
 	t.Helper()

@@ -17,12 +17,16 @@ import (
 	"culvert/internal/dataplane"
 	"culvert/internal/event"
 	"culvert/internal/journal"
+	"culvert/internal/journal/journaltest"
 	"culvert/internal/management"
 	"culvert/internal/pool"
 	"culvert/internal/trace"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	journaltest.Unlogged()
+	goleak.VerifyTestMain(m)
+}
 
 // The two hosts of most tests.
 var (

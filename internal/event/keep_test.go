@@ -12,6 +12,11 @@ import (
 	"culvert/internal/journal/journaltest"
 )
 
+func TestMain(m *testing.M) {
+	journaltest.Unlogged()
+	m.Run()
+}
+
 // reopen makes a log of what a killed process has left in a directory.
 func reopen(t *testing.T, path string, capacity int) *Log {
 	t.Helper()

@@ -17,6 +17,11 @@ import (
 	"culvert/internal/journal/journaltest"
 )
 
+func TestMain(m *testing.M) {
+	journaltest.Unlogged()
+	m.Run()
+}
+
 func key(session uint16) Key { return Key{Kind: 's', Tunnel: 7, Session: session} }
 
 // mustOpen opens a directory, which must be in order.
