@@ -20,7 +20,7 @@ func (l *Log) Last() map[Subject]api.EventType {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for n := l.oldest(); n <= l.last; n++ {
-		e := l.ring[(n-1)%uint64(len(l.ring))]
+		e := l.at(n)
 		if e.Type == api.EventType_EVENT_TYPE_TUNNEL_DELETED ||
 			e.Type == api.EventType_EVENT_TYPE_SESSION_DELETED || following[e.Type] != nil {
 			last[Subject{e.TunnelId, e.SessionId}] = e.Type
@@ -39,7 +39,7 @@ func (l *Log) Unfinished() []*api.Event {
 	defer l.mu.Unlock()
 	last := make(map[Subject]*api.Event)
 	for n := l.oldest(); n <= l.last; n++ {
-		e := l.ring[(n-1)%uint64(len(l.ring))]
+		e := l.at(n)
 		about := Subject{e.TunnelId, e.SessionId}
 		switch e.Type {
 		case api.EventType_EVENT_TYPE_TUNNEL_DELETED, api.EventType_EVENT_TYPE_SESSION_DELETED:
