@@ -235,6 +235,20 @@ func Restore(cfg *Config, now time.Time, s Snapshot) (*Tunnel, error) {
 	return t, nil
 }
 
+// Resume has a tunnel go on at now that was restored as it was some time before. What
+// was due in between is due at once, but not a HELLO: of many tunnels that are restored
+// together theirs leave one by one, within an interval.
+func (t *Tunnel) Resume(now time.Time) {
+	if !due(t.helloAt(), now) {
+		return
+	}
+	interval := t.cfg.HelloInterval
+	least := min(t.cfg.HelloSpread, interval/2) + 1
+	// Each identifier has a place of its own in the interval, far from the next one's.
+	place := time.Duration(uint16(uint32(t.id) * 40503)) // 2^16 / golden ratio
+	t.heardAt = now.Add(least + (interval-least)*place>>16 - interval)
+}
+
 // check says what of a snapshot would break a tunnel.
 func (s *Snapshot) check() error {
 	if s.ID == 0 || s.State > TunnelFinished {

@@ -52,6 +52,7 @@ func (d *daemon) end(ctx context.Context) error {
 	if d.leaves.Load() {
 		d.log.Logger().Info("leaving sessions to the next process", "state", d.engine.Summary())
 		defer d.survival.close(true)
+		defer d.configurator.Flush()
 		return d.engine.Leave(ctx)
 	}
 	d.log.Logger().Info("stopping")

@@ -24,6 +24,7 @@ import (
 	"culvert/internal/resolver"
 	"culvert/internal/service"
 	"culvert/internal/trace"
+	"culvert/kernel"
 )
 
 // shutdownLimit is how long sessions and tunnels may take to end politely
@@ -37,6 +38,7 @@ type daemon struct {
 
 	listen []netip.AddrPort
 	store  *config.Store
+	file   commit.File // what the store's configuration was read from
 	pools  *pool.Pools
 
 	log     *logging.Log
@@ -80,7 +82,7 @@ func (d *daemon) configure() (err error) {
 	if d.listen, err = d.flags.addresses(); err != nil {
 		return err
 	}
-	if d.store, err = d.flags.load(d.stderr); err != nil {
+	if d.store, d.file, err = d.flags.load(d.stderr); err != nil {
 		return err
 	}
 	d.pools = pool.New()
@@ -127,13 +129,14 @@ func (d *daemon) resume() (err error) {
 	if d.survival, err = d.flags.openSurvival(d.log.Logger()); err != nil {
 		return err
 	}
-	d.survival.resume(d.store)
+	d.survival.resume(d.store, d.file)
 	if d.plane, err = openDataplane(d.flags.dataplane, d.log.Logger(), d.survival); err != nil {
 		return err
 	}
 	d.survival.over(d.plane.kind)
 	d.events = event.NewLog(event.DefaultCapacity)
-	return d.survival.keep(d.events)
+	d.survival.keep(d.events)
+	return nil
 }
 
 // startEngine has peers served from here on.
@@ -155,6 +158,7 @@ func (d *daemon) startEngine() (err error) {
 		Credit:   d.flags.maxSetUp,
 		Journal:  d.survival.dir,
 		Kept:     d.survival.records,
+		Boot:     kernel.BootTime,
 		Survival: d.survival.text,
 	})
 	if err != nil {
@@ -173,7 +177,7 @@ func (d *daemon) startEngine() (err error) {
 func (d *daemon) run(ctx context.Context) error {
 	d.configurator = commit.New(commit.Options{Store: d.store, Backend: d.engine,
 		File: d.flags.file(), State: d.flags.state, Log: d.log.Logger(),
-		OnFile: d.survival.onFile, Journal: d.survival.running})
+		Read: d.file, Keeping: d.survival.running})
 	d.closeAtEnd(d.configurator.Close)
 	return runUntilDone(d.hear(ctx), d.end, d.manage,
 		d.lead, d.tell, d.survival.watch(d.engine), d.engine.ReturnMemory)

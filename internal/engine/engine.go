@@ -45,9 +45,13 @@ type Options struct {
 	Events *event.Log
 
 	// Journal keeps what is up for the process that comes after this one; nil keeps
-	// nothing. Kept is what the one before has left there.
+	// nothing. Kept is what the one before has left there. What that has left without being
+	// able to write it to its end is ended.
 	Journal *journal.Dir
 	Kept    journal.Records
+	// Boot is a clock that nobody sets, the same for all processes: how long ago the machine was
+	// booted. nil: the time of day.
+	Boot func() time.Duration
 	// Survival says whether sessions outlive the engine, for status; nil: they do not.
 	Survival func() string
 
@@ -74,6 +78,7 @@ type Engine struct {
 	trace      *trace.Recorder
 	path       dataplane.Dataplane
 	note       string
+	boot       func() time.Duration
 	survival   func() string
 	version    string
 	started    time.Time
@@ -128,10 +133,8 @@ func New(opts Options) (*Engine, error) {
 		e.cancelJobs()
 		return nil, err
 	}
-	heir := e.inherit(opts.Kept)
-	if err := e.keepIn(opts.Journal); err != nil {
-		e.log.Error("sessions would not outlive the daemon", "err", err)
-	}
+	heir := e.inherit(opts)
+	e.keepIn(opts.Journal)
 	for _, s := range e.shards {
 		e.loops.Go(s.loop)
 	}
@@ -150,6 +153,7 @@ func newEngine(opts Options) *Engine {
 		events:   opts.Events,
 		trace:    opts.Trace,
 		note:     opts.Note,
+		boot:     opts.Boot,
 		survival: opts.Survival,
 		version:  opts.Version,
 		started:  time.Now(),
@@ -161,6 +165,9 @@ func newEngine(opts Options) *Engine {
 		ready:    make(chan struct{}),
 		registry: newRegistry(),
 		gate:     newGate(),
+	}
+	if e.boot == nil {
+		e.boot = func() time.Duration { return time.Duration(time.Now().UnixNano()) }
 	}
 	if e.survival == nil {
 		e.survival = func() string { return "no: sessions end with the daemon" }

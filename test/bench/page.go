@@ -48,9 +48,9 @@ func (r *Results) writeConditions(b *strings.Builder) {
 	}
 	b.WriteString(`
 CHAP with a user for each session, 8 tunnels. The bare calls are the kernel's part of an LNS's session
-(session, channel, unit, address) made by as many threads as culvertd is asked for calls at once. l2tpns asks
-FreeRADIUS on the same machine, as it must; all others know their users. Where there were several rounds the
-one with the median rate is shown, and between which rates all were.
+(session, channel, unit, address) made by as many goroutines as culvertd is asked for calls at once, with no
+client on the same processors. l2tpns asks FreeRADIUS on the same machine, as it must; all others know their
+users. Where there were several rounds the one with the median rate is shown, and between which rates all were.
 `)
 }
 
@@ -133,9 +133,9 @@ func (r *Results) writeMemory(b *strings.Builder) {
 	}
 	writeTable(b, []string{"", "sessions", "processes, B", "kernel (slab and percpu), B"}, rows)
 	b.WriteString(`
-What there is more with the sessions up than without any, 5 s after the last came up: the proportional set
-size of the daemon and of what it has started. Few sessions show what a process needs for having worked at
-all, rather than what a session needs.
+What there is more with the sessions up than without any, 25 s after the last came up (5 s where they are
+fewer than 1,000): the proportional set size of the daemon and of what it has started. Few sessions show what a
+process needs for having worked at all, rather than what a session needs.
 `)
 }
 
