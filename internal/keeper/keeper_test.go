@@ -253,6 +253,52 @@ func TestKilledClient(t *testing.T) {
 	}
 }
 
+// TestKilledWithUnreadAnswers: a client that died before it had read every answer has still
+// said what it said.
+func TestKilledWithUnreadAnswers(t *testing.T) {
+	p := started(t)
+	pipe := newPipe(t)
+	defer closeAll([]int{pipe.r, pipe.w})
+	s, err := connect(p.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sends := func(m message, fds ...int) {
+		if err := s.send(m, fds...); err != nil {
+			t.Error(err)
+		}
+	}
+	sends(message{op: opKeep, keys: []string{"first"}}, pipe.w)
+	sends(message{op: opDrop, keys: []string{"first"}})
+	waitFor(t, "the keeper to have answered", func() bool {
+		p.kept.mu.Lock() // and then one that is busy
+		keys := len(p.kept.byKey)
+		if keys == 0 && hasUnread(s) {
+			return true
+		}
+		p.kept.mu.Unlock()
+		return false
+	})
+	sends(message{op: opKeep, keys: []string{"second"}}, pipe.w)
+	sends(message{op: opKeep, keys: []string{"third"}}, pipe.w)
+	s.Close()
+	p.kept.mu.Unlock()
+	p.want(map[string]int{"second": 1, "third": 1})
+}
+
+// hasUnread tells whether something can be read.
+func hasUnread(s *socket) (has bool) {
+	raw, err := s.SyscallConn()
+	if err != nil {
+		return false
+	}
+	raw.Control(func(fd uintptr) {
+		_, _, err := syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		has = err == nil
+	})
+	return has
+}
+
 // TestNewest: a client that comes takes the place of one that is still there.
 func TestNewest(t *testing.T) {
 	p := started(t)

@@ -60,6 +60,11 @@ var errFull = errors.New("descriptors are lost: no more can be open")
 // are none, and only after errFull can the connection be used.
 func (s *socket) receive() (m message, fds []int, err error) {
 	n, rights, flags, _, err := s.ReadMsgUnix(s.in, s.rights)
+	if errors.Is(err, syscall.ECONNRESET) {
+		// The peer has died and not read all that it was sent. The kernel says so once,
+		// ahead of what the peer had sent before.
+		n, rights, flags, _, err = s.ReadMsgUnix(s.in, s.rights)
+	}
 	if n == 0 && err == nil {
 		err = io.EOF
 	}
