@@ -133,7 +133,8 @@ func (h *heir) takeTunnel(s *shard, in *inheritedTunnel) {
 	t.path = path
 	h.tunnels.Add(1)
 	if t.attached = in.Attached; !t.attached {
-		t.attach(in.Core.Peer.TunnelID)
+		// To attach replaces the socket, which waits for who reads it; and that one for us.
+		s.mail.post(func() { t.attach(in.Core.Peer.TunnelID) })
 	}
 	for _, r := range in.sessions {
 		h.takeSession(t, r)
