@@ -155,6 +155,11 @@ func (s *shard) keep(now time.Time) {
 	k := &s.keeping
 	for _, t := range k.tunnels {
 		t.kept.touched = false
+		if !t.kept.there && t.isKept() { // calls may have come before
+			for _, sess := range t.sessions {
+				sess.touch()
+			}
+		}
 		t.keep(now, k.journal)
 	}
 	for _, sess := range k.sessions {

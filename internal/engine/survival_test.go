@@ -399,6 +399,58 @@ func TestASessionThatCannotBeAdopted(t *testing.T) {
 	})
 }
 
+// A tunnel that was not attached yet is attached once everything is taken over: until then
+// whoever reads its socket waits, and whoever attaches it would wait for that one.
+func TestAttachedAfterTakingOver(t *testing.T) {
+	inMortalBubble(t, lnsConfig, "", func(w *dataplane.Wire, lns, lac *host) {
+		lns.slowly(time.Second)
+		lac.declare(strings.Replace(sessionsConfig(1), "dest_ipaddr", "persist=yes dest_ipaddr", 1))
+		pass(1500 * time.Millisecond) // the socket is open, and being attached
+		if n := lns.count.tunnelsEstablished.Load(); n != 1 {
+			t.Fatalf("%d tunnels established, want 1", n)
+		}
+		remains := lns.kill()
+		var takenOver, attached atomic.Bool
+		lns.hook = func(_ context.Context, op dataplane.Op, _ dataplane.SessionKey) error {
+			switch op {
+			case dataplane.OpAttach:
+				attached.Store(true)
+				if !takenOver.Load() {
+					t.Error("attached while others are still taken over")
+				}
+			case dataplane.OpDropRest:
+				pass(time.Second)
+				takenOver.Store(true)
+			}
+			return nil
+		}
+		lns.resume(remains, nil)
+		pass(time.Minute)
+		if !attached.Load() {
+			t.Error("never attached")
+		}
+		lns.wantSessions(api.SessionState_SESSION_STATE_UP, 1)
+	})
+}
+
+// A call that came before the tunnel had its socket is hung up as others in set-up are: its
+// peer need not wait for its timer.
+func TestCallAheadOfTheSocket(t *testing.T) {
+	inMortalBubble(t, lnsConfig, "", func(w *dataplane.Wire, lns, lac *host) {
+		lns.slowly(time.Second)
+		lac.declare(strings.Replace(sessionsConfig(1), "dest_ipaddr", "persist=yes dest_ipaddr", 1))
+		pass(500 * time.Millisecond)
+		if n := lns.count.sessions.Load(); n != 1 {
+			t.Fatalf("%d calls have come, want 1", n)
+		}
+		pass(time.Second) // the socket is open, and being attached
+		lns.restart(0, nil)
+		pass(5 * time.Second)
+		lns.wantLog("sessions_ended=1")
+		lac.wantLog("interrupted by a restart")
+	})
+}
+
 // What commands created without a name goes on; what was deleted does not come back,
 // persistent or not.
 func TestUnnamedAndDeletedAfterARestart(t *testing.T) {
