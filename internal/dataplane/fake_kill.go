@@ -141,6 +141,14 @@ func (r *FakeRemains) Lose() {
 	clear(r.tunnels)
 }
 
+// LoseInterface takes a session's interface alone, as with a keeper that has begun anew and
+// was not given it before the process died.
+func (r *FakeRemains) LoseInterface(id SessionKey) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.tunnels[id.Tunnel].sessions[id.Session].link = nil
+}
+
 // pass hands everything to f, which nobody else knows yet.
 func (r *FakeRemains) pass(f *Fake) {
 	r.mu.Lock()

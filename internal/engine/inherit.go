@@ -461,16 +461,26 @@ func (s *session) goOn(r *sessionRecord) {
 		if s.phase != up {
 			return
 		}
-		if r.Shape != nil && (r.Shaping || !reflect.DeepEqual(s.linkSpec(), *r.Shape)) {
-			s.configure(s.completed) // or the profile has changed
-		} else {
+		if s.isShaped(r) {
 			s.completed(nil)
+		} else {
+			s.configure(s.completed)
 		}
 		if s.spec() != r.Spec {
 			s.modifyPath("taking over")
 		}
 		s.tunnel.watchPath(time.Now(), s)
 	})
+}
+
+// isShaped reports whether the interface is as it should be. The profile may have changed, and
+// the interface may be missing: a keeper that began anew may have had only the rest yet.
+func (s *session) isShaped(r *sessionRecord) bool {
+	if s.link == nil {
+		return true // there is none: another program has the frames
+	}
+	return s.path.Interface() != "" && r.Shape != nil && !r.Shaping &&
+		reflect.DeepEqual(s.linkSpec(), *r.Shape)
 }
 
 // completed does what the last process would have done once the interface was as it should be.

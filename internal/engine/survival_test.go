@@ -399,6 +399,22 @@ func TestASessionThatCannotBeAdopted(t *testing.T) {
 	})
 }
 
+// A session whose interface alone is gone gets another one, and goes on.
+func TestInterfaceIsGone(t *testing.T) {
+	inMortalBubble(t, lnsConfig, sessionsConfig(2), func(w *dataplane.Wire, lns, lac *host) {
+		pass(5 * time.Second)
+		before := lns.sessions()
+		remains := lns.kill()
+		remains.LoseInterface(dataplane.SessionKey{
+			Tunnel:  l2tp.TunnelID(before[0].GetTunnelId()),
+			Session: l2tp.SessionID(before[0].GetSessionId()),
+		})
+		lns.resume(remains, nil)
+		pass(time.Second)
+		lns.wantUntouched(before)
+	})
+}
+
 // A tunnel that was not attached yet is attached once everything is taken over: until then
 // whoever reads its socket waits, and whoever attaches it would wait for that one.
 func TestAttachedAfterTakingOver(t *testing.T) {
