@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"sync/atomic"
+	"syscall"
 
 	"culvert/internal/commit"
 	"culvert/internal/config"
@@ -127,11 +130,31 @@ func (s *survival) keeperOf() dataplane.Keeper {
 	return s.client
 }
 
-// over says what carries packets: only the kernel does without this process.
+// over says what carries packets: only the kernel does without this process, and only its
+// data plane goes on with what was kept.
 func (s *survival) over(plane string) {
-	if s.why == "" && plane != "kernel" {
+	if plane == "kernel" {
+		return
+	}
+	s.discard()
+	if s.why == "" {
 		s.why = "the data plane " + plane + " ends with the daemon"
 	}
+}
+
+// discard ends what was kept: as long as the kernel has the tunnels' sockets their peers
+// reach nobody else. The keeper closes last, since it does so many at a time.
+func (s *survival) discard() {
+	if len(s.kept) == 0 {
+		return
+	}
+	for _, fds := range s.kept {
+		for _, fd := range fds {
+			syscall.Close(fd)
+		}
+	}
+	s.client.Drop(context.Background(), slices.Collect(maps.Keys(s.kept))...)
+	s.kept = nil
 }
 
 // holds reports whether sessions outlive the daemon.

@@ -1,15 +1,21 @@
 package main
 
 import (
+	"context"
+	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"culvert/internal/engine"
 	"culvert/internal/event"
 	"culvert/internal/journal"
 	"culvert/internal/journal/journaltest"
+	"culvert/internal/keeper"
 )
 
 func TestMain(m *testing.M) {
@@ -54,6 +60,47 @@ func TestStateWithoutAKeeper(t *testing.T) {
 			dir.Close()
 		})
 	}
+}
+
+// What was kept for the kernel's data plane ends where there is another one now.
+func TestKeptForAnotherDataPlane(t *testing.T) {
+	f := flags{keep: filepath.Join(t.TempDir(), "state"), keeper: filepath.Join(t.TempDir(), "keeper.sock")}
+	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	k, err := keeper.Listen(f.keeper, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var serving sync.WaitGroup
+	serving.Go(func() { k.Serve(ctx) })
+	defer serving.Wait()
+	defer cancel()
+	c, _, err := keeper.Dial(f.keeper)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	c.Keep("tunnel/1", int(w.Fd()))
+	w.Close()
+	c.Close()
+
+	s, err := f.openSurvival(log)
+	if err != nil || len(s.kept) != 1 {
+		t.Fatalf("kept %v, %v", s.kept, err)
+	}
+	s.over("tun")
+	if s.holds() {
+		t.Error("sessions outlive the daemon, which carries their packets")
+	}
+	r.SetReadDeadline(time.Now().Add(20 * time.Second))
+	if _, err := r.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("what was kept is still open: %v", err)
+	}
+	s.close(false)
 }
 
 // What cannot be written would not outlive the daemon, and it says so.
