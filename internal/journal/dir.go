@@ -78,7 +78,7 @@ func Open(path string) (*Dir, Records, error) {
 	}
 	records, err := d.read()
 	d.generation++
-	return d, records, err
+	return d, records, errors.Join(err, d.removeUncounted())
 }
 
 // Path is where the directory is.
@@ -196,8 +196,7 @@ func (d *Dir) Writer(what string, retry func()) *Writer {
 		name: fmt.Sprintf("%d-%d", d.generation, len(d.writers))}
 	d.writers = append(d.writers, w)
 	d.mu.Unlock()
-	d.root.Remove(w.name + staleSuffix) // of one that never counted
-	w.Rewrite(func() {})                // or later
+	w.Rewrite(func() {}) // or later
 	return w
 }
 
@@ -299,13 +298,27 @@ func (d *Dir) begin() error {
 }
 
 // removeOthers removes what does not count: of the generation before, and half files.
-// What is not a journal at all is somebody else's.
 func (d *Dir) removeOthers() error {
+	return d.remove(func(name string) bool {
+		return !slices.ContainsFunc(d.writers, func(w *Writer) bool { return name == w.name })
+	})
+}
+
+// removeUncounted removes what there is of the generation that is to come: a process that
+// ended before it counted may have had more journals than this one.
+func (d *Dir) removeUncounted() error {
+	return d.remove(func(name string) bool {
+		return strings.HasPrefix(name, fmt.Sprintf("%d-", d.generation))
+	})
+}
+
+// remove removes the journals with names of which that is said, whatever state they are in.
+// What is not a journal at all is somebody else's.
+func (d *Dir) remove(which func(name string) bool) error {
 	entries, err := fs.ReadDir(d.root.FS(), ".")
 	for _, entry := range entries {
 		name := strings.TrimSuffix(strings.TrimSuffix(entry.Name(), staleSuffix), newSuffix)
-		ours := slices.ContainsFunc(d.writers, func(w *Writer) bool { return name == w.name })
-		if isJournal(name) && !ours {
+		if isJournal(name) && which(name) {
 			err = errors.Join(err, d.root.Remove(entry.Name()))
 		}
 	}

@@ -143,6 +143,36 @@ func TestGenerations(t *testing.T) {
 	}
 }
 
+// Journals that never counted do not count with those of a later process, which may have
+// fewer of them.
+func TestUncounted(t *testing.T) {
+	path := t.TempDir()
+	d, _ := mustOpen(t, path)
+	mustBegin(t, d)
+	abandon(d)
+
+	d, _ = mustOpen(t, path)
+	newWriter(d)
+	w := newWriter(d)
+	put(w, map[Key]string{key(1): "never counted"})
+	if err := d.root.WriteFile(w.name+staleSuffix, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	abandon(d) // before Begin
+
+	d, _ = mustOpen(t, path)
+	put(newWriter(d), map[Key]string{key(2): "two"})
+	if err := d.begin(); err != nil { // and killed before it removes what does not count
+		t.Fatal(err)
+	}
+	abandon(d)
+
+	d, records := mustOpen(t, path)
+	defer d.Close()
+	checkRecords(t, records, map[Key]string{key(2): "two"})
+	checkRecords(t, d.Stale(), map[Key]string{})
+}
+
 // A file does not grow for ever by what is replaced.
 func TestRewrite(t *testing.T) {
 	path := t.TempDir()
