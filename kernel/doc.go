@@ -46,9 +46,12 @@
 //	socket.go sockaddr.go sockopt.go   UDP sockets
 //	poller.go descriptor.go        waiting for descriptors, and closing them safely
 //	tunnel.go session.go events.go l2tp by generic netlink
-//	channel.go unit.go             ppp
+//	channel.go unit.go tun.go      ppp, and the device of those who do without
 //	link.go address.go route.go    interfaces by rtnetlink
+//	hostaddr.go proxy.go forward.go    this host's own addresses, ARP for peers, forwarding
+//	combine.go changes.go remove.go    many callers' changes and removals in one go
 //	adopt.go list.go               what an earlier process had, and has left
+//	clock.go                       the time since the machine's boot
 //	peer.go                        who is at the other end of a Unix socket
 //	stats.go inventory.go          what the kernel has
 //	probe.go                       what the kernel lacks

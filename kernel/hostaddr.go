@@ -57,10 +57,7 @@ func (l *Links) HostAddresses(ctx context.Context) ([]netip.Addr, error) {
 	b := make([]byte, unix.SizeofIfAddrmsg)
 	b[0] = unix.AF_INET
 	binary.NativeEndian.PutUint32(b[4:], loopback)
-	got, err := l.route.execute(ctx, netlink.Message{
-		Header: netlink.Header{Type: unix.RTM_GETADDR, Flags: dump},
-		Data:   b,
-	})
+	got, err := l.dump(ctx, unix.RTM_GETADDR, b)
 	if err != nil {
 		return nil, opError(op, err)
 	}

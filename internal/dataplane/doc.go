@@ -15,7 +15,10 @@
 //	keep.go        what outlives the process: the keeper, and what is kept under which key
 //	spec.go        what is wrong with a specification; causes of errors
 //	pin.go         keeping the way to a tunnel's peer outside the tunnel
-//	kernel*.go     kernel
+//	proxy.go       answering ARP for peers
+//	locals.go      this host's address for interfaces that have none
+//	kernel*.go     kernel; kernel_adopt.go: taking over what was kept; kernel_leave.go:
+//	               handing over, leaving, and ending what nobody took over
 //	fake*.go       fake: its wire, queue, tunnels and sessions, itself as text; killing it,
 //	               and adopting what it left
 //	header.go      the header of a data message and the PPP frame in it (RFC 2661, 3.1)
