@@ -201,7 +201,6 @@ func (e *Engine) open(opts Options) error {
 		l, err := e.path.Listen(addr)
 		if err != nil {
 			close(e.ready) // a packet that came already is not to hold up its poller
-			e.closeListeners()
 			// What the last process has left is still the next one's.
 			return errors.Join(fmt.Errorf("listening on UDP %v: %w", addr, err), e.path.Abandon())
 		}
