@@ -2,4 +2,8 @@
 //
 // Publishing never waits for a reader: who reads too slowly misses events and
 // is told how many.
+//
+//	log.go      the ring: publishing and reading
+//	keep.go     what the next process finds of it
+//	story.go    telling to its end what the last process has told of
 package event
