@@ -85,8 +85,7 @@ func NewKernel(h Handler, opts KernelOptions) (Dataplane, error) {
 		p.log = slog.New(slog.DiscardHandler)
 	}
 	if err := p.start(opts.Pollers); err != nil {
-		p.Close()
-		return nil, err
+		return nil, errors.Join(err, p.Abandon()) // what was kept is the next process's
 	}
 	return p, nil
 }

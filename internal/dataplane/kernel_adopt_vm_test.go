@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -473,6 +474,64 @@ func TestKernelKeeperDies(t *testing.T) {
 	keys, err := p.A.DropRest(t.Context())
 	if err != nil || !slices.Equal(keys, []string{"listener/0.0.0.0:1701"}) {
 		t.Errorf("dropped %q, %v, want the listener", keys, err)
+	}
+}
+
+// TestKernelFailedStart: a process that cannot begin, here for want of descriptors, leaves
+// what is kept to the next one.
+func TestKernelFailedStart(t *testing.T) {
+	lab.RequireKernel(t)
+	p, k := openKept(t)
+	defer k.end(t, p)
+	spec := openDemanding(t, p.A)
+	k.abandon(t, p.A)
+	err := p.A.Reopen(func() (dataplane.Dataplane, error) {
+		client, fds, err := keeper.Dial(k.path)
+		if err != nil {
+			return nil, err
+		}
+		defer client.Close()
+		defer leaveDescriptors(t, 100)() // enough for all but so many pollers
+		return dataplane.NewKernel(k.handler, dataplane.KernelOptions{Keeper: client, Kept: fds, Pollers: 200})
+	})
+	if !errors.Is(err, syscall.EMFILE) {
+		t.Fatalf("begun: %v, want %v", err, syscall.EMFILE)
+	}
+	if err := p.A.Reopen(k.open); err != nil {
+		t.Fatal(err)
+	}
+	tun, err := p.A.AdoptTunnel(t.Context(), spec, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = tun.AdoptSession(t.Context(), dataplane.SessionSpec{Session: 3, PeerSession: 4},
+		dataplane.Configured{Link: &demanding})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// leaveDescriptors lets the process open no more than n descriptors until free is called.
+func leaveDescriptors(t *testing.T, n int) (free func()) {
+	t.Helper()
+	next, err := syscall.Open("/dev/null", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	syscall.Close(next)
+	var before syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	now := before
+	now.Cur = uint64(next + n)
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &now); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -73,7 +73,10 @@ func (p *kernelPlane) Abandon() error {
 	if !first {
 		return nil
 	}
-	errs := []error{p.watch.Close()}
+	var errs []error
+	if p.watch != nil {
+		errs = append(errs, p.watch.Close())
+	}
 	for _, poller := range p.pollers {
 		errs = append(errs, poller.Close())
 	}
