@@ -80,7 +80,6 @@ func (s *kernelSession) createUnit(ctx context.Context, spec LinkSpec) error {
 		err = s.poller.Add(fd, func() { s.ready(u, fd) })
 	}
 	if err != nil {
-		s.poller.Remove(fd)
 		return errors.Join(err, u.Close())
 	}
 	s.unitFD, s.link = fd, linkState{mtu: spec.MTU}
