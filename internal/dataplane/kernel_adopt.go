@@ -172,6 +172,7 @@ func (t *kernelTunnel) AdoptSession(ctx context.Context, spec SessionSpec, last 
 	err := t.enter(s)
 	if err == nil {
 		if err = s.takeOver(ctx, spec, last); err != nil {
+			s.gone = true
 			t.leave(s)
 		}
 	} else if errors.Is(err, errNotAttached) {

@@ -423,6 +423,7 @@ func (t *kernelTunnel) AddSession(ctx context.Context, spec SessionSpec) (Sessio
 	err := t.enter(s)
 	if err == nil {
 		if err = s.open(ctx, spec); err != nil {
+			s.gone = true
 			t.leave(s)
 		}
 	}
