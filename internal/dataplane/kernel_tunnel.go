@@ -378,10 +378,7 @@ func (t *kernelTunnel) detach(ctx context.Context) error {
 func (t *kernelTunnel) Close(ctx context.Context) error {
 	t.changing.Lock()
 	defer t.changing.Unlock()
-	t.mu.Lock()
-	first := !t.closed
-	t.closed = true
-	t.mu.Unlock()
+	first := t.end()
 	err := t.detach(ctx)
 	if first {
 		t.plane.keeper.Drop(ctx, tunnelKey(t.id))
@@ -394,6 +391,18 @@ func (t *kernelTunnel) Close(ctx context.Context) error {
 		return fmt.Errorf("close tunnel %d: %w", t.id, err)
 	}
 	return nil
+}
+
+// end makes the tunnel refuse what is new, and tells whether it did not yet. After it
+// nobody hands the socket to the keeper, nor is about to.
+func (t *kernelTunnel) end() (first bool) {
+	t.plane.opening.Lock()
+	defer t.plane.opening.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	first = !t.closed
+	t.closed = true
+	return first
 }
 
 // closeSocket closes the socket, unless an heir has done so. p.opening is held.
