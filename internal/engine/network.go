@@ -32,6 +32,7 @@ type network struct {
 	resolving bool   // the host asks the peer's name servers
 	unproxied bool   // it was said that proxy_arp has no effect
 	numbered  bool   // the interface has an address, as the last process made it
+	unshaped  bool   // the last change of the interface failed, and may be half done
 	// configured tells what the interface was last brought to; 0: nobody knows.
 	configured uint64
 }
@@ -317,6 +318,7 @@ func (s *session) configure(then func(err error)) {
 				s.warnUnproxied(err)
 				err = nil
 			}
+			s.network.unshaped = err != nil
 			then(err)
 		},
 	})

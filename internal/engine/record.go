@@ -181,7 +181,7 @@ func (s *session) record(now time.Time) *sessionRecord {
 	}
 	r.Spec = s.spec()
 	if s.path.Interface() != "" {
-		r.Shape, r.Shaping = new(s.linkSpec()), s.jobs.pending()
+		r.Shape, r.Shaping = new(s.linkSpec()), s.jobs.pending() || s.network.unshaped
 	}
 	r.Network = s.network.record()
 	return r

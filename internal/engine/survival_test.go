@@ -415,6 +415,35 @@ func TestInterfaceIsGone(t *testing.T) {
 	})
 }
 
+// A change of an interface that failed under one process is made by the next.
+func TestChangeThatFailed(t *testing.T) {
+	inMortalBubble(t, lnsConfig, sessionsConfig(1), func(w *dataplane.Wire, lns, lac *host) {
+		pass(5 * time.Second)
+		lns.fake.SetHook(func(_ context.Context, op dataplane.Op, _ dataplane.SessionKey) error {
+			if op == dataplane.OpConfigure {
+				return errors.New("no buffer space")
+			}
+			return nil
+		})
+		lns.onShard(func(tun *tunnel) {
+			for _, s := range tun.sessions {
+				s.networkDown(ppp.IPv6)
+			}
+		})
+		pass(time.Second)
+		lns.wantLog("closing network protocol")
+		if text := lns.fake.String(); !strings.Contains(text, "ipv6") {
+			t.Fatalf("the change did not fail:\n%s", text)
+		}
+		lns.restart(time.Second, nil)
+		pass(time.Second)
+		lns.wantSessions(api.SessionState_SESSION_STATE_UP, 1)
+		if text := lns.fake.String(); strings.Contains(text, "ipv6") {
+			t.Errorf("the change is not made:\n%s", text)
+		}
+	})
+}
+
 // A tunnel that was not attached yet is attached once everything is taken over: until then
 // whoever reads its socket waits, and whoever attaches it would wait for that one.
 func TestAttachedAfterTakingOver(t *testing.T) {
