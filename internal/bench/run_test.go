@@ -108,14 +108,14 @@ func TestFailuresHaveTheirCause(t *testing.T) {
 		"the LNS does not know the secret": {
 			config: "tunnel profile modify profile_name=default auth_mode=none secret=other\n",
 			want: []Failure{
-				{Phase: "tunnel", Cause: "there is no tunnel", Count: 10},
+				{Phase: "tunnel", Cause: "its tunnel did not come up", Count: 10},
 				{Phase: "tunnel", Cause: "we sent StopCCN: not authorized to establish a control channel", Count: 1},
 			},
 		},
 		"silent from the start": {
 			change: func(s *scene, _ *Config) { s.wire.Cut(lnsAddr.Addr()) },
 			want: []Failure{
-				{Phase: "tunnel", Cause: "there is no tunnel", Count: 10},
+				{Phase: "tunnel", Cause: "its tunnel did not come up", Count: 10},
 				{Phase: "tunnel", Cause: "no answer", Count: 1},
 			},
 		},
