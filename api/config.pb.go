@@ -387,12 +387,17 @@ type SystemStatus struct {
 	Uptime              uint64                 `protobuf:"varint,3,opt,name=uptime,proto3" json:"uptime,omitempty"`
 	Dataplane           string                 `protobuf:"bytes,4,opt,name=dataplane,proto3" json:"dataplane,omitempty"`
 	DataplaneNote       string                 `protobuf:"bytes,5,opt,name=dataplane_note,json=dataplaneNote,proto3" json:"dataplane_note,omitempty"`
+	Survival            string                 `protobuf:"bytes,24,opt,name=survival,proto3" json:"survival,omitempty"`
 	Listen              []string               `protobuf:"bytes,6,rep,name=listen,proto3" json:"listen,omitempty"`
+	Revision            string                 `protobuf:"bytes,20,opt,name=revision,proto3" json:"revision,omitempty"`
+	Warnings            []string               `protobuf:"bytes,21,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	Tunnels             uint32                 `protobuf:"varint,7,opt,name=tunnels,proto3" json:"tunnels,omitempty"`
 	TunnelsEstablished  uint32                 `protobuf:"varint,8,opt,name=tunnels_established,json=tunnelsEstablished,proto3" json:"tunnels_established,omitempty"`
 	Sessions            uint32                 `protobuf:"varint,9,opt,name=sessions,proto3" json:"sessions,omitempty"`
 	SessionsEstablished uint32                 `protobuf:"varint,10,opt,name=sessions_established,json=sessionsEstablished,proto3" json:"sessions_established,omitempty"`
 	SessionsUp          uint32                 `protobuf:"varint,17,opt,name=sessions_up,json=sessionsUp,proto3" json:"sessions_up,omitempty"`
+	HalfOpenTunnels     uint32                 `protobuf:"varint,22,opt,name=half_open_tunnels,json=halfOpenTunnels,proto3" json:"half_open_tunnels,omitempty"`
+	SessionsInSetup     uint32                 `protobuf:"varint,23,opt,name=sessions_in_setup,json=sessionsInSetup,proto3" json:"sessions_in_setup,omitempty"`
 	TunnelsCreated      uint64                 `protobuf:"varint,11,opt,name=tunnels_created,json=tunnelsCreated,proto3" json:"tunnels_created,omitempty"`
 	SessionsCreated     uint64                 `protobuf:"varint,12,opt,name=sessions_created,json=sessionsCreated,proto3" json:"sessions_created,omitempty"`
 	TunnelsRefused      uint64                 `protobuf:"varint,13,opt,name=tunnels_refused,json=tunnelsRefused,proto3" json:"tunnels_refused,omitempty"`
@@ -401,11 +406,6 @@ type SystemStatus struct {
 	RxDroppedPackets    uint64                 `protobuf:"varint,16,opt,name=rx_dropped_packets,json=rxDroppedPackets,proto3" json:"rx_dropped_packets,omitempty"`
 	StatisticsSince     *timestamppb.Timestamp `protobuf:"bytes,18,opt,name=statistics_since,json=statisticsSince,proto3" json:"statistics_since,omitempty"`
 	Statistics          *Statistics            `protobuf:"bytes,19,opt,name=statistics,proto3" json:"statistics,omitempty"`
-	Revision            string                 `protobuf:"bytes,20,opt,name=revision,proto3" json:"revision,omitempty"`
-	Warnings            []string               `protobuf:"bytes,21,rep,name=warnings,proto3" json:"warnings,omitempty"`
-	Survival            string                 `protobuf:"bytes,24,opt,name=survival,proto3" json:"survival,omitempty"`
-	HalfOpenTunnels     uint32                 `protobuf:"varint,22,opt,name=half_open_tunnels,json=halfOpenTunnels,proto3" json:"half_open_tunnels,omitempty"`
-	SessionsInSetup     uint32                 `protobuf:"varint,23,opt,name=sessions_in_setup,json=sessionsInSetup,proto3" json:"sessions_in_setup,omitempty"`
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
 }
@@ -475,9 +475,30 @@ func (x *SystemStatus) GetDataplaneNote() string {
 	return ""
 }
 
+func (x *SystemStatus) GetSurvival() string {
+	if x != nil {
+		return x.Survival
+	}
+	return ""
+}
+
 func (x *SystemStatus) GetListen() []string {
 	if x != nil {
 		return x.Listen
+	}
+	return nil
+}
+
+func (x *SystemStatus) GetRevision() string {
+	if x != nil {
+		return x.Revision
+	}
+	return ""
+}
+
+func (x *SystemStatus) GetWarnings() []string {
+	if x != nil {
+		return x.Warnings
 	}
 	return nil
 }
@@ -513,6 +534,20 @@ func (x *SystemStatus) GetSessionsEstablished() uint32 {
 func (x *SystemStatus) GetSessionsUp() uint32 {
 	if x != nil {
 		return x.SessionsUp
+	}
+	return 0
+}
+
+func (x *SystemStatus) GetHalfOpenTunnels() uint32 {
+	if x != nil {
+		return x.HalfOpenTunnels
+	}
+	return 0
+}
+
+func (x *SystemStatus) GetSessionsInSetup() uint32 {
+	if x != nil {
+		return x.SessionsInSetup
 	}
 	return 0
 }
@@ -571,41 +606,6 @@ func (x *SystemStatus) GetStatistics() *Statistics {
 		return x.Statistics
 	}
 	return nil
-}
-
-func (x *SystemStatus) GetRevision() string {
-	if x != nil {
-		return x.Revision
-	}
-	return ""
-}
-
-func (x *SystemStatus) GetWarnings() []string {
-	if x != nil {
-		return x.Warnings
-	}
-	return nil
-}
-
-func (x *SystemStatus) GetSurvival() string {
-	if x != nil {
-		return x.Survival
-	}
-	return ""
-}
-
-func (x *SystemStatus) GetHalfOpenTunnels() uint32 {
-	if x != nil {
-		return x.HalfOpenTunnels
-	}
-	return 0
-}
-
-func (x *SystemStatus) GetSessionsInSetup() uint32 {
-	if x != nil {
-		return x.SessionsInSetup
-	}
-	return 0
 }
 
 // Statistics counts what happened since the start, or since it was set to zero.
@@ -1754,9 +1754,15 @@ const file_culvert_v1_config_proto_rawDesc = "" +
 	"\tdataplane\x18\x04 \x01(\tB\x1b\xca\xd7\x19\x17\n" +
 	"\x15The data plane in useR\tdataplane\x12U\n" +
 	"\x0edataplane_note\x18\x05 \x01(\tB.\xca\xd7\x19*\n" +
-	"(Why this data plane, if it is a fallbackR\rdataplaneNote\x12J\n" +
+	"(Why this data plane, if it is a fallbackR\rdataplaneNote\x12Q\n" +
+	"\bsurvival\x18\x18 \x01(\tB5\xca\xd7\x191\n" +
+	"/Whether sessions outlive the daemon, or why notR\bsurvival\x12J\n" +
 	"\x06listen\x18\x06 \x03(\tB2\xca\xd7\x19.\n" +
-	",Addresses and ports on which peers are heardR\x06listen\x125\n" +
+	",Addresses and ports on which peers are heardR\x06listen\x12i\n" +
+	"\brevision\x18\x14 \x01(\tBM\xca\xd7\x19I\n" +
+	"GThe revision of the configuration, and whether it waits to be confirmedR\brevision\x12W\n" +
+	"\bwarnings\x18\x15 \x03(\tB;\xca\xd7\x197\n" +
+	"5What of the configuration has no effect here, and whyR\bwarnings\x125\n" +
 	"\atunnels\x18\a \x01(\rB\x1b\xca\xd7\x19\x17\n" +
 	"\x12Tunnels that existj\x010R\atunnels\x12V\n" +
 	"\x13tunnels_established\x18\b \x01(\rB%\xca\xd7\x19!\n" +
@@ -1768,7 +1774,11 @@ const file_culvert_v1_config_proto_rawDesc = "" +
 	"\"Sessions whose call is establishedj\x010R\x13sessionsEstablished\x12G\n" +
 	"\vsessions_up\x18\x11 \x01(\rB&\xca\xd7\x19\"\n" +
 	"\x1dSessions that carry a networkj\x010R\n" +
-	"sessionsUp\x12Q\n" +
+	"sessionsUp\x12f\n" +
+	"\x11half_open_tunnels\x18\x16 \x01(\rB:\xca\xd7\x196\n" +
+	"1Tunnels that peers have begun and not establishedj\x010R\x0fhalfOpenTunnels\x12k\n" +
+	"\x11sessions_in_setup\x18\x17 \x01(\rB?\xca\xd7\x19;\n" +
+	"6Sessions between their request and their first networkj\x010R\x0fsessionsInSetup\x12Q\n" +
 	"\x0ftunnels_created\x18\v \x01(\x04B(\xca\xd7\x19$\n" +
 	"\x1fTunnels created since the startj\x010R\x0etunnelsCreated\x12T\n" +
 	"\x10sessions_created\x18\f \x01(\x04B)\xca\xd7\x19%\n" +
@@ -1786,17 +1796,7 @@ const file_culvert_v1_config_proto_rawDesc = "" +
 	"\n" +
 	"statistics\x18\x13 \x01(\v2\x16.culvert.v1.StatisticsB\x1c\xca\xd7\x19\x18\n" +
 	"\x16Counters of the systemR\n" +
-	"statistics\x12i\n" +
-	"\brevision\x18\x14 \x01(\tBM\xca\xd7\x19I\n" +
-	"GThe revision of the configuration, and whether it waits to be confirmedR\brevision\x12W\n" +
-	"\bwarnings\x18\x15 \x03(\tB;\xca\xd7\x197\n" +
-	"5What of the configuration has no effect here, and whyR\bwarnings\x12Q\n" +
-	"\bsurvival\x18\x18 \x01(\tB5\xca\xd7\x191\n" +
-	"/Whether sessions outlive the daemon, or why notR\bsurvival\x12f\n" +
-	"\x11half_open_tunnels\x18\x16 \x01(\rB:\xca\xd7\x196\n" +
-	"1Tunnels that peers have begun and not establishedj\x010R\x0fhalfOpenTunnels\x12k\n" +
-	"\x11sessions_in_setup\x18\x17 \x01(\rB?\xca\xd7\x19;\n" +
-	"6Sessions between their request and their first networkj\x010R\x0fsessionsInSetup\"\xf9#\n" +
+	"statistics\"\xf9#\n" +
 	"\n" +
 	"Statistics\x12?\n" +
 	"\x0ftunnels_created\x18\x01 \x01(\x04B\x16\xca\xd7\x19\x12\n" +

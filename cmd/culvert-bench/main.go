@@ -71,7 +71,7 @@ func newCommand(code *int) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:           "culvert-bench [flags] LNS[:PORT]",
 		Short:         "Load an L2TP network server and report how it fares",
-		Args:          cobra.ExactArgs(1),
+		Args:          oneLNS,
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -91,6 +91,17 @@ func newCommand(code *int) *cobra.Command {
 	}
 	f.register(cmd.Flags())
 	return cmd
+}
+
+// oneLNS says what is missing or too much.
+func oneLNS(_ *cobra.Command, args []string) error {
+	switch len(args) {
+	case 0:
+		return errors.New("expected the name or address of an LNS; --help tells of the options")
+	case 1:
+		return nil
+	}
+	return fmt.Errorf("unexpected argument %q", args[1])
 }
 
 func exitCode(r *bench.Report) int {

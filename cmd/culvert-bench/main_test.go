@@ -29,8 +29,8 @@ func TestWrongCommands(t *testing.T) {
 		args []string
 		want string
 	}{
-		{nil, "arg"},
-		{[]string{"192.0.2.1", "192.0.2.2"}, "arg"},
+		{nil, "expected the name or address of an LNS"},
+		{[]string{"192.0.2.1", "192.0.2.2"}, `unexpected argument "192.0.2.2"`},
 		{[]string{"--nonsense", "192.0.2.1"}, "nonsense"},
 		{[]string{"-t", "0", "192.0.2.1"}, "0 tunnels"},
 		{[]string{"-u", "%s", "192.0.2.1"}, "--user"},
@@ -74,7 +74,7 @@ func TestSilentLNS(t *testing.T) {
 	if code != exitNothing {
 		t.Errorf("exit code %d, want %d: %s", code, exitNothing, stderr)
 	}
-	for name, want := range map[string]string{json: `"failed": 3`, html: "there is no tunnel"} {
+	for name, want := range map[string]string{json: `"failed": 3`, html: "its tunnel did not come up"} {
 		text, err := os.ReadFile(name)
 		if err != nil || !strings.Contains(string(text), want) {
 			t.Errorf("%s: %v, without %q", name, err, want)

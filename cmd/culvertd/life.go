@@ -41,9 +41,18 @@ func (d *daemon) heed(ctx context.Context, s os.Signal) {
 	case syscall.SIGUSR2:
 		service.LogDump(d.log.Logger())
 	case syscall.SIGQUIT:
-		d.leaves.Store(d.survival.holds())
-		d.stop()
+		d.leave()
 	}
+}
+
+// leave ends the daemon, and its sessions only where nobody can take them over.
+func (d *daemon) leave() {
+	why := d.survival.cause()
+	if why != "" {
+		d.log.Logger().Warn("SIGQUIT ends sessions too, since they cannot outlive the daemon", "why", why)
+	}
+	d.leaves.Store(why == "")
+	d.stop()
 }
 
 // end ends the engine: what is up goes on if another process is to take it over, which

@@ -64,7 +64,7 @@ func TestLife(t *testing.T) {
 	go func() {
 		done <- run(ctx, []string{"--dataplane", "null", "--config", config, "--pidfile", pid,
 			"--socket", filepath.Join(dir, "socket"), "--state", dir, "--listen", "127.0.0.1:0",
-			"--status-files", "--log", "stderr"}, &log, &log)
+			"--keeper", "none", "--status-files", "--log", "stderr"}, &log, &log)
 	}()
 	manager.want(t, "READY=1")
 	log.Wait(t, patience, "-S is ignored: there are no status files")
@@ -91,7 +91,8 @@ func TestLife(t *testing.T) {
 	signal(syscall.SIGUSR2)
 	log.Wait(t, patience, "engine.(*shard).loop")
 
-	stop()
+	signal(syscall.SIGQUIT)
+	log.Wait(t, patience, "SIGQUIT ends sessions too")
 	manager.want(t, "STOPPING=1")
 	if err := <-done; err != nil {
 		t.Error(err)

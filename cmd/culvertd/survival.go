@@ -157,9 +157,6 @@ func (s *survival) discard() {
 	s.kept = nil
 }
 
-// holds reports whether sessions outlive the daemon.
-func (s *survival) holds() bool { return s.cause() == "" }
-
 // cause says why sessions do not outlive the daemon, if so.
 func (s *survival) cause() string {
 	if s.why != "" {

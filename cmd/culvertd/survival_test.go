@@ -50,7 +50,7 @@ func TestStateWithoutAKeeper(t *testing.T) {
 			f.keep = filepath.Join(t.TempDir(), "state")
 			leave(t, f.keep)
 			s, err := f.openSurvival(slog.New(slog.DiscardHandler))
-			if err != nil || s.holds() || !strings.HasPrefix(s.text(), "no: ") {
+			if err != nil || s.cause() == "" || !strings.HasPrefix(s.text(), "no: ") {
 				t.Fatalf("survival %q, %v", s.text(), err)
 			}
 			dir, records, err := journal.Open(f.keep)
@@ -131,8 +131,8 @@ func TestSurvivalSaysWhatIsLost(t *testing.T) {
 			test.w.Flush(func() {})
 		}
 		makeRoom()
-		if got := s.text(); !strings.HasPrefix(got, test.want) || s.holds() != test.holds {
-			t.Errorf("survival %q, holds %v; want %q", got, s.holds(), test.want)
+		if got := s.text(); !strings.HasPrefix(got, test.want) || (s.cause() == "") != test.holds {
+			t.Errorf("survival %q, cause %q; want %q", got, s.cause(), test.want)
 		}
 	}
 	if n := strings.Count(log.String(), "would not outlive"); n != 2 {

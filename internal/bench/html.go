@@ -23,13 +23,14 @@ var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
 type view struct {
 	*Report
 	Attempts                        uint64
+	Measured                        []Times
 	Rates, Levels, Times, Durations template.HTML
 	FailedAll, DroppedAll           uint64 // of the lists of causes
 }
 
 // WriteHTML writes a report as a page that needs nothing else.
 func (r *Report) WriteHTML(w io.Writer) error {
-	v := view{Report: r, Attempts: r.attempts(), Times: r.timesChart()}
+	v := view{Report: r, Attempts: r.attempts(), Measured: r.measured(), Times: r.timesChart()}
 	var placed, cameUp, failed, up, inSetUp, mean, worst []float64
 	for _, p := range r.Timeline.Points {
 		placed = append(placed, float64(p.Placed)/r.Timeline.Interval)
@@ -55,14 +56,8 @@ func (r *Report) WriteHTML(w io.Writer) error {
 // timesChart shows how long each phase took.
 func (r *Report) timesChart() template.HTML {
 	bars := chart.Bars{Unit: "ms", Names: []string{"p50", "p90", "p99", "max"}}
-	all := r.Phases
-	if r.Traffic != nil {
-		all = append(all[:len(all):len(all)], r.Traffic.Times)
-	}
-	for _, p := range all {
-		if p.Count > 0 {
-			bars.Groups = append(bars.Groups, chart.Group{Name: p.Name, Bars: []float64{p.P50, p.P90, p.P99, p.Max}})
-		}
+	for _, p := range r.measured() {
+		bars.Groups = append(bars.Groups, chart.Group{Name: p.Name, Bars: []float64{p.P50, p.P90, p.P99, p.Max}})
 	}
 	return barChart(bars)
 }

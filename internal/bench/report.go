@@ -279,9 +279,8 @@ func generator(lag time.Duration) Generator {
 type Progress struct {
 	At       time.Duration
 	Stage    string
-	Tunnels  int // that are up
 	Sessions int // that are up
-	Wanted   int // sessions
+	Wanted   int
 	InFlight int
 	Placed   uint64
 	CameUp   uint64
@@ -290,6 +289,9 @@ type Progress struct {
 	Rate     float64 // sessions that came up in the last interval, a second
 	Packets  float64 // that came back in the last interval, a second; -1: none are sent
 	Last     bool
+
+	Tunnels, WantedTunnels int    // those that are up, and all
+	FailedTunnels          uint64 // attempts
 }
 
 var stageNames = [...]string{"running", "waiting for packets", "hanging up", "closing tunnels", "over"}
@@ -301,9 +303,10 @@ func (r *Run) tellProgress(now time.Duration) {
 	}
 	t := &r.tally
 	p := Progress{
-		At: now, Stage: stageNames[r.stage.now], Tunnels: t.tunnelsUp, Sessions: t.upNow,
+		At: now, Stage: stageNames[r.stage.now], Sessions: t.upNow,
 		Wanted: r.cfg.Sessions, InFlight: t.inFlight, Placed: t.placed, CameUp: t.cameUp,
 		Failed: t.failed, Dropped: t.dropped, Last: r.stage.now == finished,
+		Tunnels: t.tunnelsUp, WantedTunnels: r.cfg.Tunnels, FailedTunnels: t.tunnelsFailed,
 	}
 	if n := len(t.timeline.points); n > 0 {
 		last := t.timeline.points[n-1]

@@ -193,7 +193,7 @@ func TestEmptyReport(t *testing.T) {
 			t.Error(err)
 		}
 		wantPage(t, page.Bytes())
-		for _, bad := range []string{"NaN", "Inf"} {
+		for _, bad := range []string{"NaN", "Inf", "p99.9"} { // no table of nothing
 			if strings.Contains(b.String()+page.String(), bad) {
 				t.Errorf("a report says %s", bad)
 			}
@@ -230,11 +230,26 @@ func TestReportsHaveNoSecrets(t *testing.T) {
 	}
 }
 
+// TestShortRun: what came up in a part of a second is no rate of a second.
+func TestShortRun(t *testing.T) {
+	for seconds, want := range map[float64]bool{0.5: false, 1: false, 1.5: true} {
+		r := sample()
+		r.SetUp.Seconds = seconds
+		var b bytes.Buffer
+		if err := r.WriteText(&b); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(b.String(), "best") != want {
+			t.Errorf("set-up in %v s: %s", seconds, b.String())
+		}
+	}
+}
+
 func TestProgress(t *testing.T) {
 	p := Progress{
-		At: 83 * time.Second, Stage: stageNames[hangingUp], Tunnels: 4, Sessions: 900, Wanted: 1000,
-		InFlight: 12, Failed: 3, Dropped: 2, Rate: 118, Packets: 250,
+		At: 83 * time.Second, Stage: stageNames[hangingUp], Sessions: 900, Wanted: 1000,
+		Tunnels: 4, WantedTunnels: 8, FailedTunnels: 5, InFlight: 12, Failed: 3, Dropped: 2, Rate: 118, Packets: 250,
 	}
 	same(t, "progress", p.String(),
-		"1m23s  900/1000 up  118/s  12 in set-up  4 tunnels  250 packets/s  3 failed  2 dropped  hanging up")
+		"1m23s  900/1000 up  118/s  12 in set-up  4/8 tunnels  250 packets/s  3 failed  2 dropped  5 tunnels failed  hanging up")
 }

@@ -108,19 +108,20 @@ func TestFailuresHaveTheirCause(t *testing.T) {
 		"the LNS does not know the secret": {
 			config: "tunnel profile modify profile_name=default auth_mode=none secret=other\n",
 			want: []Failure{
-				{Phase: "tunnel", Cause: "there is no tunnel", Count: 10},
+				{Phase: "tunnel", Cause: "its tunnel did not come up", Count: 10},
 				{Phase: "tunnel", Cause: "we sent StopCCN: not authorized to establish a control channel", Count: 1},
 			},
 		},
 		"silent from the start": {
 			change: func(s *scene, _ *Config) { s.wire.Cut(lnsAddr.Addr()) },
 			want: []Failure{
-				{Phase: "tunnel", Cause: "there is no tunnel", Count: 10},
+				{Phase: "tunnel", Cause: "its tunnel did not come up", Count: 10},
 				{Phase: "tunnel", Cause: "no answer", Count: 1},
 			},
 		},
 		"no calls are answered": {
-			change: func(s *scene, _ *Config) {
+			change: func(s *scene, cfg *Config) {
+				cfg.ConnectTimeout = 20 * time.Second // before the LNS gives the tunnel up
 				s.net.lose = func(b []byte) bool { return messageType(b) == l2tp.TypeICRP }
 			},
 			want: []Failure{{Phase: "call", Cause: "timed out", Count: 10}},
@@ -365,6 +366,7 @@ func TestEndings(t *testing.T) {
 	for end, left := range map[Ending]int{EndCalls: 0, EndTunnels: 0, EndVanish: 10} {
 		t.Run(string(end), func(t *testing.T) {
 			inScene(t, lnsConfig, func(s *scene) {
+				s.wire.Impair(1, dataplane.Conditions{Delay: 10 * time.Millisecond})
 				cdns := 0
 				s.wire.Tap(func(src, _ netip.AddrPort, b []byte) bool {
 					if src.Addr() == lacAddr && messageType(b) == l2tp.TypeCDN {
@@ -379,6 +381,8 @@ func TestEndings(t *testing.T) {
 				synctest.Wait()
 				s.lns.wantSessions(left)
 				same(t, "ended", r.Sessions.Ended, 10)
+				same(t, "torn down", r.TearDown.Sessions, uint64(10-left))
+				same(t, "in some time", r.TearDown.Seconds > 0, end != EndVanish)
 				same(t, "a CDN for each", cdns == 10, end == EndCalls)
 			})
 		})

@@ -103,7 +103,7 @@ func (s *session) enqueue() {
 // giveUpWaiting ends a session whose tunnel will not come up.
 func (s *session) giveUpWaiting(now time.Duration) {
 	s.run().pending--
-	s.run().tally.fail(PhaseTunnel, cause{text: "there is no tunnel"})
+	s.run().tally.fail(PhaseTunnel, cause{text: "its tunnel did not come up"})
 	s.settle(now, false)
 }
 

@@ -109,6 +109,7 @@ func (r *Run) hangUp(now time.Duration) {
 	r.stage.now, r.stage.until = hangingUp, now+endLimit
 	switch r.cfg.End {
 	case EndVanish:
+		r.stage.ended = 0 // the LNS has them still
 		r.vanish(now)
 		return
 	case EndTunnels:
@@ -162,6 +163,9 @@ func (r *Run) vanish(now time.Duration) {
 
 func (r *Run) over(now time.Duration) {
 	r.stage.now = finished
+	if r.cfg.End == EndTunnels {
+		r.stage.endOver = now // the last StopCCN that is acknowledged ends the last sessions
+	}
 	r.stage.endOver = max(r.stage.endOver, r.stage.endBegan)
 	r.stage.unanswered = r.busy > 0 && r.cfg.End != EndVanish
 	r.tally.timeline.close(r.tally.upNow, r.tally.inFlight)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -32,8 +33,11 @@ func (r *Report) writeSummary(b *bytes.Buffer) {
 	writeCounts(b, count{s.Failed, "failed"}, count{s.Dropped, "dropped"}, count{s.Cancelled, "cancelled"},
 		count{uint64(s.Unplaced), "not placed"}, count{s.Renegotiated, "renegotiated"})
 	if s.CameUp > 0 {
-		fmt.Fprintf(b, "set-up     %.1f sessions/s over %.2f s, best %.0f/s, at most %d at once\n",
-			r.SetUp.Rate, r.SetUp.Seconds, r.SetUp.Best, s.MostUp)
+		fmt.Fprintf(b, "set-up     %.1f sessions/s over %.2f s", r.SetUp.Rate, r.SetUp.Seconds)
+		if r.SetUp.Seconds > r.Timeline.Interval { // else no interval is full of them
+			fmt.Fprintf(b, ", best %.0f/s", r.SetUp.Best)
+		}
+		fmt.Fprintf(b, ", at most %d up at once\n", s.MostUp)
 	}
 	if r.TearDown.Sessions > 0 {
 		fmt.Fprintf(b, "tear-down  %d sessions in %.2f s", r.TearDown.Sessions, r.TearDown.Seconds)
@@ -65,19 +69,26 @@ func writeCounts(b *bytes.Buffer, counts ...count) {
 }
 
 func (r *Report) writeTimes(b *bytes.Buffer) {
+	all := r.measured()
+	if len(all) == 0 {
+		return
+	}
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(t, "\nmilliseconds\tcount\tmin\tmean\tp50\tp90\tp99\tp99.9\tmax\t\n")
+	for _, p := range all {
+		fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", p.Name, p.Count, short(p.Min),
+			short(p.Mean), short(p.P50), short(p.P90), short(p.P99), short(p.P999), short(p.Max))
+	}
+	t.Flush()
+}
+
+// measured are the phases, and the packets' round trip, that happened at all.
+func (r *Report) measured() []Times {
 	all := r.Phases
 	if r.Traffic != nil {
 		all = append(all[:len(all):len(all)], r.Traffic.Times)
 	}
-	for _, p := range all {
-		if p.Count > 0 {
-			fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", p.Name, p.Count, short(p.Min),
-				short(p.Mean), short(p.P50), short(p.P90), short(p.P99), short(p.P999), short(p.Max))
-		}
-	}
-	t.Flush()
+	return slices.DeleteFunc(slices.Clone(all), func(t Times) bool { return t.Count == 0 })
 }
 
 // short is a number with as many digits as mean something.
@@ -133,12 +144,12 @@ func (r *Report) writeRest(b *bytes.Buffer) {
 // String is one line about how far the run is.
 func (p Progress) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%5s  %d/%d up  %.0f/s  %d in set-up  %d tunnels", p.At.Truncate(time.Second), p.Sessions,
-		p.Wanted, p.Rate, p.InFlight, p.Tunnels)
+	fmt.Fprintf(&b, "%5s  %d/%d up  %.0f/s  %d in set-up  %d/%d tunnels", p.At.Truncate(time.Second), p.Sessions,
+		p.Wanted, p.Rate, p.InFlight, p.Tunnels, p.WantedTunnels)
 	if p.Packets >= 0 {
 		fmt.Fprintf(&b, "  %.0f packets/s", p.Packets)
 	}
-	for _, c := range []count{{p.Failed, "failed"}, {p.Dropped, "dropped"}} {
+	for _, c := range []count{{p.Failed, "failed"}, {p.Dropped, "dropped"}, {p.FailedTunnels, "tunnels failed"}} {
 		if c.n > 0 {
 			fmt.Fprintf(&b, "  %d %s", c.n, c.what)
 		}

@@ -45,7 +45,8 @@ A configuration file is a list of commands, the same that ` + "`l2tpconfig`" + `
 - A file is applied as a whole: if one command is wrong nothing changes, and all that is wrong is
   said with its line and column. What a command names may come later in the file.
 - In a shell, words may be cut short as long as they stay unambiguous. In a file they may not.
-- Numbers are decimal, or hexadecimal with 0x. Switches are yes or no (or on, off, true, false,
+- Numbers are decimal, or hexadecimal with 0x. Where a word stands beside a range from 0, as in
+  "a number from 0 to 65535 or unlimited", 0 is that word. Switches are yes or no (or on, off, true, false,
   enable, disable, 1, 0). Bytes are hexadecimal digits, with or without 0x. An empty value where
   none can be one is the same as unset.
 - Files for openl2tpd load as they are, see [openl2tp.md](openl2tp.md).

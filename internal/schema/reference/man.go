@@ -48,6 +48,9 @@ besides.
 The file is applied as a whole: if one command is wrong nothing changes.
 What a command names may come later in the file.
 Numbers are decimal, or hexadecimal with 0x.
+Where a word stands beside a range from 0, as in
+.Dq a number from 0 to 65535 or unlimited ,
+0 is that word.
 Switches are
 .Cm yes
 or
