@@ -13,5 +13,6 @@
 //	capture.go   Capture, CheckCapture: tcpdump and tshark
 //	traffic.go   Ping, Transfer
 //	flood.go     Flood: datagrams from addresses that are not the sender's
+//	memory.go    PrivateMemory
 //	leak.go      CheckLeaks: what is left in a namespace
 package lab

@@ -1,0 +1,147 @@
+package soak
+
+import (
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"culvert/test/daemon"
+	"culvert/test/lab"
+)
+
+// A sample is what the LNS is found to be at a quiet point. Bytes, where not said otherwise.
+type sample struct {
+	life     int     // which process it is
+	sessions float64 // that this process has set up
+	total    float64 // that all have
+
+	live       float64 // heap in use, without garbage
+	resident   float64
+	disk       float64 // files of its own: state for the next process, history
+	goroutines float64
+	threads    float64
+	files      int // descriptors
+
+	returned bool // resident is that after memory was given back
+}
+
+// Names of the Go runtime's metrics.
+const (
+	metricLive        = "go_gc_heap_live_bytes"
+	metricCollections = "go_gc_duration_seconds_count"
+	metricForced      = "go_gc_cycles_forced_gc_cycles_total"
+	metricGoroutines  = "go_goroutines"
+	metricThreads     = "go_threads"
+	metricCreated     = "culvert_sessions_created_total"
+)
+
+// burst is how many sessions must have come and gone for the daemon to give memory
+// back after it, with something to spare.
+const burst = 600
+
+// sample measures the LNS, once all that is quiet.
+func (s *soak) sample() sample {
+	s.t.Helper()
+	before := s.lns.Metrics()
+	x := sample{life: s.life, sessions: before[metricCreated]}
+	x.total = s.earlier + x.sessions
+	// The daemon gives memory back by itself when it has been quiet for some time. In a
+	// short soak there is no time for that.
+	if s.thorough() && x.sessions-s.givenBack >= burst {
+		lab.Wait(s.t, wait, "the daemon to give memory back", func() error {
+			if n := s.lns.Metrics()[metricForced]; n <= before[metricForced] {
+				return fmt.Errorf("it has collected garbage %.0f times for that", n)
+			}
+			return nil
+		})
+		x.returned, s.givenBack = true, x.sessions
+	}
+	x.resident = float64(lab.PrivateMemory(s.t, s.lns.PID()))
+	x.disk = diskBytes(s.t, filepath.Dir(s.lns.File))
+	x.files = s.observe().lns
+	after := s.collect()
+	x.live, x.threads, x.goroutines = after[metricLive], after[metricThreads], after[metricGoroutines]
+	return x
+}
+
+// collections are how many are watched for the heap in use. The first leaves what pools keep
+// for the next one, and each counts what is allocated while it runs as in use: what they
+// find at least is what there is.
+const collections = 6
+
+// collect waits until the LNS has collected garbage so often, and returns its metrics then, with
+// the least heap in use that was found. To be asked for metrics makes garbage enough.
+func (s *soak) collect() map[string]float64 {
+	s.t.Helper()
+	m := s.lns.Metrics()
+	end, live := m[metricCollections]+collections, math.Inf(1)
+	for until := time.Now().Add(wait); m[metricCollections] < end; m = s.lns.Metrics() {
+		if time.Now().After(until) {
+			s.t.Fatalf("in %v garbage was collected %v times, want %v", wait, m[metricCollections], end)
+		}
+		live = min(live, m[metricLive])
+	}
+	m[metricLive] = min(live, m[metricLive])
+	return m
+}
+
+// diskBytes is how much a directory holds.
+func diskBytes(t testing.TB, dir string) (sum float64) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if os.IsNotExist(err) {
+			return nil // a journal that was written anew
+		}
+		if err == nil && info.Mode().IsRegular() {
+			sum += float64(info.Size())
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sum
+}
+
+// An observation is how many descriptors processes have.
+type observation struct{ lns, lnsKeeper, lac, lacKeeper int }
+
+func (s *soak) observe() observation {
+	s.t.Helper()
+	return observation{
+		lns: files(s.t, s.lns.PID()), lnsKeeper: files(s.t, keeperPID(s.lns)),
+		lac: files(s.t, s.lac.PID()), lacKeeper: files(s.t, keeperPID(s.lac)),
+	}
+}
+
+func keeperPID(d *daemon.Daemon) int { return d.Keeper().Cmd.Process.Pid }
+
+// files is how many descriptors a process has, all of them.
+func files(t testing.TB, pid int) int {
+	t.Helper()
+	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
+}
+
+const mebi = 1 << 20
+
+func (x sample) String() string {
+	kind := "busy" // what a burst has left may still be there
+	if x.returned {
+		kind = "given back"
+	}
+	return fmt.Sprintf("%8.0f sessions  live %6.2f MiB  resident %6.2f MiB (%s)  disk %6.2f MiB  "+
+		"%3.0f goroutines  %3.0f threads  %d descriptors",
+		x.total, x.live/mebi, x.resident/mebi, kind, x.disk/mebi, x.goroutines, x.threads, x.files)
+}

@@ -1,0 +1,315 @@
+package soak
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"testing"
+	"time"
+
+	"culvert/api"
+	"culvert/internal/bench"
+	"culvert/test/daemon"
+	"culvert/test/lab"
+)
+
+// lengthVariable says for how long to soak, as "20m".
+const lengthVariable = "CULVERT_TEST_SOAK"
+
+// A form is one of the two soaks.
+type form struct {
+	plane string
+	base  int           // sessions that stay
+	calls int           // that the LAC has come and go in each cycle
+	most  int           // sessions at once while the speed is measured
+	burst time.Duration // for how long it is
+	churn time.Duration // sessions come and go in a cycle, in a short soak
+	long  time.Duration // and in a long one
+	warm  float64       // sessions after which caches are full: the log of events, the flight recorder
+	lose  func(s *soak)
+	// How soon the LNS finds that a peer has vanished, as parameters.
+	echoes, hellos string
+	// What happens in the cycles of a short soak, and in turn in those of a long one.
+	short, turns []disturbance
+}
+
+// What is lost: one in a hundred each way. A fiftieth of what is asked for is repeated
+// then, and one in 300 million messages is lost five times in a row, after which
+// a peer is given up.
+const losePerMille = 2
+
+// TestSoak has the kernel's data plane.
+func TestSoak(t *testing.T) {
+	lab.RequireKernel(t)
+	run(t, &form{
+		// 25 seconds: peers that are emulated, and an LNS that is killed, may be silent for some.
+		echoes: "lcp_echo_interval=3 lcp_echo_failure_count=6", hellos: "hello_timeout=3 max_retries=4",
+		plane: "kernel", base: 60, calls: 10, most: 2000, burst: 8 * time.Second,
+		churn: 8 * time.Second, long: 30 * time.Second, warm: 6000,
+		lose: func(s *soak) {
+			for _, ns := range []*lab.NetNS{s.lnsNS, s.lacNS} {
+				ns.Netem("eth0", "delay", "2ms", "loss", fmt.Sprintf("%g%%", losePerMille/10.0),
+					"reorder", "25%", "50%", "duplicate", "1%")
+			}
+		},
+		short: []disturbance{calm, kill, vanish, unkeeper},
+		turns: []disturbance{calm, vanish, freeze, reload, calm, vanish, kill, unkeeper},
+	})
+}
+
+// TestNativeSoak has no data plane.
+func TestNativeSoak(t *testing.T) {
+	lab.RequireRoot(t)
+	lab.RequireProgram(t, "nft")
+	run(t, &form{
+		// 10 seconds: a message that is lost three times in a row is one of 15 million.
+		echoes: "lcp_echo_interval=2 lcp_echo_failure_count=4", hellos: "hello_timeout=3 max_retries=2",
+		plane: "null", base: 200, calls: 50, most: 30000, burst: 3 * time.Second,
+		churn: 4 * time.Second, long: 30 * time.Second, warm: 8000,
+		lose: func(s *soak) {
+			for _, ns := range []*lab.NetNS{s.lnsNS, s.lacNS} {
+				ns.Lose("eth0", losePerMille)
+			}
+		},
+		short: []disturbance{vanish, freeze, reload},
+		turns: []disturbance{calm, vanish, freeze, reload},
+	})
+}
+
+// A soak is under way.
+type soak struct {
+	t      *testing.T
+	form   *form
+	length time.Duration // 0: it is short
+	random *rand.Rand
+	began  time.Time
+
+	lnsNS, lacNS *lab.NetNS
+	lns, lac     *daemon.Daemon
+	base         *load
+
+	clean      lab.State               // of the LNS's namespace, before it was started
+	objects    lab.State               // and when it is quiet
+	members    map[string]*api.Session // those that stay
+	rest       observation             // descriptors when it is quiet
+	goroutines float64
+
+	rate      float64 // of the churn
+	life      int     // which process the LNS is
+	earlier   float64 // sessions set up in earlier lives
+	givenBack float64 // sessions set up in this one when memory was last given back
+	samples   []sample
+}
+
+// run soaks.
+func run(t *testing.T, f *form) {
+	s := &soak{t: t, form: f, began: time.Now()}
+	if text := os.Getenv(lengthVariable); text != "" {
+		var err error
+		if s.length, err = time.ParseDuration(text); err != nil {
+			t.Fatalf("%s: %v", lengthVariable, err)
+		}
+	}
+	if _, err := os.Stat("/dev/shm"); err == nil {
+		t.Setenv("TMPDIR", "/dev/shm") // where the state of sessions belongs: on a tmpfs
+	}
+	seed := uint64(time.Now().UnixNano())
+	s.random = rand.New(rand.NewPCG(seed, 0))
+	defer s.explain()
+	s.setScene()
+	t.Logf("moments are those of seed %d", seed)
+	s.measure()
+	f.lose(s)
+	for i := 0; s.goesOn(i); i++ {
+		s.cycle(i)
+	}
+	s.judge()
+	s.end()
+}
+
+// thorough reports whether there is time to wait for all that goes by itself.
+func (s *soak) thorough() bool { return s.length > 0 }
+
+// goesOn reports whether there is another cycle.
+func (s *soak) goesOn(i int) bool {
+	if s.thorough() {
+		return time.Since(s.began) < s.length
+	}
+	return i < len(s.form.short)
+}
+
+// measure finds how fast sessions can come and go here, nothing being lost.
+func (s *soak) measure() {
+	s.t.Helper()
+	r := s.startChurn(0, s.form.burst).report(s.form.burst)
+	if r.SetUp.Rate == 0 {
+		s.t.Fatalf("no session came up: %+v", r)
+	}
+	s.rate = r.SetUp.Rate / 2
+	s.quiet()
+	s.take()
+	s.say("the most is %.0f sessions a second; %d came up, %d failed", r.SetUp.Rate, r.Sessions.CameUp, r.Sessions.Failed)
+}
+
+// cycle has sessions come and go, disturbs that, and sees what is left.
+func (s *soak) cycle(i int) {
+	s.t.Helper()
+	length, turns := s.form.churn, s.form.short
+	if s.thorough() {
+		length, turns = s.form.long, s.form.turns
+	}
+	d := turns[i%len(turns)]
+	c := s.startChurn(s.rate, length)
+	until := time.Now().Add(length)
+	s.call()
+	c = d.do(s, c, until)
+	if c == nil {
+		s.quiet()
+		s.take()
+		s.say("%s", d.name)
+		return
+	}
+	r := c.report(length)
+	s.quiet()
+	s.take()
+	s.say("%s; %.0f a second; %d failed, %d dropped", d.name, float64(r.Sessions.CameUp)/length.Seconds(),
+		r.Sessions.Failed, r.Sessions.Dropped)
+	if r.Sessions.Failed > r.Sessions.CameUp {
+		s.t.Errorf("%s: of %d calls %d failed, want most of them to come up: %+v", d.name, r.Sessions.Placed,
+			r.Sessions.Failed, r.Failures)
+	}
+}
+
+// take takes a sample.
+func (s *soak) take() {
+	s.t.Helper()
+	s.samples = append(s.samples, s.sample())
+}
+
+// say tells of the last sample.
+func (s *soak) say(format string, args ...any) {
+	s.t.Helper()
+	s.t.Logf("%4.0f s  %v  %s", time.Since(s.began).Seconds(), s.samples[len(s.samples)-1], fmt.Sprintf(format, args...))
+}
+
+// quiet waits until nothing is left of what came and went, and checks that what stays
+// is as it was.
+func (s *soak) quiet() {
+	s.t.Helper()
+	s.waitResting()
+	s.checkMembers()
+	lab.Wait(s.t, wait, "descriptors to be closed", s.openFiles)
+	lab.Wait(s.t, wait, "goroutines to end", func() error {
+		if n := s.lns.Metrics()[metricGoroutines]; n > s.goroutines+asking {
+			return fmt.Errorf("there are %.0f, before %.0f and at most %d of who asks", n, s.goroutines, asking)
+		}
+		return nil
+	})
+	lab.Wait(s.t, wait, "the kernel's objects to be as before", func() error {
+		if left := s.lnsNS.Beyond(s.objects); left != "" {
+			return fmt.Errorf("\n%s", left)
+		}
+		return nil
+	})
+}
+
+// asking is how many goroutines there may be for the request that counts them: those of its
+// collectors, of which some are done when the one that counts begins, and of the last
+// request's connection.
+const asking = 4
+
+// openFiles says which process has not the descriptors that it had before, or nil.
+//
+// A tunnel that has ended keeps its socket for 31 seconds, to acknowledge what its peer
+// repeats (RFC 2661, 5.7). A short soak does not wait for that.
+func (s *soak) openFiles() error {
+	most := s.rest
+	if !s.thorough() {
+		tunnels, _ := s.resting()
+		lingering := int(s.lns.System().TunnelsCreated) - tunnels
+		most.lns += lingering
+		most.lnsKeeper += lingering
+	}
+	now := s.observe()
+	if now.lns > most.lns || now.lnsKeeper > most.lnsKeeper || now.lac > most.lac || now.lacKeeper > most.lacKeeper {
+		return fmt.Errorf("there are %+v, want %+v", now, most)
+	}
+	return nil
+}
+
+// What may grow by how much, in bytes.
+var (
+	liveAllowance     = allowance{each: 1, once: 512 << 10}
+	residentAllowance = allowance{each: 4, once: 8 << 20}
+	diskAllowance     = allowance{each: 1, once: 16 << 20}
+)
+
+// mostThreads is how many the workers and the run time have at most. They never end: the
+// run time keeps what it once needed.
+const mostThreads = 512 + 64
+
+// judge says whether anything has grown.
+func (s *soak) judge() {
+	s.t.Helper()
+	for _, of := range []struct {
+		what    string
+		allowed allowance
+		value   func(x sample) float64
+		counts  func(x sample) bool
+	}{
+		{"heap in use", liveAllowance, func(x sample) float64 { return x.live }, always},
+		{"resident memory", residentAllowance, func(x sample) float64 { return x.resident },
+			func(x sample) bool { return x.returned }},
+		{"files", diskAllowance, func(x sample) float64 { return x.disk }, always},
+	} {
+		var readings []reading
+		for _, x := range s.samples {
+			if x.sessions >= s.form.warm && of.counts(x) {
+				readings = append(readings, reading{x.life, x.sessions, of.value(x)})
+			}
+		}
+		g := growthOf(readings)
+		s.t.Logf("%-16s %v; allowed are %v B and %v KiB once", of.what, g, of.allowed.each, of.allowed.once/1024)
+		if g.exceeds(of.allowed) {
+			s.t.Errorf("%s grows: %v", of.what, g)
+		}
+	}
+	for _, x := range s.samples {
+		if x.threads > mostThreads {
+			s.t.Errorf("%.0f threads, want at most %d", x.threads, mostThreads)
+		}
+	}
+}
+
+func always(sample) bool { return true }
+
+// end ends all, and checks that nothing is left and that what stayed did so.
+func (s *soak) end() {
+	t := s.t
+	t.Helper()
+	if s.lns.System().Statistics.Retransmits == 0 {
+		t.Error("nothing was sent again: is the path lossy?")
+	}
+	wantStayed(t, s.base.stop(), s.form.base)
+	if n := s.lac.System().Statistics.TunnelsLost; n != 0 {
+		t.Errorf("the LAC has lost %d tunnels", n)
+	}
+	if err := s.lac.Stop(); err != nil {
+		t.Error(err)
+	}
+	s.lns.WaitGone(wait)
+	s.lnsNS.CheckLeaks(t, s.clean)
+	if err := s.lns.Stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+// wantStayed checks by culvert-bench's report that its sessions came up once, and stayed.
+func wantStayed(t *testing.T, r *bench.Report, count int) {
+	t.Helper()
+	n := r.Sessions
+	if int(n.CameUp) != count || n.Failed+n.Dropped+n.Renegotiated+r.Tunnels.Lost != 0 {
+		t.Errorf("of what was to stay %d sessions came up, %d failed, %d were dropped, %d negotiated anew, "+
+			"%d tunnels lost; want %d and none", n.CameUp, n.Failed, n.Dropped, n.Renegotiated, r.Tunnels.Lost, count)
+	}
+}
