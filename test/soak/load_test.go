@@ -72,6 +72,7 @@ const churnTunnels = 64
 // come up if that is 0.
 func (s *soak) startChurn(rate float64, d time.Duration) *load {
 	s.t.Helper()
+	s.ended += churnTunnels
 	args := []string{
 		"--source", churnAddr, "--tunnels", fmt.Sprint(churnTunnels), "--churn", "--hold", holdTime.String(),
 		"--duration", d.String(), "--connect-timeout", "20s", "--hello", "10s", "--progress", "1h",

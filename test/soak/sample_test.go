@@ -19,14 +19,18 @@ type sample struct {
 	sessions float64 // that this process has set up
 	total    float64 // that all have
 
-	live       float64 // heap in use, without garbage
-	resident   float64
-	disk       float64 // files of its own: state for the next process, history
-	goroutines float64
-	threads    float64
-	files      int // descriptors
-
+	finding
+	live     float64 // heap in use, without garbage
+	resident float64
+	disk     float64 // files of its own: state for the next process, history
+	threads  float64
 	returned bool // resident is that after memory was given back
+}
+
+// A finding is of what there must be as much as ever.
+type finding struct {
+	goroutines float64
+	files      int // descriptors
 }
 
 // Names of the Go runtime's metrics.
@@ -46,15 +50,14 @@ const burst = 600
 // sample measures the LNS, once all that is quiet.
 func (s *soak) sample() sample {
 	s.t.Helper()
-	before := s.lns.Metrics()
-	x := sample{life: s.life, sessions: before[metricCreated]}
+	x := sample{life: s.life, sessions: s.lns.Metrics()[metricCreated], finding: s.found}
 	x.total = s.earlier + x.sessions
 	// The daemon gives memory back by itself when it has been quiet for some time. In a
 	// short soak there is no time for that.
 	if s.thorough() && x.sessions-s.givenBack >= burst {
 		lab.Wait(s.t, wait, "the daemon to give memory back", func() error {
-			if n := s.lns.Metrics()[metricForced]; n <= before[metricForced] {
-				return fmt.Errorf("it has collected garbage %.0f times for that", n)
+			if n := s.lns.Metrics()[metricForced]; n <= s.forced {
+				return fmt.Errorf("it has done so %.0f times", n)
 			}
 			return nil
 		})
@@ -62,9 +65,8 @@ func (s *soak) sample() sample {
 	}
 	x.resident = float64(lab.PrivateMemory(s.t, s.lns.PID()))
 	x.disk = diskBytes(s.t, filepath.Dir(s.lns.File))
-	x.files = s.observe().lns
 	after := s.collect()
-	x.live, x.threads, x.goroutines = after[metricLive], after[metricThreads], after[metricGoroutines]
+	x.live, x.threads = after[metricLive], after[metricThreads]
 	return x
 }
 

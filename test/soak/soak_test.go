@@ -38,42 +38,48 @@ type form struct {
 // a peer is given up.
 const losePerMille = 2
 
-// TestSoak has the kernel's data plane.
-func TestSoak(t *testing.T) {
-	lab.RequireKernel(t)
-	run(t, &form{
-		// 25 seconds: peers that are emulated, and an LNS that is killed, may be silent for some.
-		echoes: "lcp_echo_interval=3 lcp_echo_failure_count=6", hellos: "hello_timeout=3 max_retries=4",
-		plane: "kernel", base: 60, calls: 10, most: 2000, burst: 8 * time.Second,
-		churn: 8 * time.Second, long: 30 * time.Second, warm: 6000,
-		lose: func(s *soak) {
-			for _, ns := range []*lab.NetNS{s.lnsNS, s.lacNS} {
-				ns.Netem("eth0", "delay", "2ms", "loss", fmt.Sprintf("%g%%", losePerMille/10.0),
-					"reorder", "25%", "50%", "duplicate", "1%")
-			}
-		},
-		short: []disturbance{calm, kill, vanish, unkeeper},
-		turns: []disturbance{calm, vanish, freeze, reload, calm, vanish, kill, unkeeper},
-	})
+// kernelForm has the kernel's data plane.
+var kernelForm = form{
+	// 25 seconds: peers that are emulated, and an LNS that is killed, may be silent for some.
+	echoes: "lcp_echo_interval=3 lcp_echo_failure_count=6", hellos: "hello_timeout=3 max_retries=4",
+	plane: "kernel", base: 60, calls: 10, most: 2000, burst: 8 * time.Second,
+	churn: 8 * time.Second, long: 30 * time.Second, warm: 6000,
+	lose: func(s *soak) {
+		for _, ns := range []*lab.NetNS{s.lnsNS, s.lacNS} {
+			ns.Netem("eth0", "delay", "2ms", "loss", fmt.Sprintf("%g%%", losePerMille/10.0),
+				"reorder", "25%", "50%", "duplicate", "1%")
+		}
+	},
+	short: []disturbance{calm, kill, vanish, unkeeper},
+	turns: []disturbance{calm, vanish, freeze, reload, calm, vanish, kill, unkeeper},
 }
 
-// TestNativeSoak has no data plane.
+// nativeForm has no data plane.
+var nativeForm = form{
+	// 10 seconds: a message that is lost three times in a row is one of 15 million.
+	echoes: "lcp_echo_interval=2 lcp_echo_failure_count=4", hellos: "hello_timeout=3 max_retries=2",
+	plane: "null", base: 200, calls: 50, most: 30000, burst: 3 * time.Second,
+	churn: 4 * time.Second, long: 30 * time.Second, warm: 8000,
+	lose: func(s *soak) {
+		for _, ns := range []*lab.NetNS{s.lnsNS, s.lacNS} {
+			ns.Lose("eth0", losePerMille)
+		}
+	},
+	short: []disturbance{vanish, freeze, reload},
+	turns: []disturbance{calm, vanish, freeze, reload},
+}
+
+// TestSoak is the soak that make soak runs.
+func TestSoak(t *testing.T) {
+	lab.RequireKernel(t)
+	run(t, &kernelForm)
+}
+
+// TestNativeSoak has far more sessions, and less that can be left behind.
 func TestNativeSoak(t *testing.T) {
 	lab.RequireRoot(t)
 	lab.RequireProgram(t, "nft")
-	run(t, &form{
-		// 10 seconds: a message that is lost three times in a row is one of 15 million.
-		echoes: "lcp_echo_interval=2 lcp_echo_failure_count=4", hellos: "hello_timeout=3 max_retries=2",
-		plane: "null", base: 200, calls: 50, most: 30000, burst: 3 * time.Second,
-		churn: 4 * time.Second, long: 30 * time.Second, warm: 8000,
-		lose: func(s *soak) {
-			for _, ns := range []*lab.NetNS{s.lnsNS, s.lacNS} {
-				ns.Lose("eth0", losePerMille)
-			}
-		},
-		short: []disturbance{vanish, freeze, reload},
-		turns: []disturbance{calm, vanish, freeze, reload},
-	})
+	run(t, &nativeForm)
 }
 
 // A soak is under way.
@@ -92,12 +98,15 @@ type soak struct {
 	objects    lab.State               // and when it is quiet
 	members    map[string]*api.Session // those that stay
 	rest       observation             // descriptors when it is quiet
-	goroutines float64
+	goroutines float64                 // likewise
+	found      finding                 // the last time that it was
 
 	rate      float64 // of the churn
+	ended     int     // tunnels of churns
 	life      int     // which process the LNS is
 	earlier   float64 // sessions set up in earlier lives
-	givenBack float64 // sessions set up in this one when memory was last given back
+	forced    float64 // how often memory had been given back when the last session went
+	givenBack float64 // sessions set up in this life when it was last seen to be
 	samples   []sample
 }
 
@@ -197,11 +206,13 @@ func (s *soak) say(format string, args ...any) {
 func (s *soak) quiet() {
 	s.t.Helper()
 	s.waitResting()
+	s.forced = s.lns.Metrics()[metricForced]
 	s.checkMembers()
 	lab.Wait(s.t, wait, "descriptors to be closed", s.openFiles)
 	lab.Wait(s.t, wait, "goroutines to end", func() error {
-		if n := s.lns.Metrics()[metricGoroutines]; n > s.goroutines+asking {
-			return fmt.Errorf("there are %.0f, before %.0f and at most %d of who asks", n, s.goroutines, asking)
+		if s.found.goroutines = s.lns.Metrics()[metricGoroutines]; s.found.goroutines > s.goroutines+asking {
+			return fmt.Errorf("there are %.0f, before %.0f and at most %d of who asks",
+				s.found.goroutines, s.goroutines, asking)
 		}
 		return nil
 	})
@@ -225,15 +236,14 @@ const asking = 4
 func (s *soak) openFiles() error {
 	most := s.rest
 	if !s.thorough() {
-		tunnels, _ := s.resting()
-		lingering := int(s.lns.System().TunnelsCreated) - tunnels
-		most.lns += lingering
-		most.lnsKeeper += lingering
+		most.lns += s.ended
+		most.lnsKeeper += s.ended
 	}
 	now := s.observe()
 	if now.lns > most.lns || now.lnsKeeper > most.lnsKeeper || now.lac > most.lac || now.lacKeeper > most.lacKeeper {
 		return fmt.Errorf("there are %+v, want %+v", now, most)
 	}
+	s.found.files = now.lns
 	return nil
 }
 
