@@ -54,7 +54,7 @@ func useUnder(t *testing.T, limit int) (u usage) {
 	}
 	lns := daemon.Start(t, lnsNS, daemon.Options{Config: nativeForm.lnsConfig(), Dataplane: "null"})
 	t.Setenv("GOMEMLIMIT", "")
-	l := startLoad(t, lacNS, "--tunnels", fmt.Sprint(churnTunnels), "--sessions", fmt.Sprint(limited),
+	l := startLoad(t, lacNS, "--tunnels", fmt.Sprint(nativeForm.tunnels), "--sessions", fmt.Sprint(limited),
 		"--duration", "1h", "--progress", "1h")
 	watch := func(what string, up uint32) {
 		lab.Wait(t, wait, what, func() error {

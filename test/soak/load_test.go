@@ -65,16 +65,13 @@ func (l *load) stop() *bench.Report {
 // holdTime is how long a session of the churn stays.
 const holdTime = 2 * time.Second
 
-// churnTunnels is in how many tunnels.
-const churnTunnels = 64
-
 // startChurn has sessions come and go for so long: so many a second, or as fast as they
 // come up if that is 0.
 func (s *soak) startChurn(rate float64, d time.Duration) *load {
 	s.t.Helper()
-	s.ended += churnTunnels
+	s.churns = append(s.churns, time.Now())
 	args := []string{
-		"--source", churnAddr, "--tunnels", fmt.Sprint(churnTunnels), "--churn", "--hold", holdTime.String(),
+		"--source", churnAddr, "--tunnels", fmt.Sprint(s.form.tunnels), "--churn", "--hold", holdTime.String(),
 		"--duration", d.String(), "--connect-timeout", "20s", "--hello", "10s", "--progress", "1h",
 	}
 	if rate == 0 {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -30,7 +31,7 @@ type sample struct {
 // A finding is of what there must be as much as ever.
 type finding struct {
 	goroutines float64
-	files      int // descriptors
+	files      descriptors
 }
 
 // Names of the Go runtime's metrics.
@@ -73,7 +74,7 @@ func (s *soak) sample() sample {
 // collections are how many are watched for the heap in use. The first leaves what pools keep
 // for the next one, and each counts what is allocated while it runs as in use: what they
 // find at least is what there is.
-const collections = 6
+const collections = 5
 
 // collect waits until the LNS has collected garbage so often, and returns its metrics then, with
 // the least heap in use that was found. To be asked for metrics makes garbage enough.
@@ -113,27 +114,45 @@ func diskBytes(t testing.TB, dir string) (sum float64) {
 	return sum
 }
 
-// An observation is how many descriptors processes have.
-type observation struct{ lns, lnsKeeper, lac, lacKeeper int }
+// Descriptors are how many a process has: of sockets, and of all else.
+type descriptors struct{ sockets, others int }
+
+// An observation is of the descriptors of all processes that stay.
+type observation struct{ lns, lnsKeeper, lac, lacKeeper descriptors }
 
 func (s *soak) observe() observation {
 	s.t.Helper()
 	return observation{
-		lns: files(s.t, s.lns.PID()), lnsKeeper: files(s.t, keeperPID(s.lns)),
-		lac: files(s.t, s.lac.PID()), lacKeeper: files(s.t, keeperPID(s.lac)),
+		lns: descriptorsOf(s.t, s.lns.PID()), lnsKeeper: descriptorsOf(s.t, keeperPID(s.lns)),
+		lac: descriptorsOf(s.t, s.lac.PID()), lacKeeper: descriptorsOf(s.t, keeperPID(s.lac)),
 	}
 }
 
 func keeperPID(d *daemon.Daemon) int { return d.Keeper().Cmd.Process.Pid }
 
-// files is how many descriptors a process has, all of them.
-func files(t testing.TB, pid int) int {
+func descriptorsOf(t testing.TB, pid int) (d descriptors) {
 	t.Helper()
-	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+	dir := fmt.Sprintf("/proc/%d/fd/", pid)
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return len(entries)
+	for _, e := range entries {
+		file, err := os.Readlink(dir + e.Name())
+		switch {
+		case err != nil: // it was just closed
+		case strings.HasPrefix(file, "socket:"):
+			d.sockets++
+		default:
+			d.others++
+		}
+	}
+	return d
+}
+
+// within reports whether there are no more than most, but for some sockets.
+func (d descriptors) within(most descriptors, lingering int) bool {
+	return d.sockets <= most.sockets+lingering && d.others <= most.others
 }
 
 const mebi = 1 << 20
@@ -144,6 +163,6 @@ func (x sample) String() string {
 		kind = "given back"
 	}
 	return fmt.Sprintf("%8.0f sessions  live %6.2f MiB  resident %6.2f MiB (%s)  disk %6.2f MiB  "+
-		"%3.0f goroutines  %3.0f threads  %d descriptors",
-		x.total, x.live/mebi, x.resident/mebi, kind, x.disk/mebi, x.goroutines, x.threads, x.files)
+		"%3.0f goroutines  %3.0f threads  %d sockets  %d other descriptors", x.total, x.live/mebi, x.resident/mebi,
+		kind, x.disk/mebi, x.goroutines, x.threads, x.files.sockets, x.files.others)
 }
