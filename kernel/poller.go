@@ -19,20 +19,21 @@ type Poller struct {
 	done chan struct{}
 
 	mu   sync.Mutex // guards what follows
-	next uint64
-	byID map[uint64]*registration
-	byFD map[int]*registration
+	last uint32     // turn of the last registration
+	byFD map[int32]*registration
 }
 
-// A registration is one descriptor. Its id, unlike the descriptor's number, is
-// never used again: an event that was fetched before a Remove finds nobody.
+// A registration is one descriptor. By its turn an event that was fetched before a Remove
+// is told from one of the next descriptor with the number. There are two for each
+// session: so this is small.
 type registration struct {
-	id      uint64
-	fd      int
+	fd      int32
+	turn    uint32
 	onReady func()
 
-	mu   sync.Mutex // held while onReady runs
-	gone bool
+	mu    sync.Mutex // held while onReady runs
+	muted bool       // not in the set any more; guarded by the poller's mu
+	gone  bool       // guarded by mu
 }
 
 // NewPoller starts a poller.
@@ -49,8 +50,7 @@ func NewPoller() (*Poller, error) {
 	p := &Poller{
 		file: os.NewFile(uintptr(fd), "epoll"),
 		done: make(chan struct{}),
-		byID: make(map[uint64]*registration),
-		byFD: make(map[int]*registration),
+		byFD: make(map[int32]*registration),
 	}
 	go p.run()
 	return p, nil
@@ -63,16 +63,16 @@ func (p *Poller) Add(fd int, onReady func()) error {
 	if p.byFD == nil {
 		return opError("add to poller", fs.ErrClosed)
 	}
-	if p.byFD[fd] != nil {
+	if p.byFD[int32(fd)] != nil {
 		return opError("add to poller", unix.EEXIST)
 	}
-	p.next++
-	r := &registration{id: p.next, fd: fd, onReady: onReady}
-	ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(r.id), Pad: int32(r.id >> 32)}
+	p.last++
+	r := &registration{fd: int32(fd), turn: p.last, onReady: onReady}
+	ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: r.fd, Pad: int32(r.turn)}
 	if err := p.control(unix.EPOLL_CTL_ADD, fd, &ev); err != nil {
 		return opError("add to poller", err)
 	}
-	p.byID[r.id], p.byFD[fd] = r, r
+	p.byFD[r.fd] = r
 	return nil
 }
 
@@ -81,10 +81,10 @@ func (p *Poller) Add(fd int, onReady func()) error {
 // not remove itself (see Mute). Removing what is not there does nothing.
 func (p *Poller) Remove(fd int) {
 	p.mu.Lock()
-	r := p.byFD[fd]
+	r := p.byFD[int32(fd)]
 	if r != nil {
-		delete(p.byFD, fd)
-		p.forget(r)
+		delete(p.byFD, r.fd)
+		p.mute(r)
 	}
 	p.mu.Unlock()
 	if r != nil {
@@ -99,16 +99,16 @@ func (p *Poller) Remove(fd int) {
 func (p *Poller) Mute(fd int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if r := p.byFD[fd]; r != nil {
-		p.forget(r)
+	if r := p.byFD[int32(fd)]; r != nil {
+		p.mute(r)
 	}
 }
 
-// forget takes r out of the set. p.mu is held.
-func (p *Poller) forget(r *registration) {
-	if p.byID[r.id] != nil {
-		delete(p.byID, r.id)
-		p.control(unix.EPOLL_CTL_DEL, r.fd, nil) // an error means that fd is closed
+// mute takes r out of the set. p.mu is held.
+func (p *Poller) mute(r *registration) {
+	if !r.muted {
+		r.muted = true
+		p.control(unix.EPOLL_CTL_DEL, int(r.fd), nil) // an error means that fd is closed
 	}
 }
 
@@ -126,7 +126,7 @@ func (p *Poller) control(op, fd int, ev *unix.EpollEvent) error {
 // called from a callback. The descriptors stay open.
 func (p *Poller) Close() error {
 	p.mu.Lock()
-	p.byID, p.byFD = nil, nil
+	p.byFD = nil
 	p.mu.Unlock()
 	err := p.file.Close()
 	<-p.done
@@ -153,16 +153,17 @@ func (p *Poller) run() {
 			return // closed
 		}
 		for i := range n {
-			p.dispatch(uint64(uint32(events[i].Fd)) | uint64(uint32(events[i].Pad))<<32)
+			p.dispatch(events[i].Fd, uint32(events[i].Pad))
 		}
 	}
 }
 
-func (p *Poller) dispatch(id uint64) {
+func (p *Poller) dispatch(fd int32, turn uint32) {
 	p.mu.Lock()
-	r := p.byID[id]
+	r := p.byFD[fd]
+	ours := r != nil && r.turn == turn && !r.muted
 	p.mu.Unlock()
-	if r == nil {
+	if !ours {
 		return
 	}
 	r.mu.Lock()

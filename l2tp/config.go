@@ -52,7 +52,7 @@ type Config struct {
 	RetransmitInterval time.Duration // first interval, doubled each time; default 1 s
 	RetransmitCap      time.Duration // default and minimum 8 s
 	MaxRetransmits     int           // default 5; then the tunnel is given up
-	AckDelay           time.Duration // how long an acknowledgement waits for a message to ride on; default 200 ms
+	AckDelay           time.Duration // how long an acknowledgement may wait for a message to ride on; default 200 ms
 	HelloInterval      time.Duration // of silence before a HELLO (5.5); 0 means none
 	HelloSpread        time.Duration // a HELLO is up to this much early or late, so that not all leave at once
 	Linger             time.Duration // after StopCCN (5.7), default 31 s, a full retransmission cycle

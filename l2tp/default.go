@@ -53,6 +53,14 @@ func (c *Config) ackDelay() time.Duration {
 	return cmp.Or(max(c.AckDelay, 0), 200*time.Millisecond)
 }
 
+// ackEvery is how many messages are acknowledged at once, without delay. A peer whose
+// window is full waits for us, and its window is not always the one that we offer: the
+// congestion window of Appendix A is one message at first, and after each loss again.
+// So every second message is, as with TCP (RFC 5681, 4.2), and each where we offer less
+// than four. Of fewer, a peer's window would grow by one message for each delay; for more,
+// there would be a ZLB even where our answer follows. docs/performance.md has figures.
+func (c *Config) ackEvery() uint16 { return max(min(c.receiveWindow()/2, 2), 1) }
+
 func (c *Config) linger() time.Duration { return cmp.Or(max(c.Linger, 0), 31*time.Second) }
 
 func (c *Config) establishTimeout() time.Duration {

@@ -32,6 +32,7 @@ type delivery struct {
 	retries  int           // retransmissions since something was acknowledged
 	silence  int           // of those, since anything was heard
 	ackDue   time.Time     // zero if no acknowledgement is owed
+	owed     uint16        // messages received since the peer last heard our Nr
 }
 
 // maxPatience is how many times Config.MaxRetransmits a message is sent again
@@ -116,12 +117,18 @@ func (d *delivery) arrive(ns uint16) arrival {
 	return beyond
 }
 
-// received counts a message that came in order.
+// received counts a message that came in order. The acknowledgement waits for a
+// message of ours to ride on, unless the peer may be waiting for it.
+//
+// "A peer MUST NOT withhold acknowledgment of messages as a technique for
+// flow controlling control messages."
 func (d *delivery) received(now time.Time) {
 	d.nr++
-	// "A peer MUST NOT withhold acknowledgment of messages as a technique for
-	// flow controlling control messages."
-	if d.ackDue.IsZero() {
+	d.owed++
+	switch {
+	case d.owed >= d.cfg.ackEvery():
+		d.ackDue = now
+	case d.ackDue.IsZero():
 		d.ackDue = now.Add(d.cfg.ackDelay())
 	}
 }

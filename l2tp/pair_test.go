@@ -30,15 +30,17 @@ type wire struct {
 	minDelay   time.Duration
 	maxDelay   time.Duration
 	flights    flights
+	seq        int // of the last flight
 	sent       int
 	onDatagram func(from int, data []byte)
 }
 
+// A flight is an event on its way to one end: a datagram, or what happens there later.
 type flight struct {
-	at   time.Time
-	seq  int
-	to   int
-	data []byte
+	at  time.Time
+	seq int
+	to  int
+	ev  Event
 }
 
 type flights []flight
@@ -72,8 +74,13 @@ func (w *wire) send(now time.Time, from int, data []byte) {
 			d += time.Duration(w.rnd.Int64N(int64(w.maxDelay - w.minDelay)))
 		}
 		w.sent++
-		heap.Push(&w.flights, flight{now.Add(d), w.sent, 1 - from, data})
+		w.push(now.Add(d), 1-from, MessageReceived{data})
 	}
+}
+
+func (w *wire) push(at time.Time, to int, ev Event) {
+	w.seq++
+	heap.Push(&w.flights, flight{at, w.seq, to, ev})
 }
 
 // A pair is two tunnels and the wire between them. A program answers for each end.
@@ -138,7 +145,7 @@ func (p *pair) run(limit time.Duration) {
 	p.tb.Helper()
 	until := p.now.Add(limit)
 	for {
-		at, end, data := until, -1, []byte(nil)
+		at, end, ev := until, -1, Event(Tick{})
 		for i, t := range p.ends {
 			if d := t.Deadline(); !d.IsZero() && d.Before(at) {
 				at, end = d, i
@@ -146,17 +153,13 @@ func (p *pair) run(limit time.Duration) {
 		}
 		if len(p.wire.flights) > 0 && p.wire.flights[0].at.Before(at) {
 			f := heap.Pop(&p.wire.flights).(flight)
-			at, end, data = f.at, f.to, f.data
+			at, end, ev = f.at, f.to, f.ev
 		}
 		p.now = at
 		if end < 0 {
 			return
 		}
-		if data != nil {
-			p.step(end, MessageReceived{data})
-		} else {
-			p.step(end, Tick{})
-		}
+		p.step(end, ev)
 	}
 }
 

@@ -50,6 +50,7 @@ type DeliverySnapshot struct {
 	Acked                        bool          // something was acknowledged,
 	AckedAgo                     time.Duration // so long ago
 	AckIn                        time.Duration
+	Owed                         uint16 // messages that wait for an acknowledgement
 }
 
 // An OutgoingSnapshot is a message that is outstanding or waits.
@@ -174,7 +175,7 @@ func (d *delivery) snapshot(now time.Time) DeliverySnapshot {
 		Requests: snapshotQueue(now, d.requests),
 		Window:   d.window, CWND: d.cwnd, SSThresh: d.ssthresh, Acks: d.acks,
 		Interval: d.interval, Retries: d.retries, Silence: d.silence,
-		Acked: !d.ackedAt.IsZero(), AckIn: remaining(now, d.ackDue),
+		Acked: !d.ackedAt.IsZero(), AckIn: remaining(now, d.ackDue), Owed: d.owed,
 	}
 	if s.Acked {
 		s.AckedAgo = now.Sub(d.ackedAt)
@@ -234,6 +235,20 @@ func Restore(cfg *Config, now time.Time, s Snapshot) (*Tunnel, error) {
 	return t, nil
 }
 
+// Resume has a tunnel go on at now that was restored as it was some time before. What
+// was due in between is due at once, but not a HELLO: of many tunnels that are restored
+// together theirs leave one by one, within an interval.
+func (t *Tunnel) Resume(now time.Time) {
+	if !due(t.helloAt(), now) {
+		return
+	}
+	interval := t.cfg.HelloInterval
+	least := min(t.cfg.HelloSpread, interval/2) + 1
+	// Each identifier has a place of its own in the interval, far from the next one's.
+	place := time.Duration(uint16(uint32(t.id) * 40503)) // 2^16 / golden ratio
+	t.heardAt = now.Add(least + (interval-least)*place>>16 - interval)
+}
+
 // check says what of a snapshot would break a tunnel.
 func (s *Snapshot) check() error {
 	if s.ID == 0 || s.State > TunnelFinished {
@@ -287,7 +302,7 @@ func (d *delivery) restore(now time.Time, s *DeliverySnapshot, of map[SessionID]
 	if s.Acked {
 		d.ackedAt = now.Add(-s.AckedAgo)
 	}
-	d.ackDue = deadline(now, s.AckIn)
+	d.ackDue, d.owed = deadline(now, s.AckIn), s.Owed
 	for _, m := range s.Early {
 		d.keep(m.Ns, earlyMessage{m.Session, bytes.Clone(m.AVPs)})
 	}

@@ -99,3 +99,33 @@ func TestRestoreRefusesNonsense(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestResumeSpreadsHellos restores many tunnels whose HELLOs are overdue, and some whose
+// are not.
+func TestResumeSpreadsHellos(t *testing.T) {
+	cfg := &Config{HelloInterval: time.Minute, HelloSpread: 750 * time.Millisecond}
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	const tunnels = 6000
+	perSecond := make(map[time.Duration]int)
+	for id := range TunnelID(tunnels) {
+		tun := newTunnel(cfg, id+1)
+		tun.state, tun.heardAt = TunnelEstablished, now.Add(-time.Hour)
+		tun.Resume(now)
+		in := tun.Deadline().Sub(now)
+		if in <= 0 || in > cfg.HelloInterval+cfg.HelloSpread {
+			t.Fatalf("tunnel %d says HELLO in %v", id+1, in)
+		}
+		perSecond[in.Truncate(time.Second)]++
+	}
+	for second, n := range perSecond {
+		if n > tunnels/60*2 {
+			t.Errorf("in second %v leave %d HELLOs, want about %d", second, n, tunnels/60)
+		}
+	}
+	early := newTunnel(cfg, 1)
+	early.state, early.heardAt = TunnelEstablished, now.Add(-time.Second)
+	before := early.Deadline()
+	if early.Resume(now); early.Deadline() != before {
+		t.Errorf("a HELLO that is not due is put off from %v to %v", before, early.Deadline())
+	}
+}

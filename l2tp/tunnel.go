@@ -392,7 +392,7 @@ func (t *Tunnel) sendDatagram(sid SessionID, ns uint16, avps []byte, a Send) {
 	b := make([]byte, 0, controlHeaderLen+len(avps))
 	a.Data = appendControl(b, t.peer.TunnelID, sid, ns, t.d.nr, avps)
 	t.emit(a)
-	t.d.ackDue = time.Time{}
+	t.d.ackDue, t.d.owed = time.Time{}, 0
 }
 
 // stop ends the tunnel and tells the peer.

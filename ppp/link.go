@@ -36,12 +36,16 @@ const (
 // A Link does no I/O, starts no goroutine and reads no clock.
 // It is not safe for concurrent use.
 type Link struct {
-	cfg    *Config
-	state  LinkState
-	timers [numTimers]time.Time // zero: not running
+	cfg   *Config
+	state LinkState
+
+	// Times are counted from epoch, which the first Step sets: a third of the room of
+	// time.Time, and there are as many links as sessions.
+	epoch  time.Time
+	timers [numTimers]time.Duration // 0: not running
 
 	// Only during Step:
-	now     time.Time
+	now     time.Duration
 	out     []Action
 	failing uint8        // set of control protocols that gave up
 	proxied *Credentials // what a LAC got from the peer
@@ -85,9 +89,9 @@ func NewLink(cfg *Config) *Link {
 // done, in order. The result is the caller's to keep.
 // Time does not go backwards from one call to the next.
 func (l *Link) Step(now time.Time, ev Event) []Action {
-	l.now = now
+	l.setNow(now)
 	for t := range numTimers {
-		if !l.state.Finished && !l.timers[t].IsZero() && !l.timers[t].After(now) {
+		if !l.state.Finished && l.timers[t] != 0 && l.timers[t] <= l.now {
 			l.stop(t)
 			l.expire(t)
 		}
@@ -102,13 +106,24 @@ func (l *Link) Step(now time.Time, ev Event) []Action {
 
 // Deadline returns the time at which Step must next be called, or zero.
 func (l *Link) Deadline() time.Time {
-	var first time.Time
+	var first time.Duration
 	for _, t := range l.timers {
-		if !t.IsZero() && (first.IsZero() || t.Before(first)) {
+		if t != 0 && (first == 0 || t < first) {
 			first = t
 		}
 	}
-	return first
+	if first == 0 {
+		return time.Time{}
+	}
+	return l.epoch.Add(first)
+}
+
+// setNow notes the time. It is never 0, which says of a timer that it does not run.
+func (l *Link) setNow(now time.Time) {
+	if l.epoch.IsZero() {
+		l.epoch = now.Add(-1)
+	}
+	l.now = now.Sub(l.epoch)
 }
 
 // Phase returns the phase that the link is in.
@@ -134,9 +149,9 @@ func (l *Link) States() (lcp, ipcp, ipv6cp State) {
 	return c[lcpIndex].State, c[ipcpIndex].State, c[ipv6cpIndex].State
 }
 
-func (l *Link) start(t timer, d time.Duration) { l.timers[t] = l.now.Add(d) }
+func (l *Link) start(t timer, d time.Duration) { l.timers[t] = l.now + d }
 
-func (l *Link) stop(t timer) { l.timers[t] = time.Time{} }
+func (l *Link) stop(t timer) { l.timers[t] = 0 }
 
 func (l *Link) act(a Action) { l.out = append(l.out, a) }
 
@@ -251,7 +266,7 @@ func (l *Link) finish() {
 		return
 	}
 	l.state.Finished, l.state.Phase = true, PhaseDead
-	l.timers = [numTimers]time.Time{}
+	l.timers = [numTimers]time.Duration{}
 	l.act(Finished{End: l.state.End})
 }
 

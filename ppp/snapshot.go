@@ -28,8 +28,8 @@ type Remaining struct {
 func (l *Link) Snapshot(now time.Time) Snapshot {
 	s := Snapshot{Version: SnapshotVersion, State: l.state.clone()}
 	for i, t := range l.timers {
-		if !t.IsZero() {
-			s.Timers[i] = Remaining{Running: true, Left: t.Sub(now)}
+		if t != 0 {
+			s.Timers[i] = Remaining{Running: true, Left: l.epoch.Add(t).Sub(now)}
 		}
 	}
 	return s
@@ -58,9 +58,10 @@ func Restore(cfg *Config, now time.Time, s Snapshot) (*Link, error) {
 		}
 	}
 	l := &Link{cfg: cfg, state: s.State.clone()}
+	l.setNow(now)
 	for t, r := range s.Timers {
 		if r.Running {
-			l.timers[t] = now.Add(l.spread(timer(t), r.Left))
+			l.start(timer(t), l.spread(timer(t), r.Left))
 		}
 	}
 	return l, nil

@@ -95,7 +95,8 @@ func TestRestoreRefuses(t *testing.T) {
 func TestRestoreSpreads(t *testing.T) {
 	cfg := &Config{EchoInterval: 30 * time.Second, Rand: seeded(1)}
 	l := NewLink(cfg)
-	l.timers[timerEcho] = epoch
+	l.setNow(epoch)
+	l.start(timerEcho, 0)
 	s := l.Snapshot(epoch.Add(time.Hour))
 	seen := map[time.Time]bool{}
 	for range 100 {

@@ -20,6 +20,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"culvert/internal/bench"
+	"culvert/internal/buildinfo"
 )
 
 // The exit codes.
@@ -29,6 +30,12 @@ const (
 	exitUsage    = 2
 	exitNothing  = 3
 )
+
+// release is what the makers of a package say, by the linker's -X.
+var release string
+
+// version is the program's.
+func version() string { return buildinfo.Version(release) }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

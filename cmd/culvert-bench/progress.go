@@ -9,7 +9,6 @@ import (
 	"golang.org/x/term"
 
 	"culvert/internal/bench"
-	"culvert/internal/buildinfo"
 )
 
 // plainInterval is how often progress is told, unless asked otherwise, where it cannot
@@ -40,9 +39,3 @@ func (t *ticker) tell(p bench.Progress) {
 		fmt.Fprintln(t.w, p)
 	}
 }
-
-// release is what the makers of a package say, by the linker's -X.
-var release string
-
-// version is the program's.
-func version() string { return buildinfo.Version(release) }

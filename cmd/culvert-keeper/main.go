@@ -3,7 +3,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"culvert/internal/buildinfo"
 	"culvert/internal/keeper"
 	"culvert/internal/service"
 )
@@ -69,7 +69,7 @@ func usage(flags *pflag.FlagSet, w io.Writer) error {
 }
 
 func printVersion(w io.Writer) error {
-	_, err := fmt.Fprintf(w, "culvert-keeper version %s\n", cmp.Or(release, "devel"))
+	_, err := fmt.Fprintf(w, "culvert-keeper version %s\n", buildinfo.Version(release))
 	return err
 }
 

@@ -6,13 +6,14 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/spf13/pflag"
 
+	"culvert/internal/buildinfo"
 	"culvert/internal/keeper"
+	"culvert/test/lab"
 )
 
 // TestRun serves a client until it is told to end.
@@ -21,14 +22,9 @@ func TestRun(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	ended := make(chan error, 1)
-	var stderr logText
+	var stderr lab.Output
 	go func() { ended <- run(ctx, []string{"--socket", path}, t.Output(), &stderr) }()
-	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(stderr.String(), "msg=serving"); {
-		if time.Now().After(deadline) {
-			t.Fatalf("it does not serve: %s", &stderr)
-		}
-		time.Sleep(time.Millisecond)
-	}
+	stderr.Wait(t, 20*time.Second, "msg=serving")
 	c, kept, err := keeper.Dial(path)
 	if err != nil || len(kept) > 0 {
 		t.Fatalf("kept %v, %v", kept, err)
@@ -43,24 +39,6 @@ func TestRun(t *testing.T) {
 	if _, err := os.Stat(path); !os.IsNotExist(err) {
 		t.Errorf("the socket is left: %v", err)
 	}
-}
-
-// A logText is a log that a test reads while it is written.
-type logText struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *logText) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-func (l *logText) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }
 
 func TestErrors(t *testing.T) {
@@ -79,7 +57,7 @@ func TestErrors(t *testing.T) {
 func TestVersion(t *testing.T) {
 	var out strings.Builder
 	if err := run(t.Context(), []string{"--version"}, &out, t.Output()); err != nil ||
-		out.String() != "culvert-keeper version devel\n" {
+		out.String() != "culvert-keeper version "+buildinfo.Version("")+"\n" {
 		t.Errorf("%q, %v", &out, err)
 	}
 }

@@ -22,25 +22,25 @@ func (f *flags) file() string {
 }
 
 // load reads the configuration file. Of several faults each is a line on stderr.
-func (f *flags) load(stderr io.Writer) (*config.Store, error) {
+func (f *flags) load(stderr io.Writer) (store *config.Store, file commit.File, err error) {
 	host, err := os.Hostname()
 	if err != nil {
-		return nil, fmt.Errorf("asking for the host's name: %w", err)
+		return nil, file, fmt.Errorf("asking for the host's name: %w", err)
 	}
-	store := config.NewStoreWithLookup(host, resolver.Lookup)
+	store = config.NewStoreWithLookup(host, resolver.Lookup)
 	text, err := os.ReadFile(f.file())
 	if f.config == "" && errors.Is(err, fs.ErrNotExist) {
-		return store, nil
+		return store, commit.File{Says: store.Snapshot()}, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the configuration: %w", err)
+		return nil, file, fmt.Errorf("reading the configuration: %w", err)
 	}
 	next, faults := commit.Read(store, f.file(), text)
 	if len(faults) > 0 {
-		return nil, report(stderr, f.file(), faults)
+		return nil, file, report(stderr, f.file(), faults)
 	}
 	store.Replace(store.Snapshot(), next)
-	return store, nil
+	return store, commit.File{Text: text, Says: next}, nil
 }
 
 // report makes one error of the faults of a file.

@@ -7,40 +7,15 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"culvert/test/lab"
 )
 
-// A logText is a log that tests read while it is written.
-type logText struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *logText) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-func (l *logText) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-// want waits until the log holds text.
-func (l *logText) want(t *testing.T, text string) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(l.String(), text); {
-		if time.Now().After(deadline) {
-			t.Fatalf("the log does not hold %q:\n%s", text, l.String())
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-}
+// patience is how long a test waits for what must come.
+const patience = 20 * time.Second
 
 // A systemd is the socket where the real one would listen.
 type systemd struct{ *net.UnixConn }
@@ -59,7 +34,7 @@ func newSystemd(t *testing.T) systemd {
 // want waits until systemd hears a line that begins with text.
 func (s systemd) want(t *testing.T, text string) {
 	t.Helper()
-	if err := s.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := s.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
 	var heard []string
@@ -84,7 +59,7 @@ func TestLife(t *testing.T) {
 	config, pid := writeConfig(t, ""), filepath.Join(dir, "culvertd.pid")
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	var log logText
+	var log lab.Output
 	done := make(chan error, 1)
 	go func() {
 		done <- run(ctx, []string{"--dataplane", "null", "--config", config, "--pidfile", pid,
@@ -92,7 +67,7 @@ func TestLife(t *testing.T) {
 			"--status-files", "--log", "stderr"}, &log, &log)
 	}()
 	manager.want(t, "READY=1")
-	log.want(t, "-S is ignored: there are no status files")
+	log.Wait(t, patience, "-S is ignored: there are no status files")
 	manager.want(t, "STATUS=0 of 0 tunnels established, 0 of 0 sessions up")
 	manager.want(t, "WATCHDOG=1")
 	manager.want(t, "WATCHDOG=1")
@@ -108,13 +83,13 @@ func TestLife(t *testing.T) {
 	signal(syscall.SIGHUP)
 	manager.want(t, "RELOADING=1")
 	manager.want(t, "READY=1")
-	log.want(t, "configuration loaded")
+	log.Wait(t, patience, "configuration loaded")
 	signal(syscall.SIGUSR1)
-	log.want(t, "on=true")
+	log.Wait(t, patience, "on=true")
 	signal(syscall.SIGUSR1)
-	log.want(t, "on=false")
+	log.Wait(t, patience, "on=false")
 	signal(syscall.SIGUSR2)
-	log.want(t, "engine.(*shard).loop")
+	log.Wait(t, patience, "engine.(*shard).loop")
 
 	stop()
 	manager.want(t, "STOPPING=1")

@@ -4,7 +4,6 @@ import (
 	"io"
 	"log/slog"
 
-	"culvert/internal/buildinfo"
 	"culvert/internal/logging"
 )
 
@@ -19,9 +18,3 @@ func (f *flags) openLog(stderr io.Writer, level slog.Level) (*logging.Log, error
 	log.SetDebug(f.debug)
 	return log, nil
 }
-
-// release is what the makers of a package say, by the linker's -X.
-var release string
-
-// version is the program's.
-func version() string { return buildinfo.Version(release) }

@@ -11,12 +11,20 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"culvert/internal/buildinfo"
 )
+
+// release is what the makers of a package say, by the linker's -X.
+var release string
+
+// version is the program's.
+func version() string { return buildinfo.Version(release) }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	// Until they can be heeded, see life.
+	// Until they can be heeded, see life.go.
 	signal.Ignore(syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
 	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintf(os.Stderr, "culvertd: %v\n", err)

@@ -16,6 +16,7 @@ import (
 	"culvert/api/apiconnect"
 	"culvert/internal/schema"
 	"culvert/internal/schema/schematest"
+	"culvert/test/lab"
 )
 
 // startDaemon runs a daemon without a data plane, and returns a client of it.
@@ -24,7 +25,7 @@ func startDaemon(t *testing.T) apiconnect.ManagementClient {
 	dir := t.TempDir()
 	socket := filepath.Join(dir, "socket")
 	ctx, stop := context.WithCancel(context.Background())
-	var log logText
+	var log lab.Output
 	done := make(chan error, 1)
 	go func() {
 		done <- run(ctx, []string{"--dataplane", "null", "--config", writeConfig(t, ""),
@@ -37,7 +38,7 @@ func startDaemon(t *testing.T) apiconnect.ManagementClient {
 			t.Errorf("the daemon ended: %v", err)
 		}
 	})
-	log.want(t, "serving")
+	log.Wait(t, patience, "serving")
 	var d net.Dialer
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return d.DialContext(ctx, "unix", socket)

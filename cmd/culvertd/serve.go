@@ -1,15 +1,14 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"os"
 	"reflect"
-	"strconv"
-	"strings"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -25,108 +24,180 @@ import (
 	"culvert/internal/resolver"
 	"culvert/internal/service"
 	"culvert/internal/trace"
+	"culvert/kernel"
 )
 
 // shutdownLimit is how long sessions and tunnels may take to end politely
 // when the daemon is told to stop.
 const shutdownLimit = 8 * time.Second
 
+// A daemon is what culvertd is made of, in the order in which it comes to be.
+type daemon struct {
+	flags  *flags
+	stderr io.Writer
+
+	listen []netip.AddrPort
+	store  *config.Store
+	file   commit.File // what the store's configuration was read from
+	pools  *pool.Pools
+
+	log     *logging.Log
+	manager *service.Manager
+	socket  net.Listener
+
+	survival *survival
+	plane    plane
+	events   *event.Log
+	recorder *trace.Recorder
+	engine   *engine.Engine
+
+	configurator *commit.Configurator
+	signals      chan os.Signal
+	stop         context.CancelFunc
+	leaves       atomic.Bool // sessions are left to the next process
+
+	closers []func() // what is to be closed, in the order in which it was opened
+}
+
 // serve runs the daemon until ctx is done.
 func (f *flags) serve(ctx context.Context, stdout, stderr io.Writer) error {
-	listen, err := f.addresses()
-	if err != nil {
-		return err
-	}
-	store, err := f.load(stderr)
-	if err != nil {
-		return err
-	}
-	pools := pool.New()
-	if err := pools.Configure(poolConfigs(store.Snapshot())); err != nil {
+	d := &daemon{flags: f, stderr: stderr}
+	if err := d.configure(); err != nil {
 		return err
 	}
 	if f.check {
-		return f.checked(store, stdout, stderr)
+		return f.checked(d.store, stdout, stderr)
 	}
-	logs, err := f.openLog(stderr, store.Snapshot().System().LogLevel)
-	if err != nil {
-		return err
+	defer d.close()
+	for _, begin := range []func() error{d.openLog, d.claim, d.resume, d.startEngine} {
+		if err := begin(); err != nil {
+			return err
+		}
 	}
-	defer logs.Close()
-	log := logs.Logger()
-	if hint := f.olderHint(); hint != "" {
-		log.Warn(hint)
-	}
-	store.Subscribe(func(old, now *config.Snapshot) { apply(old, now, logs, pools) })
-	manager, err := service.NewManager(log)
-	if err != nil {
-		return err
-	}
-	release, err := f.claim()
-	if err != nil {
-		return err
-	}
-	defer release()
+	return d.run(ctx)
+}
 
-	socket, err := management.Listen(f.socket)
-	if err != nil {
+// configure reads what the command line and the configuration file say.
+func (d *daemon) configure() (err error) {
+	if d.listen, err = d.flags.addresses(); err != nil {
 		return err
 	}
-	defer socket.Close()
-	outlive, err := f.openSurvival(log)
-	if err != nil {
+	if d.store, d.file, err = d.flags.load(d.stderr); err != nil {
 		return err
 	}
-	outlive.resume(store)
-	plane, err := openDataplane(f.dataplane, log, outlive)
-	if err != nil {
+	d.pools = pool.New()
+	return d.pools.Configure(poolConfigs(d.store.Snapshot()))
+}
+
+// openLog opens the log, and has it and the pools follow the configuration.
+func (d *daemon) openLog() (err error) {
+	level := d.store.Snapshot().System().LogLevel
+	if d.log, err = d.flags.openLog(d.stderr, level); err != nil {
 		return err
 	}
-	outlive.over(plane.kind)
-	events := event.NewLog(event.DefaultCapacity)
-	if err := outlive.keep(events); err != nil {
+	d.closeAtEnd(d.log.Close)
+	if hint := d.flags.olderHint(); hint != "" {
+		d.log.Logger().Warn(hint)
+	}
+	d.store.Subscribe(d.apply)
+	return nil
+}
+
+// claim takes what one daemon has alone: the service manager's ear, the pid file and the
+// socket.
+func (d *daemon) claim() (err error) {
+	if d.manager, err = service.NewManager(d.log.Logger()); err != nil {
 		return err
 	}
-	management.TellObjects(store, events)
-	recorder := trace.New(trace.Options{Log: log})
-	recorder.Force(f.forced(f.debug))
-	e, err := engine.New(engine.Options{
-		Store:    store,
-		Pools:    pools,
-		Open:     plane.open,
-		Note:     plane.note,
-		Resolver: &resolver.Resolver{HandOff: f.handOff},
-		Events:   events,
-		Listen:   listen,
-		Log:      log,
-		Trace:    recorder,
+	if d.flags.pidFile != "" {
+		p, err := service.ClaimPIDFile(d.flags.pidFile)
+		if err != nil {
+			return err
+		}
+		d.closeAtEnd(func() { p.Release() })
+	}
+	if d.socket, err = management.Listen(d.flags.socket); err != nil {
+		return err
+	}
+	d.closeAtEnd(func() { d.socket.Close() })
+	return nil
+}
+
+// resume finds what the last process has left, chooses the data plane to go on with, and
+// keeps events for the next process.
+func (d *daemon) resume() (err error) {
+	if d.survival, err = d.flags.openSurvival(d.log.Logger()); err != nil {
+		return err
+	}
+	d.survival.resume(d.store, d.file)
+	if d.plane, err = openDataplane(d.flags.dataplane, d.log.Logger(), d.survival); err != nil {
+		return err
+	}
+	d.survival.over(d.plane.kind)
+	d.events = event.NewLog(event.DefaultCapacity)
+	d.survival.keep(d.events)
+	return nil
+}
+
+// startEngine has peers served from here on.
+func (d *daemon) startEngine() (err error) {
+	management.TellObjects(d.store, d.events)
+	d.recorder = trace.New(trace.Options{Log: d.log.Logger()})
+	d.recorder.Force(d.flags.forced(d.flags.debug))
+	d.engine, err = engine.New(engine.Options{
+		Store:    d.store,
+		Pools:    d.pools,
+		Open:     d.plane.open,
+		Note:     d.plane.note,
+		Resolver: &resolver.Resolver{HandOff: d.flags.handOff},
+		Events:   d.events,
+		Listen:   d.listen,
+		Log:      d.log.Logger(),
+		Trace:    d.recorder,
 		Version:  version(),
-		Credit:   f.maxSetUp,
-		Journal:  outlive.dir,
-		Kept:     outlive.records,
-		Survival: outlive.text,
+		Credit:   d.flags.maxSetUp,
+		Journal:  d.survival.dir,
+		Kept:     d.survival.records,
+		Boot:     kernel.BootTime,
+		Survival: d.survival.text,
 	})
 	if err != nil {
 		return err
 	}
-	if plane.kind == "kernel" {
+	d.survival.release()
+	if d.plane.kind == "kernel" {
 		makeRoom()
 	}
-	outlive.release()
-	log.Info("serving", "dataplane", plane.kind, "listen", e.Listening(), "socket", f.socket,
-		"sessions_survive", outlive.text())
-	configurator := commit.New(commit.Options{Store: store, Backend: e, File: f.file(),
-		State: f.state, Log: log, OnFile: outlive.onFile, Journal: outlive.running})
-	defer configurator.Close()
-	l := &life{flags: f, log: logs, recorder: recorder, engine: e, configurator: configurator,
-		manager: manager, survival: outlive}
-	ctx = l.hear(ctx)
-	return runUntilDone(ctx, l.end, func(ctx context.Context) error {
-		return management.Serve(ctx, socket, &management.Server{
-			Store: store, Backend: e, Version: version(), Events: events,
-			Trace: recorder, Config: configurator, Log: log,
-			Metrics: metrics.NewHandler(e, store, events, logs)})
-	}, l.lead, l.tell, outlive.watch(e), e.ReturnMemory)
+	d.log.Logger().Info("serving", "dataplane", d.plane.kind, "listen", d.engine.Listening(),
+		"socket", d.flags.socket, "sessions_survive", d.survival.text())
+	return nil
+}
+
+// run answers requests, heeds signals and looks after the rest until ctx is done.
+func (d *daemon) run(ctx context.Context) error {
+	d.configurator = commit.New(commit.Options{Store: d.store, Backend: d.engine,
+		File: d.flags.file(), State: d.flags.state, Log: d.log.Logger(),
+		Read: d.file, Keeping: d.survival.running})
+	d.closeAtEnd(d.configurator.Close)
+	return runUntilDone(d.hear(ctx), d.end, d.manage,
+		d.lead, d.tell, d.survival.watch(d.engine), d.engine.ReturnMemory)
+}
+
+// manage answers requests until ctx is done.
+func (d *daemon) manage(ctx context.Context) error {
+	return management.Serve(ctx, d.socket, &management.Server{
+		Store: d.store, Backend: d.engine, Version: version(), Events: d.events,
+		Trace: d.recorder, Config: d.configurator, Log: d.log.Logger(),
+		Metrics: metrics.NewHandler(d.engine, d.store, d.events, d.log)})
+}
+
+func (d *daemon) closeAtEnd(f func()) { d.closers = append(d.closers, f) }
+
+// close closes what was opened, the last first.
+func (d *daemon) close() {
+	for _, f := range slices.Backward(d.closers) {
+		f()
+	}
 }
 
 // runUntilDone does what is to be done until ctx is done or one of it ends with
@@ -155,28 +226,14 @@ func runUntilDone(
 // apply carries out what of a changed configuration is not the engine's. Most
 // changes record a tunnel or session, and pools can be large: those that did not
 // change are left alone.
-func apply(
-	old, now *config.Snapshot, logs *logging.Log, pools *pool.Pools,
-) {
-	logs.SetLevel(now.System().LogLevel)
+func (d *daemon) apply(old, now *config.Snapshot) {
+	d.log.SetLevel(now.System().LogLevel)
 	if reflect.DeepEqual(old.Pools(), now.Pools()) {
 		return
 	}
-	if err := pools.Configure(poolConfigs(now)); err != nil {
-		logs.Logger().Error("changing pools", "err", err)
+	if err := d.pools.Configure(poolConfigs(now)); err != nil {
+		d.log.Logger().Error("changing pools", "err", err)
 	}
-}
-
-// claim holds the pid file, if there is to be one, until it is released.
-func (f *flags) claim() (release func(), err error) {
-	if f.pidFile == "" {
-		return func() {}, nil
-	}
-	p, err := service.ClaimPIDFile(f.pidFile)
-	if err != nil {
-		return nil, err
-	}
-	return func() { p.Release() }, nil
 }
 
 // poolConfigs turns the configured pools into the pool package's.
@@ -186,41 +243,4 @@ func poolConfigs(s *config.Snapshot) []pool.Config {
 		configs = append(configs, pool.Config(p))
 	}
 	return configs
-}
-
-// addresses are where peers are heard.
-func (f *flags) addresses() ([]netip.AddrPort, error) {
-	if len(f.listen) == 0 {
-		return everywhere(cmp.Or(f.port, engine.UsualPort)), nil
-	}
-	var addrs []netip.AddrPort
-	for _, text := range f.listen {
-		addr, err := parseListen(text)
-		if err != nil {
-			return nil, err
-		}
-		addrs = append(addrs, addr)
-	}
-	return addrs, nil
-}
-
-// everywhere is every address of the host, of the families that it has.
-func everywhere(port uint16) []netip.AddrPort {
-	addrs := []netip.AddrPort{netip.AddrPortFrom(netip.IPv4Unspecified(), port)}
-	if _, err := os.Stat("/proc/net/if_inet6"); err == nil {
-		addrs = append(addrs, netip.AddrPortFrom(netip.IPv6Unspecified(), port))
-	}
-	return addrs
-}
-
-// parseListen reads ADDR, ADDR:PORT or [ADDR6]:PORT.
-func parseListen(text string) (netip.AddrPort, error) {
-	if addr, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
-		return netip.AddrPortFrom(addr, engine.UsualPort), nil
-	}
-	if addr, err := netip.ParseAddrPort(text); err == nil {
-		return addr, nil
-	}
-	return netip.AddrPort{}, fmt.Errorf("--listen %s: expected an address such as 192.0.2.1, "+
-		"192.0.2.1:1701 or [2001:db8::1]:1701", strconv.Quote(text))
 }

@@ -33,8 +33,7 @@ type survival struct {
 	kept    map[string][]int
 	dir     *journal.Dir
 	records journal.Records
-	running *journal.Writer
-	onFile  *config.Snapshot // what the configuration file says, if that is not what runs
+	running *commit.Keeping
 	lost    atomic.Pointer[error]
 	why     string // sessions end with the daemon, whatever the keeper does
 }
@@ -43,12 +42,8 @@ type survival struct {
 // state comes first: it is one daemon's, and so is the keeper.
 func (f *flags) openSurvival(log *slog.Logger) (*survival, error) {
 	s := &survival{log: log}
-	if f.keeper == noKeeper {
-		s.why = "--keeper none"
-		return s, nil
-	}
-	if _, err := os.Stat(f.keeper); errors.Is(err, fs.ErrNotExist) {
-		s.why = "there is no culvert-keeper at " + f.keeper
+	if s.why = f.noKeeper(); s.why != "" {
+		s.forget(f.keep)
 		return s, nil
 	}
 	var err error
@@ -62,44 +57,63 @@ func (f *flags) openSurvival(log *slog.Logger) (*survival, error) {
 	case err != nil:
 		log.Error("of the state that the last process has left some cannot be read", "err", err)
 	}
+	s.dir.Notify(s.notify)
 	if s.client, s.kept, err = keeper.Dial(f.keeper); err != nil {
 		s.why = err.Error()
-		err = s.dir.Close()
+		err = errors.Join(s.dir.Clear(), s.dir.Close())
 		s.dir, s.records = nil, nil
 	}
 	return s, err
 }
 
-// resume makes what the last process ran the configuration, if the file has not
-// been changed since.
-func (s *survival) resume(store *config.Store) {
-	onFile := store.Snapshot()
-	running, faults := commit.Resume(store, s.records, onFile)
+// noKeeper says why there is no keeper, if there is none.
+func (f *flags) noKeeper() string {
+	if f.keeper == noKeeper {
+		return "--keeper none"
+	}
+	if _, err := os.Stat(f.keeper); errors.Is(err, fs.ErrNotExist) {
+		return "there is no culvert-keeper at " + f.keeper
+	}
+	return ""
+}
+
+// forget removes what an earlier process has left, if it is nobody else's: without a keeper
+// it comes to an end, and a later process is not to take it for this one's.
+func (s *survival) forget(path string) {
+	if err := journal.Remove(path); err != nil && !errors.Is(err, journal.ErrInUse) {
+		s.log.Warn("removing the state of an earlier process", "err", err)
+	}
+}
+
+// notify tells that something would not outlive the daemon, or would again.
+func (s *survival) notify(what string, err error) {
+	if err != nil {
+		s.log.Error(what+" would not outlive the daemon", "err", err)
+		return
+	}
+	s.log.Info(what + " would outlive the daemon again")
+}
+
+// resume makes what the last process ran the configuration, if the file that was read
+// has not been changed since.
+func (s *survival) resume(store *config.Store, file commit.File) {
+	running, faults := commit.Resume(store, s.records, file)
 	for _, fault := range faults {
 		s.log.Error("what ran is not taken over, but what the file says", "fault", commit.FaultText(fault))
 	}
-	if running != nil && store.Replace(onFile, running) {
-		s.onFile = onFile
+	if running != nil {
+		store.Replace(file.Says, running)
 	}
 }
 
 // keep keeps events, and makes room for what runs.
-func (s *survival) keep(events *event.Log) (err error) {
+func (s *survival) keep(events *event.Log) {
 	if s.dir == nil {
-		return nil
+		return
 	}
 	events.Restore(s.records)
-	w, err := s.dir.Writer()
-	if err != nil {
-		return err
-	}
-	if err := events.KeepIn(w); err != nil {
-		return err
-	}
-	if s.running, err = s.dir.Writer(); err != nil {
-		return err
-	}
-	return commit.CarryOver(s.running, s.records)
+	events.KeepIn(s.dir)
+	s.running = commit.Keep(s.dir, s.records)
 }
 
 // release lets go what was read, once it was taken over.
@@ -121,15 +135,31 @@ func (s *survival) over(plane string) {
 }
 
 // holds reports whether sessions outlive the daemon.
-func (s *survival) holds() bool { return s.text() == "yes" }
+func (s *survival) holds() bool { return s.cause() == "" }
 
-// text says whether sessions outlive the daemon.
+// cause says why sessions do not outlive the daemon, if so.
+func (s *survival) cause() string {
+	if s.why != "" {
+		return s.why
+	}
+	if lost := s.lost.Load(); lost != nil {
+		return (*lost).Error()
+	}
+	if err := s.dir.Fault(engine.What); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// text says whether sessions outlive the daemon, and what besides them does not.
 func (s *survival) text() string {
-	switch {
-	case s.why != "":
-		return "no: " + s.why
-	case s.lost.Load() != nil:
-		return "no: " + (*s.lost.Load()).Error()
+	if why := s.cause(); why != "" {
+		return "no: " + why
+	}
+	for _, what := range []string{event.What, commit.What} {
+		if err := s.dir.Fault(what); err != nil {
+			return fmt.Sprintf("yes, but not %s: %v", what, err)
+		}
 	}
 	return "yes"
 }

@@ -60,9 +60,10 @@ var mayImport = map[string][]string{
 	"internal/metrics":          {"api", "internal/config", "internal/engine", "internal/event"},
 	"internal/importer":         {"api", "internal/config", "internal/schema"},
 	"cmd/l2tpconfig":            {"api", "internal/shell"},
-	"internal/bench":            {"kernel", "l2tp", "ppp"},
+	"internal/chart":            {},
+	"internal/bench":            {"kernel", "l2tp", "ppp", "internal/chart"},
 	"cmd/culvert-bench":         {"internal/bench", "internal/buildinfo", "l2tp", "ppp"},
-	"cmd/culvert-keeper":        {"internal/keeper", "internal/service"},
+	"cmd/culvert-keeper":        {"internal/buildinfo", "internal/keeper", "internal/service"},
 }
 
 // systemImports are for package kernel alone.

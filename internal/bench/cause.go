@@ -73,25 +73,20 @@ func (c causes) sorted() []Failure {
 }
 
 // tunnelCause says why a tunnel ended.
-func tunnelCause(e l2tp.End) cause {
-	switch {
-	case e.Lost:
-		return cause{text: cmp.Or(e.Result.Message, "lost")}
-	case e.ByPeer:
-		return ofResult("StopCCN", e.Result.Code.StopName(), e.Result)
-	}
-	return ofResult("we sent StopCCN", e.Result.Code.StopName(), e.Result)
-}
+func tunnelCause(e l2tp.End) cause { return endCause(e, "StopCCN", e.Result.Code.StopName()) }
 
 // callCause says why a call ended.
-func callCause(e l2tp.End) cause {
+func callCause(e l2tp.End) cause { return endCause(e, "CDN", e.Result.Code.CDNName()) }
+
+// endCause says who sent the message that ended something, and with which code.
+func endCause(e l2tp.End, message, code string) cause {
 	switch {
 	case e.Lost:
 		return cause{text: cmp.Or(e.Result.Message, "lost")}
 	case e.ByPeer:
-		return ofResult("CDN", e.Result.Code.CDNName(), e.Result)
+		return ofResult(message, code, e.Result)
 	}
-	return ofResult("we sent CDN", e.Result.Code.CDNName(), e.Result)
+	return ofResult("we sent "+message, code, e.Result)
 }
 
 // ofResult leaves the peer's own words to the example: they may name the caller.

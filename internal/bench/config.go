@@ -114,12 +114,15 @@ func (c *Config) checkSizes() error {
 }
 
 func (c *Config) checkTimes() error {
-	for name, d := range map[string]time.Duration{
-		"duration": c.Duration, "hold": c.Hold, "connect timeout": c.ConnectTimeout,
-		"hello": c.HelloInterval, "echo interval": c.EchoInterval,
+	for _, t := range []struct {
+		name string
+		time.Duration
+	}{
+		{"duration", c.Duration}, {"hold", c.Hold}, {"connect timeout", c.ConnectTimeout},
+		{"hello", c.HelloInterval}, {"echo interval", c.EchoInterval},
 	} {
-		if d < 0 {
-			return fmt.Errorf("%s %v: expected 0 or more", name, d)
+		if t.Duration < 0 {
+			return fmt.Errorf("%s %v: expected 0 or more", t.name, t.Duration)
 		}
 	}
 	switch c.End {

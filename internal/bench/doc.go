@@ -15,5 +15,6 @@
 //	tunnel.go session.go            one tunnel; one session and its link
 //	traffic.go packet.go            packets inside of sessions
 //	cause.go tally.go timeline.go   what is counted
-//	report.go text.go html.go       what is told
+//	report.go text.go               what is told
+//	html.go chart.go                the same as a page with charts
 package bench

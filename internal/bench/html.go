@@ -6,6 +6,8 @@ import (
 	"html/template"
 	"io"
 	"time"
+
+	"culvert/internal/chart"
 )
 
 //go:embed report.html
@@ -37,10 +39,10 @@ func (r *Report) WriteHTML(w io.Writer) error {
 		mean, worst = append(mean, p.Mean), append(worst, p.Max)
 	}
 	step := r.Timeline.Interval
-	v.Rates = lineChart(step, series{"placed", "placed", placed}, series{"came up", "good", cameUp},
-		series{"failed or dropped", "bad", failed})
-	v.Levels = lineChart(step, series{"up", "good", up}, series{"in set-up", "placed", inSetUp})
-	v.Durations = lineChart(step, series{"longest", "bad", worst}, series{"mean", "good", mean})
+	v.Rates = lineChart(step, series("placed", "placed", placed), series("came up", "good", cameUp),
+		series("failed or dropped", "bad", failed))
+	v.Levels = lineChart(step, series("up", "good", up), series("in set-up", "placed", inSetUp))
+	v.Durations = lineChart(step, series("longest", "bad", worst), series("mean", "good", mean))
 	for _, f := range r.Failures {
 		v.FailedAll += f.Count
 	}
@@ -52,15 +54,15 @@ func (r *Report) WriteHTML(w io.Writer) error {
 
 // timesChart shows how long each phase took.
 func (r *Report) timesChart() template.HTML {
-	var groups []group
+	bars := chart.Bars{Unit: "ms", Names: []string{"p50", "p90", "p99", "max"}}
 	all := r.Phases
 	if r.Traffic != nil {
 		all = append(all[:len(all):len(all)], r.Traffic.Times)
 	}
 	for _, p := range all {
 		if p.Count > 0 {
-			groups = append(groups, group{p.Name, []float64{p.P50, p.P90, p.P99, p.Max}})
+			bars.Groups = append(bars.Groups, chart.Group{Name: p.Name, Bars: []float64{p.P50, p.P90, p.P99, p.Max}})
 		}
 	}
-	return barChart("ms", []string{"p50", "p90", "p99", "max"}, groups)
+	return barChart(bars)
 }

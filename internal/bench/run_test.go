@@ -466,37 +466,25 @@ func TestTraffic(t *testing.T) {
 }
 
 func testTraffic(t *testing.T, hold time.Duration, least uint64) {
-	synctest.Test(t, func(t *testing.T) {
-		w := dataplane.NewWire()
-		n := 0
-		l := startLNS(t, w, lnsConfig, func(l *lns, id dataplane.SessionKey, b []byte) {
-			n++
-			b[20] = icmpEchoReply
-			copies := 1
-			switch n % 10 {
-			case 0:
-				copies = 0
-			case 5:
-				copies = 2
-			}
-			go func() {
-				time.Sleep(200 * time.Millisecond)
-				for range copies {
-					if err := l.fake.SendPacket(id, b); err != nil {
-						t.Error(err)
-					}
-				}
-			}()
-		})
-		defer l.stop()
-		s := &scene{t, w, newWireNet(w), l}
+	came := 0
+	copies := func(n int) int {
+		came = n
+		switch n % 10 {
+		case 0:
+			return 0
+		case 5:
+			return 2
+		}
+		return 1
+	}
+	inEchoScene(t, 200*time.Millisecond, copies, func(s *scene) {
 		cfg := load(2, 20)
 		cfg.Duration = 20 * time.Second
 		cfg.Hold = hold
 		cfg.Churn = hold > 0
 		cfg.Traffic = Traffic{Sessions: 5, Rate: 10}
 		f := s.run(cfg).Traffic
-		same(t, "sent", f.Sent, uint64(n))
+		same(t, "sent", f.Sent, uint64(came))
 		if f.Sent < least || f.Sent > 1000 {
 			t.Errorf("%d packets sent, want %d to 1000", f.Sent, least)
 		}
@@ -511,23 +499,14 @@ func testTraffic(t *testing.T, hold time.Duration, least uint64) {
 // TestTrafficByWindow: packets go as fast as they come back, and what is lost does not
 // stop them.
 func TestTrafficByWindow(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := dataplane.NewWire()
-		n, silent := 0, false
-		l := startLNS(t, w, lnsConfig, func(l *lns, id dataplane.SessionKey, b []byte) {
-			if n++; n%100 == 0 || silent {
-				return
-			}
-			b[20] = icmpEchoReply
-			go func() {
-				time.Sleep(10 * time.Millisecond)
-				if err := l.fake.SendPacket(id, b); err != nil {
-					t.Error(err)
-				}
-			}()
-		})
-		defer l.stop()
-		s := &scene{t, w, newWireNet(w), l}
+	silent := false
+	copies := func(n int) int {
+		if n%100 == 0 || silent {
+			return 0
+		}
+		return 1
+	}
+	inEchoScene(t, 10*time.Millisecond, copies, func(s *scene) {
 		cfg := load(1, 2)
 		cfg.Duration = 10 * time.Second
 		cfg.Traffic = Traffic{Sessions: 2, Window: 8}

@@ -145,9 +145,10 @@ func (l *lns) stop() {
 	}
 }
 
-// wantSessions checks how many sessions the LNS has.
+// wantSessions checks how many sessions the LNS has once it has done what came to it.
 func (l *lns) wantSessions(want int) {
 	l.t.Helper()
+	synctest.Wait()
 	inventory, err := l.fake.Inventory(context.Background())
 	if err != nil {
 		l.t.Fatal(err)
@@ -181,9 +182,35 @@ type scene struct {
 // inScene runs f with an LNS.
 func inScene(t *testing.T, text string, f func(s *scene)) {
 	t.Helper()
+	inSceneWith(t, text, nil, f)
+}
+
+// inEchoScene runs f with an LNS whose sessions have the nth packet answered by so many
+// copies after a while.
+func inEchoScene(t *testing.T, after time.Duration, copies func(n int) int, f func(s *scene)) {
+	t.Helper()
+	n := 0
+	inSceneWith(t, lnsConfig, func(l *lns, id dataplane.SessionKey, b []byte) {
+		n++
+		back := copies(n)
+		b[20] = icmpEchoReply
+		time.AfterFunc(after, func() {
+			for range back {
+				if err := l.fake.SendPacket(id, b); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}, f)
+}
+
+func inSceneWith(
+	t *testing.T, text string, packet func(l *lns, id dataplane.SessionKey, b []byte), f func(s *scene),
+) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := dataplane.NewWire()
-		s := &scene{t, w, newWireNet(w), startLNS(t, w, text, nil)}
+		s := &scene{t, w, newWireNet(w), startLNS(t, w, text, packet)}
 		defer s.lns.stop()
 		f(s)
 	})

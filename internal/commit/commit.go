@@ -11,7 +11,6 @@ import (
 
 	"culvert/api"
 	"culvert/internal/config"
-	"culvert/internal/journal"
 	"culvert/internal/management"
 )
 
@@ -25,10 +24,11 @@ type Options struct {
 	State   string // the folder of the history; empty: it is kept in memory only
 	Log     *slog.Logger
 
-	// OnFile is what File says, if what the store has is not from there. Journal keeps
-	// what runs, for [Resume].
-	OnFile  *config.Snapshot
-	Journal *journal.Writer
+	// Read is File as the store was loaded from it; zero if there is none. What the
+	// store has may have been changed since: see [Resume].
+	Read File
+	// Keeping records what runs; nil records nothing.
+	Keeping *Keeping
 }
 
 // A Configurator makes whole configurations the running one. Its methods may be
@@ -39,7 +39,11 @@ type Configurator struct {
 	file    string
 	log     *slog.Logger
 	history *history
-	keeping *keeping // nil: what runs is not recorded
+	keeping *Keeping // nil: what runs is not recorded
+
+	recording sync.WaitGroup
+	closing   chan struct{} // closed by Close
+	close     sync.Once
 
 	changing sync.Mutex // held while a configuration is loaded or written
 
@@ -60,6 +64,8 @@ func New(opts Options) *Configurator {
 		backend: opts.Backend,
 		file:    opts.File,
 		log:     opts.Log,
+		keeping: opts.Keeping,
+		closing: make(chan struct{}),
 		ran:     opts.Store.Snapshot(),
 	}
 	if c.log == nil {
@@ -68,11 +74,12 @@ func New(opts Options) *Configurator {
 	var warnings []string
 	c.history, warnings = openHistory(opts.State)
 	ran := config.Format(c.ran)
-	c.onFile = ran
-	if opts.OnFile != nil {
-		c.onFile = config.Format(opts.OnFile)
+	file := opts.Read
+	if file.Says == nil {
+		file.Says = c.ran
 	}
-	c.keepIn(opts.Journal)
+	c.onFile = config.Format(file.Says)
+	c.keepRunning(file)
 	if last := c.history.last(); last.number == 0 || string(last.text) != string(ran) {
 		_, more := c.history.add(time.Now(), "start", "", ran)
 		warnings = append(warnings, more...)
@@ -84,6 +91,9 @@ func New(opts Options) *Configurator {
 // Close gives up waiting: a revision that was not confirmed goes on. Nothing more is
 // written into the folder of the history.
 func (c *Configurator) Close() {
+	c.close.Do(func() { close(c.closing) })
+	c.recording.Wait()
+	c.Flush()
 	defer c.history.close()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -136,7 +146,7 @@ func (c *Configurator) load(ctx context.Context, author string, r *api.LoadConfi
 		return nil, err
 	}
 	// What is to be confirmed is not for the next process before it is.
-	c.keep(func(k *keeping) { k.waits = k.waits || r.GetConfirmWithin() > 0 })
+	c.keep(func(k *Keeping) { k.waits = k.waits || r.GetConfirmWithin() > 0 })
 	defer c.settle()
 	p, faults, err := c.replace(ctx, d, r.GetMerge())
 	if err != nil || len(faults) > 0 {
@@ -186,7 +196,7 @@ func (c *Configurator) read(d document, s *config.Snapshot, merge bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.onFile = config.Format(s)
-	c.keep(func(k *keeping) { k.reads(c.onFile) })
+	c.keep(func(k *Keeping) { k.reads(File{d.text, s}) })
 }
 
 // record makes what runs after a plan a revision, if that is another configuration, and

@@ -44,7 +44,7 @@ func (c *Configurator) await(p *plan, before uint32, within uint32) (warnings []
 	if c.wait != nil {
 		c.wait.timer.Stop()
 		c.wait = nil
-		c.keep(func(k *keeping) { k.runs(p.new, false) })
+		c.keep(func(k *Keeping) { k.runs(p.new, false) })
 	}
 	if within == 0 {
 		return nil
@@ -58,7 +58,7 @@ func (c *Configurator) await(p *plan, before uint32, within uint32) (warnings []
 	w.timer = time.AfterFunc(limit, func() { c.goBack(w) })
 	c.wait = w
 	// A process that comes after this one goes back too.
-	c.keep(func(k *keeping) { k.runs(w.before, true) })
+	c.keep(func(k *Keeping) { k.runs(w.before, true) })
 	return nil
 }
 
@@ -67,6 +67,7 @@ func (c *Configurator) Confirm(_ context.Context, author string) (
 	*api.ConfirmConfigResponse, error) {
 	c.changing.Lock()
 	defer c.changing.Unlock()
+	defer c.Flush()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	w := c.wait
@@ -75,7 +76,7 @@ func (c *Configurator) Confirm(_ context.Context, author string) (
 	}
 	w.timer.Stop()
 	c.wait = nil
-	c.keep(func(k *keeping) { k.runs(c.store.Snapshot(), false) })
+	c.keep(func(k *Keeping) { k.runs(c.store.Snapshot(), false) })
 	c.log.Info("configuration confirmed", "revision", w.revision, "author", author)
 	return &api.ConfirmConfigResponse{Revision: w.revision}, nil
 }
@@ -114,6 +115,6 @@ func (c *Configurator) giveUp(w *waiting) bool {
 		return false
 	}
 	c.wait = nil
-	c.keep(func(k *keeping) { k.runs(w.before, false) })
+	c.keep(func(k *Keeping) { k.runs(w.before, false) })
 	return true
 }

@@ -22,6 +22,7 @@ func (c *Configurator) Write(_ context.Context, author string, r *api.WriteConfi
 	*api.WriteConfigResponse, error) {
 	c.changing.Lock()
 	defer c.changing.Unlock()
+	defer c.Flush()
 	if err := c.mayWrite(); err != nil {
 		return nil, err
 	}
@@ -91,7 +92,7 @@ func (c *Configurator) writeOwn(there []byte, now *config.Snapshot) (
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.onFile = config.Format(now)
-	c.keep(func(k *keeping) { k.reads(c.onFile) })
+	c.keep(func(k *Keeping) { k.reads(File{text, now}) })
 	return warnings, nil
 }
 

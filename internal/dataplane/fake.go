@@ -29,14 +29,13 @@ type Fake struct {
 	done    chan struct{}
 	stopped chan struct{}
 
-	mu       sync.Mutex // guards what follows; never held while calling others
-	closed   bool
-	sequence uint64
-	queue    arrivals
-	port     uint16 // last ephemeral one
-	sockets  map[sockKey]*fakeSocket
-	tunnels  map[l2tp.TunnelID]*fakeTunnel
-	unknown  uint64 // datagrams that no socket wanted
+	mu      sync.Mutex // guards what follows; never held while calling others
+	closed  bool
+	queue   arrivals
+	port    uint16 // last ephemeral one
+	sockets map[sockKey]*fakeSocket
+	tunnels map[l2tp.TunnelID]*fakeTunnel
+	unknown uint64 // datagrams that no socket wanted
 	// held are frames of sessions that are not adopted yet.
 	held map[SessionKey][]arrival
 	left *FakeRemains // nil before Kill
@@ -322,7 +321,7 @@ func (f *Fake) Close() error {
 		t.close()
 	}
 	clear(f.sockets)
-	f.queue = nil
+	f.queue = arrivals{}
 	f.mu.Unlock()
 	if first {
 		close(f.done)

@@ -1,7 +1,6 @@
 package dataplane
 
 import (
-	"container/heap"
 	"context"
 	"fmt"
 	"io/fs"
@@ -21,9 +20,7 @@ func (s *fakeSocket) adopted() {
 
 // requeue queues what was held, at the time at which it was due. f.mu is held.
 func (f *Fake) requeue(held []arrival) {
-	for _, a := range held {
-		heap.Push(&f.queue, a)
-	}
+	f.queue.putBack(held...)
 	f.look()
 }
 

@@ -1,7 +1,6 @@
 package dataplane
 
 import (
-	"container/heap"
 	"maps"
 	"net/netip"
 	"sync"
@@ -18,15 +17,14 @@ type FakeRemains struct {
 	wire  *Wire
 	addrs []netip.Addr
 
-	mu       sync.Mutex // guards what follows
-	heir     *Fake      // has taken over
-	lost     bool
-	began    time.Time
-	sequence uint64
-	queue    arrivals
-	port     uint16
-	sockets  map[sockKey]*fakeSocket
-	tunnels  map[l2tp.TunnelID]*fakeTunnel
+	mu      sync.Mutex // guards what follows
+	heir    *Fake      // has taken over
+	lost    bool
+	began   time.Time
+	queue   arrivals
+	port    uint16
+	sockets map[sockKey]*fakeSocket
+	tunnels map[l2tp.TunnelID]*fakeTunnel
 }
 
 // Kill ends the fake as kill -9 ends a process: when it returns the handler is
@@ -66,27 +64,26 @@ func (f *Fake) Remains() *FakeRemains {
 // from then on: they are copies that live on. f.mu is held.
 func (f *Fake) leave() *FakeRemains {
 	r := &FakeRemains{
-		wire: f.wire, addrs: f.addrs, began: f.began, sequence: f.sequence, port: f.port,
+		wire: f.wire, addrs: f.addrs, began: f.began, port: f.port, queue: arrivals{last: f.queue.last},
 		sockets: make(map[sockKey]*fakeSocket, len(f.sockets)),
 		tunnels: make(map[l2tp.TunnelID]*fakeTunnel, len(f.tunnels)),
 	}
 	for k, s := range f.sockets {
 		r.sockets[k] = &fakeSocket{key: k, tunnels: s.tunnels, owner: s.owner, kept: max(1, s.tunnels)}
-		f.queue = append(f.queue, s.held...)
+		r.queue.putBack(s.held...)
 	}
 	for id, t := range f.tunnels {
 		r.tunnels[id] = t.bequeath(r.sockets)
 	}
 	for _, held := range f.held {
-		f.queue = append(f.queue, held...)
+		r.queue.putBack(held...)
 	}
-	for _, a := range f.queue {
+	for _, a := range f.queue.heap {
 		if a.call == nil { // calls were the dead process's own
-			r.queue = append(r.queue, a)
+			r.queue.putBack(a)
 		}
 	}
-	heap.Init(&r.queue)
-	f.queue, f.held = nil, nil
+	f.queue, f.held = arrivals{}, nil
 	clear(f.sockets)
 	clear(f.tunnels)
 	return r
@@ -116,10 +113,7 @@ func (r *FakeRemains) enqueue(delay time.Duration, a arrival) {
 	r.mu.Lock()
 	heir := r.heir
 	if heir == nil && !r.lost && a.call == nil {
-		a.due = time.Now().Add(delay)
-		r.sequence++
-		a.sequence = r.sequence
-		heap.Push(&r.queue, a)
+		r.queue.put(delay, a)
 	}
 	r.mu.Unlock()
 	if heir != nil {
@@ -131,7 +125,7 @@ func (r *FakeRemains) enqueue(delay time.Duration, a arrival) {
 func (r *FakeRemains) take(a arrival) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	heap.Push(&r.queue, a)
+	r.queue.putBack(a)
 }
 
 // Lose is the keeper's end too: everything is closed, and what has arrived is lost.
@@ -142,7 +136,7 @@ func (r *FakeRemains) Lose() {
 	if r.heir != nil {
 		return
 	}
-	r.lost, r.queue = true, nil
+	r.lost, r.queue = true, arrivals{}
 	clear(r.sockets)
 	clear(r.tunnels)
 }
@@ -155,7 +149,7 @@ func (r *FakeRemains) pass(f *Fake) {
 		panic("dataplane: remains of a fake are taken over twice")
 	}
 	r.heir = f
-	f.began, f.sequence, f.queue, f.port = r.began, r.sequence, r.queue, r.port
+	f.began, f.queue, f.port = r.began, r.queue, r.port
 	maps.Copy(f.sockets, r.sockets)
 	maps.Copy(f.tunnels, r.tunnels)
 	for _, s := range f.sockets {
@@ -164,5 +158,5 @@ func (r *FakeRemains) pass(f *Fake) {
 	for _, t := range f.tunnels {
 		t.fake = f
 	}
-	r.queue, r.sockets, r.tunnels = nil, nil, nil
+	r.queue, r.sockets, r.tunnels = arrivals{}, nil, nil
 }

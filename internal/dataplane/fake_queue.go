@@ -18,19 +18,38 @@ type arrival struct {
 	call     func()
 }
 
-// arrivals is a heap.
-type arrivals []arrival
+// arrivals are a queue, in the order in which they are due.
+type arrivals struct {
+	heap arrivalHeap
+	last uint64 // sequence that was given
+}
 
-func (a arrivals) Len() int      { return len(a) }
-func (a arrivals) Swap(i, j int) { a[i], a[j] = a[j], a[i] }
-func (a arrivals) Less(i, j int) bool {
+// put adds what is due after a delay.
+func (q *arrivals) put(delay time.Duration, a arrival) {
+	q.last++
+	a.due, a.sequence = time.Now().Add(delay), q.last
+	heap.Push(&q.heap, a)
+}
+
+// putBack adds what was taken out before, at the place that it had.
+func (q *arrivals) putBack(all ...arrival) {
+	for _, a := range all {
+		heap.Push(&q.heap, a)
+	}
+}
+
+type arrivalHeap []arrival
+
+func (a arrivalHeap) Len() int      { return len(a) }
+func (a arrivalHeap) Swap(i, j int) { a[i], a[j] = a[j], a[i] }
+func (a arrivalHeap) Less(i, j int) bool {
 	if !a[i].due.Equal(a[j].due) {
 		return a[i].due.Before(a[j].due)
 	}
 	return a[i].sequence < a[j].sequence
 }
-func (a *arrivals) Push(x any) { *a = append(*a, x.(arrival)) }
-func (a *arrivals) Pop() any {
+func (a *arrivalHeap) Push(x any) { *a = append(*a, x.(arrival)) }
+func (a *arrivalHeap) Pop() any {
 	old := *a
 	x := old[len(old)-1]
 	old[len(old)-1] = arrival{}
@@ -43,10 +62,7 @@ func (f *Fake) enqueue(delay time.Duration, a arrival) {
 	f.mu.Lock()
 	left := f.left
 	if !f.closed {
-		a.due = time.Now().Add(delay)
-		f.sequence++
-		a.sequence = f.sequence
-		heap.Push(&f.queue, a)
+		f.queue.put(delay, a)
 	}
 	f.mu.Unlock()
 	if left != nil {
@@ -69,14 +85,14 @@ func (f *Fake) look() {
 func (f *Fake) next(now time.Time) (a arrival, wait time.Duration, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.queue) == 0 {
-		f.queue = nil // a burst's memory is not kept
+	if len(f.queue.heap) == 0 {
+		f.queue.heap = nil // a burst's memory is not kept
 		return a, 0, false
 	}
-	if wait = f.queue[0].due.Sub(now); wait > 0 {
+	if wait = f.queue.heap[0].due.Sub(now); wait > 0 {
 		return a, wait, false
 	}
-	return heap.Pop(&f.queue).(arrival), 0, true
+	return heap.Pop(&f.queue.heap).(arrival), 0, true
 }
 
 // run is the fake's poller: the one goroutine that calls the handler.

@@ -222,6 +222,159 @@ func TestKernelSweep(t *testing.T) {
 	}
 }
 
+// openUnnumbered opens a tunnel with two sessions that share an address, which their
+// interfaces do not have.
+func openUnnumbered(t *testing.T, p *dataplanetest.Pair) dataplane.TunnelSpec {
+	t.Helper()
+	s := p.A
+	tun, err := s.OpenTunnel(t.Context(), dataplane.TunnelSpec{ID: 1, Peer: addressOf(p.B)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tun.Attach(t.Context(), 2); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 {
+		session, err := tun.AddSession(t.Context(), manySpec(i))
+		if err == nil {
+			err = session.Configure(t.Context(), unnumbered(i))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantLocal(t, s, 2)
+	return dataplane.TunnelSpec{ID: 1, Local: tun.Local(), Peer: tun.Peer()}
+}
+
+func unnumbered(i int) dataplane.LinkSpec {
+	link := *manyLink(i).Link
+	link.Unnumbered = true
+	return link
+}
+
+// wantLocal wants the host to have the address that sessions share as long as there are
+// some, and a route to each one's peer.
+func wantLocal(t *testing.T, s *dataplanetest.Side, sessions int) {
+	t.Helper()
+	out := s.NetNS().Run("ip", "addr", "show", "label", "lo:l2tp")
+	if there := strings.Contains(out, "inet 10.0.0.1/32"); there != (sessions > 0) {
+		t.Errorf("for %d sessions the host has %q", sessions, out)
+	}
+	routes := s.NetNS().Run("ip", "route", "show", "root", "10.1.0.0/24")
+	if n := strings.Count(routes, "src 10.0.0.1"); n != sessions {
+		t.Errorf("%d routes with the address, want %d:\n%s", n, sessions, routes)
+	}
+}
+
+// TestKernelAdoptUnnumbered has a process killed whose sessions share an address: the host
+// keeps it, and the routes from it, until the last session that was adopted has gone.
+func TestKernelAdoptUnnumbered(t *testing.T) {
+	lab.RequireKernel(t)
+	for name, adopted := range map[string]int{"none": 0, "one": 1, "both": 2} {
+		for _, unsure := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, unsure %v", name, unsure), func(t *testing.T) {
+				testAdoptUnnumbered(t, adopted, unsure)
+			})
+		}
+	}
+}
+
+func testAdoptUnnumbered(t *testing.T, adopted int, unsure bool) {
+	p, k := openKept(t)
+	defer k.end(t, p)
+	spec := openUnnumbered(t, p)
+	k.abandon(t, p.A)
+	wantLocal(t, p.A, 2)
+	if err := p.A.Reopen(k.open); err != nil {
+		t.Fatal(err)
+	}
+	wantLocal(t, p.A, 2)
+	tun, err := p.A.AdoptTunnel(t.Context(), spec, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sessions []dataplane.Session
+	for i := range adopted {
+		last := dataplane.Configured{Link: new(unnumbered(i)), Unsure: unsure}
+		s, err := tun.AdoptSession(t.Context(), manySpec(i), last)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sessions = append(sessions, s)
+	}
+	if _, err := p.A.DropRest(t.Context()); err != nil {
+		t.Error(err)
+	}
+	wantLocal(t, p.A, adopted)
+	for i, s := range sessions {
+		if err := s.Configure(t.Context(), unnumbered(i)); err != nil {
+			t.Error(err)
+		}
+	}
+	wantLocal(t, p.A, adopted)
+	for i, s := range sessions {
+		if err := s.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		wantLocal(t, p.A, adopted-1-i)
+	}
+}
+
+// TestKernelUnnumberedRenumbered adopts a session whose process was killed while it gave
+// it another address: the host has the new one, and not the old one.
+func TestKernelUnnumberedRenumbered(t *testing.T) {
+	lab.RequireKernel(t)
+	p, k := openKept(t)
+	defer k.end(t, p)
+	spec := openUnnumbered(t, p)
+	k.abandon(t, p.A)
+	if err := p.A.Reopen(k.open); err != nil {
+		t.Fatal(err)
+	}
+	tun, err := p.A.AdoptTunnel(t.Context(), spec, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 {
+		next := unnumbered(i)
+		next.IPv4.Local = netip.MustParseAddr("10.0.0.7")
+		s, err := tun.AdoptSession(t.Context(), manySpec(i), dataplane.Configured{Link: &next, Unsure: true})
+		if err == nil {
+			err = s.Configure(t.Context(), next)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := p.A.DropRest(t.Context()); err != nil {
+		t.Error(err)
+	}
+	wantLocal(t, p.A, 0)
+	for i := range 2 {
+		wantRoute(t, p.A, unnumbered(i).IPv4.Peer.String(), fmt.Sprintf("dev many%d src 10.0.0.7", i))
+	}
+}
+
+// TestKernelSweepUnnumbered begins after a process and its keeper have both died: the
+// address that its sessions shared goes.
+func TestKernelSweepUnnumbered(t *testing.T) {
+	lab.RequireKernel(t)
+	p, k := openKept(t)
+	defer k.end(t, p)
+	openUnnumbered(t, p)
+	k.abandon(t, p.A)
+	k.Process.Kill()
+	k.start(t)
+	if err := p.A.Reopen(k.open); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.A.DropRest(t.Context()); err != nil {
+		t.Error(err)
+	}
+	wantLocal(t, p.A, 0)
+}
+
 // TestKernelOrphan ends a process that had just made a session, without a channel yet:
 // nothing of it is kept, but it lives on in its tunnel. A session of another program is
 // adopted, though nothing of it is kept either.

@@ -45,9 +45,13 @@ type Options struct {
 	Events *event.Log
 
 	// Journal keeps what is up for the process that comes after this one; nil keeps
-	// nothing. Kept is what the one before has left there.
+	// nothing. Kept is what the one before has left there. What that has left without being
+	// able to write it to its end is ended.
 	Journal *journal.Dir
 	Kept    journal.Records
+	// Boot is a clock that nobody sets, the same for all processes: how long ago the machine was
+	// booted. nil: the time of day.
+	Boot func() time.Duration
 	// Survival says whether sessions outlive the engine, for status; nil: they do not.
 	Survival func() string
 
@@ -74,6 +78,7 @@ type Engine struct {
 	trace      *trace.Recorder
 	path       dataplane.Dataplane
 	note       string
+	boot       func() time.Duration
 	survival   func() string
 	version    string
 	started    time.Time
@@ -122,14 +127,33 @@ type counts struct {
 // tunnels and sessions that the configuration declares. What it has opened is
 // closed again if it returns an error.
 func New(opts Options) (*Engine, error) {
+	e := newEngine(opts)
+	e.follow(e.store)
+	if err := e.open(opts); err != nil {
+		e.cancelJobs()
+		return nil, err
+	}
+	heir := e.inherit(opts)
+	e.keepIn(opts.Journal)
+	for _, s := range e.shards {
+		e.loops.Go(s.loop)
+	}
+	close(e.ready)
+	e.createDeclared(heir.taken)
+	return e, nil
+}
+
+// newEngine makes an engine that does nothing yet.
+func newEngine(opts Options) *Engine {
 	e := &Engine{
-		log:      opts.Log,
+		log:      cmp.Or(opts.Log, slog.New(slog.DiscardHandler)),
 		store:    opts.Store,
-		pools:    opts.Pools,
+		pools:    cmp.Or(opts.Pools, pool.New()),
 		resolver: opts.Resolver,
 		events:   opts.Events,
 		trace:    opts.Trace,
 		note:     opts.Note,
+		boot:     opts.Boot,
 		survival: opts.Survival,
 		version:  opts.Version,
 		started:  time.Now(),
@@ -142,41 +166,29 @@ func New(opts Options) (*Engine, error) {
 		registry: newRegistry(),
 		gate:     newGate(),
 	}
+	if e.boot == nil {
+		e.boot = func() time.Duration { return time.Duration(time.Now().UnixNano()) }
+	}
 	if e.survival == nil {
 		e.survival = func() string { return "no: sessions end with the daemon" }
 	}
 	e.overload.engine = e
-	if e.log == nil {
-		e.log = slog.New(slog.DiscardHandler)
-	}
-	if e.pools == nil {
-		e.pools = pool.New()
-	}
 	e.pools.LogTo(e.log)
-	e.traceAs(e.store.Snapshot())
-	e.gate.configure(e.store.Snapshot().System())
-	e.store.Subscribe(func(_, now *config.Snapshot) {
-		e.traceAs(now)
-		e.gate.configure(now.System())
-	})
 	e.jobContext, e.cancelJobs = context.WithCancel(context.Background())
 	for i := range cmp.Or(opts.Shards, runtime.GOMAXPROCS(0)) {
 		e.shards = append(e.shards, newShard(e, i))
 	}
-	if err := e.open(opts); err != nil {
-		e.cancelJobs()
-		return nil, err
+	return e
+}
+
+// follow has what is set for the whole daemon hold now and after each change.
+func (e *Engine) follow(store *config.Store) {
+	set := func(_, now *config.Snapshot) {
+		e.traceAs(now)
+		e.gate.configure(now.System())
 	}
-	heir := e.inherit(opts.Kept)
-	if err := e.keepIn(opts.Journal); err != nil {
-		e.log.Error("sessions would not outlive the daemon", "err", err)
-	}
-	for _, s := range e.shards {
-		e.loops.Go(s.loop)
-	}
-	close(e.ready)
-	e.createDeclared(heir.taken)
-	return e, nil
+	set(nil, store.Snapshot())
+	store.Subscribe(set)
 }
 
 // open opens the data plane and the listening sockets.

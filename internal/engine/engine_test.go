@@ -17,12 +17,16 @@ import (
 	"culvert/internal/dataplane"
 	"culvert/internal/event"
 	"culvert/internal/journal"
+	"culvert/internal/journal/journaltest"
 	"culvert/internal/management"
 	"culvert/internal/pool"
 	"culvert/internal/trace"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	journaltest.Unlogged()
+	goleak.VerifyTestMain(m)
+}
 
 // The two hosts of most tests.
 var (
@@ -56,6 +60,8 @@ type host struct {
 	logs    *strings.Builder
 	journal *journal.Dir // nil unless it may be killed
 	hook    dataplane.Hook
+
+	dns Resolver // nil: the host asks whom it likes
 }
 
 // newHost starts an engine on the wire. It is shut down at the end of the bubble.
@@ -83,10 +89,13 @@ func (h *host) start(store *config.Store, opts dataplane.FakeOptions, kept journ
 			h.fake.SetHook(h.hook)
 			return h.fake, nil
 		},
-		Listen:  []netip.AddrPort{netip.AddrPortFrom(h.addr, 1701)},
-		Log:     log.With("host", h.addr),
-		Trace:   trace.New(trace.Options{Log: log.With("host", h.addr)}),
-		Events:  h.seen,
+		Listen: []netip.AddrPort{netip.AddrPortFrom(h.addr, 1701)},
+		Log:    log.With("host", h.addr),
+		Trace:  trace.New(trace.Options{Log: log.With("host", h.addr)}),
+		Events: h.seen,
+
+		Resolver: h.dns,
+
 		Shards:  2,
 		Journal: h.journal,
 		Kept:    kept,

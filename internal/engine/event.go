@@ -36,6 +36,20 @@ func (t *told) last(what told) bool {
 	return true
 }
 
+// toldBy is what has been told once an event was the last.
+var toldBy = map[api.EventType]told{
+	api.EventType_EVENT_TYPE_TUNNEL_CREATED:  toldCreated,
+	api.EventType_EVENT_TYPE_TUNNEL_UP:       toldCreated | toldUp,
+	api.EventType_EVENT_TYPE_TUNNEL_DOWN:     toldCreated,
+	api.EventType_EVENT_TYPE_TUNNEL_DELETED:  0,
+	api.EventType_EVENT_TYPE_SESSION_CREATED: toldCreated,
+	api.EventType_EVENT_TYPE_SESSION_UP:      toldCreated | toldUp,
+	api.EventType_EVENT_TYPE_PPP_UP:          toldCreated | toldUp | toldNetwork,
+	api.EventType_EVENT_TYPE_PPP_DOWN:        toldCreated | toldUp,
+	api.EventType_EVENT_TYPE_SESSION_DOWN:    toldCreated,
+	api.EventType_EVENT_TYPE_SESSION_DELETED: 0,
+}
+
 func (t *tunnel) tellCreated() {
 	if t.told.first(toldCreated) {
 		t.publish(api.EventType_EVENT_TYPE_TUNNEL_CREATED)

@@ -9,9 +9,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"culvert/api"
 	"culvert/internal/config"
 	"culvert/internal/dataplane"
-	"culvert/internal/journal"
+	"culvert/internal/event"
 	"culvert/l2tp"
 	"culvert/ppp"
 )
@@ -22,6 +23,7 @@ type heir struct {
 	engine   *Engine
 	snapshot *config.Snapshot
 	declared declared // by the configuration as it is now
+	told     map[event.Subject]api.EventType
 
 	tunnels, sessions   atomic.Int64 // taken over
 	lostTunnels, hungUp atomic.Int64
@@ -33,14 +35,18 @@ type heir struct {
 
 // inherit takes over what the records tell of, as far as the data plane has it. What
 // is only in one of the two is ended, and what is ended is said.
-func (e *Engine) inherit(records journal.Records) *heir {
+func (e *Engine) inherit(opts Options) *heir {
 	began := time.Now()
-	in, errs := readInheritance(records)
+	in, errs := readInheritance(opts.Kept)
+	if opts.Journal != nil {
+		in.addStale(opts.Journal.Stale())
+	}
 	for _, err := range errs {
 		e.log.Error("taking over", "err", err)
 	}
 	snapshot := e.store.Snapshot()
-	h := &heir{engine: e, snapshot: snapshot, declared: newDeclared(snapshot), taken: make(map[string]int)}
+	h := &heir{engine: e, snapshot: snapshot, declared: newDeclared(snapshot),
+		told: e.events.Last(), taken: make(map[string]int)}
 	byShard := make([][]*inheritedTunnel, len(e.shards))
 	for _, t := range in.tunnels {
 		at := e.shardOf(t.Core.ID).index
@@ -63,7 +69,7 @@ func (e *Engine) inherit(records journal.Records) *heir {
 	for _, t := range h.lost {
 		t.tellOfLoss() // now that the socket of before is closed
 	}
-	if len(records) > 0 || len(rest) > 0 {
+	if len(opts.Kept) > 0 || len(rest) > 0 {
 		e.log.Info("took over from the last process", "tunnels", h.tunnels.Load(),
 			"sessions", h.sessions.Load(), "tunnels_ended", h.lostTunnels.Load(),
 			"sessions_ended", h.hungUp.Load(), "not_known", len(rest), "took", time.Since(began))
@@ -80,6 +86,20 @@ func (h *heir) take(key string) {
 	defer h.mu.Unlock()
 	h.taken[key]++
 }
+
+// toldOf is what was told of a tunnel or session. An event is kept as it is told, a record
+// only at the end of the turn: where there is one the event is right, and no other is told
+// twice, or left out.
+func (h *heir) toldOf(id l2tp.TunnelID, session l2tp.SessionID, recorded told) told {
+	if last, ok := h.told[event.Subject{Tunnel: uint32(id), Session: uint32(session)}]; ok {
+		return toldBy[last]
+	}
+	return recorded
+}
+
+// isTold reports whether the end was told of what is recorded as up: the last process was
+// killed in between.
+func isTold(is, recorded told) bool { return recorded&^is&toldUp != 0 }
 
 // finishStories tells those who watch what has become of tunnels and sessions
 // that the last process has told of and that are not there any more.
@@ -99,6 +119,10 @@ func (h *heir) takeTunnel(s *shard, in *inheritedTunnel) {
 		h.lostTunnels.Add(1)
 		h.hungUp.Add(int64(len(in.sessions)))
 		h.engine.log.Error("tunnel cannot be taken over", "tunnel", in.Core.ID, "peer", in.Peer, "err", err)
+		return
+	}
+	if in.doubt != nil {
+		h.loseTunnel(t, in, in.doubt)
 		return
 	}
 	path, err := h.engine.path.AdoptTunnel(context.Background(), t.adoptedSpec(in), in.adoptedPeer())
@@ -125,7 +149,7 @@ func (h *heir) takeTunnel(s *shard, in *inheritedTunnel) {
 // configuration has no more.
 func (h *heir) endUnwanted(t *tunnel, in *inheritedTunnel) {
 	switch d := t.dialer; {
-	case in.Closing:
+	case in.Closing, isTold(t.told, in.Told):
 		t.shard.mail.post(func() {
 			t.close(time.Now(), l2tp.Result{Code: l2tp.StopGeneral, Message: "closed"})
 		})
@@ -162,16 +186,19 @@ func (h *heir) restoreTunnel(s *shard, in *inheritedTunnel) (*tunnel, error) {
 	}
 	settings := s.settings.tunnel(h.snapshot, resolved, in.Local)
 	now := time.Now()
-	core, err := l2tp.Restore(settings.core, now.Add(-in.age(now)), in.complete())
+	age := h.engine.age(in.moment, now)
+	core, err := l2tp.Restore(settings.core, now.Add(-age), in.complete())
 	if err == nil && d != nil {
 		err = d.enlist(in)
 	}
 	if err != nil {
 		return nil, err
 	}
+	core.Resume(now)
 	t := s.newTunnel(core, settings, in.Peer)
-	t.byPeer, t.told = in.ByPeer, in.Told
-	t.created, t.establishedAt, t.idleSince = in.Created, in.Established, in.sameAs(in.IdleSince, now)
+	t.byPeer, t.told = in.ByPeer, h.toldOf(in.Core.ID, 0, in.Told)
+	t.created, t.establishedAt = in.retell(in.Created, now, age), in.retell(in.Established, now, age)
+	t.idleSince = in.rebase(in.IdleSince, now, age)
 	if t.byPeer {
 		t.first = first{in.First.Peer, in.First.ID}
 		s.firsts[t.first] = t
@@ -183,22 +210,6 @@ func (h *heir) restoreTunnel(s *shard, in *inheritedTunnel) (*tunnel, error) {
 	h.engine.count.tunnelsEstablished.Add(1)
 	h.engine.gate.prove(t.peer.Addr())
 	return t, nil
-}
-
-// age is how old the record is. A clock that was set back makes nothing younger than new.
-func (r *tunnelRecord) age(now time.Time) time.Duration { return age(r.At, now) }
-
-func age(at, now time.Time) time.Duration { return max(0, now.Sub(at)) }
-
-// sameAs is a time of the record by this process's clock: as long before or after the
-// record, which is as old as it is.
-func (r *tunnelRecord) sameAs(t, now time.Time) time.Time { return rebase(t, r.At, now) }
-
-func rebase(t, at, now time.Time) time.Time {
-	if t.IsZero() {
-		return t
-	}
-	return now.Add(t.Sub(at) - age(at, now))
 }
 
 // complete is the core's snapshot with its sessions. A call whose session has no
@@ -292,7 +303,12 @@ func (t *tunnel) tellOfLoss() {
 func (h *heir) takeSession(t *tunnel, r *sessionRecord) {
 	s := h.restoreSession(t, r)
 	cause := "set-up interrupted by a restart"
-	if r.Phase == up {
+	switch {
+	case r.doubt != nil:
+		cause = "state cannot be read"
+	case isTold(s.told, r.Told):
+		cause = "ending interrupted by a restart"
+	case r.Phase == up:
 		cause = h.takeOver(s, r)
 	}
 	if cause == "" {
@@ -328,11 +344,17 @@ func (h *heir) takeOver(s *session, r *sessionRecord) string {
 
 // restoreSession makes the session of its record, without its path, link and call.
 func (h *heir) restoreSession(t *tunnel, r *sessionRecord) *session {
+	now := time.Now()
+	age := h.engine.age(r.moment, now)
 	s := &session{
 		tunnel: t, id: r.Core.Session, peerID: r.Core.PeerSession, kind: r.Core.Kind, phase: r.Phase,
-		told: r.Told, created: r.Created, establishedAt: r.Established, call: r.Call,
+		told: h.toldOf(t.core.ID(), r.Core.Session, r.Told), call: r.Call,
+		created: r.retell(r.Created, now, age), establishedAt: r.retell(r.Established, now, age),
 	}
 	s.settings = t.shard.settings.incoming(h.snapshot, t.settings, s.kind)
+	if r.Shape != nil { // what must be undone, whatever becomes of it
+		s.network.name, s.network.resolving = r.Shape.Name, r.Network.Resolving
+	}
 	t.sessions[s.id] = s
 	h.engine.count.sessions.Add(1)
 	if !s.establishedAt.IsZero() {
@@ -381,13 +403,13 @@ func (h *heir) restoreCall(s *session, r *callRecord) (c *call, why string) {
 // restores its link.
 func (s *session) adopt(r *sessionRecord) (err error) {
 	now := time.Now()
+	age := s.engine().age(r.moment, now)
+	name := s.network.name
 	s.network = r.Network.restore()
-	if r.Shape != nil {
-		s.network.name = r.Shape.Name
-		s.network.numbered = !r.Shape.Unnumbered
-	}
+	s.network.name = name
+	s.network.numbered = r.Shape != nil && !r.Shape.Unnumbered
 	s.reclaim()
-	s.resumeLife(r, now)
+	s.resumeLife(r, now, age)
 	if s.path, err = s.tunnel.path.AdoptSession(context.Background(), r.Spec,
 		dataplane.Configured{Link: r.Shape, Unsure: r.Shaping}); err != nil {
 		s.path = nil
@@ -396,25 +418,26 @@ func (s *session) adopt(r *sessionRecord) (err error) {
 	if r.Link == nil {
 		return nil
 	}
-	s.link, err = ppp.Restore(s.settings.linkConfig(s.call), now, r.Link.Later(age(r.At, now)))
+	s.link, err = ppp.Restore(s.settings.linkConfig(s.call), now, r.Link.Later(age))
 	return err
 }
 
 // resumeLife has the times go on at which the session may end, where the profile as it is
 // now still has such times.
-func (s *session) resumeLife(r *sessionRecord, now time.Time) {
+func (s *session) resumeLife(r *sessionRecord, now time.Time, age time.Duration) {
 	s.limitLife(now)
 	if !s.endBy.IsZero() && !r.EndBy.IsZero() {
-		s.endBy = rebase(r.EndBy, r.At, now)
+		s.endBy = r.rebase(r.EndBy, now, age)
 	}
 	if !s.idleBy.IsZero() && !r.IdleBy.IsZero() {
-		s.idleBy = rebase(r.IdleBy, r.At, now)
+		s.idleBy = r.rebase(r.IdleBy, now, age)
 	}
 }
 
 func (r *networkRecord) restore() network {
 	return network{user: r.User, pool: r.Pool, pooled: r.Pooled, chosen: true, chosenFor: r.ChosenFor,
-		ready: true, open4: r.Open4, open6: r.Open6, addresses: r.Addresses, terms: r.Terms}
+		ready: true, open4: r.Open4, open6: r.Open6, addresses: r.Addresses, terms: r.Terms,
+		resolving: r.Resolving}
 }
 
 // reclaim takes the session's address out of its pool again. If the pool has
@@ -438,14 +461,27 @@ func (s *session) goOn(r *sessionRecord) {
 			return
 		}
 		if r.Shape != nil && (r.Shaping || !reflect.DeepEqual(s.linkSpec(), *r.Shape)) {
-			s.configure(s.warn("completing the interface")) // or the profile has changed
+			s.configure(s.completed) // or the profile has changed
+		} else {
+			s.completed(nil)
 		}
 		if s.spec() != r.Spec {
 			s.modifyPath("taking over")
 		}
-		if r.Network.Resolving {
-			s.useNameServers()
-		}
 		s.tunnel.watchPath(time.Now(), s)
 	})
+}
+
+// completed does what the last process would have done once the interface was as it should be.
+func (s *session) completed(err error) {
+	if err != nil {
+		s.warn("completing the interface")(err)
+		return
+	}
+	network := ppp.IPv6
+	if s.network.open4 {
+		network = ppp.IPv4
+	}
+	s.tellNetworkUp(network)
+	s.resumeNameServers()
 }

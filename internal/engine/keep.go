@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"culvert/internal/journal"
@@ -15,7 +14,6 @@ import (
 // would not know.
 type keeping struct {
 	journal  *journal.Writer // nil: nothing is kept
-	failed   time.Time       // when the journal could last not be written; zero: it is whole
 	tunnels  []*tunnel       // those that have changed since the last commit
 	sessions []*session
 	outgoing []outgoing
@@ -39,38 +37,24 @@ type outgoing struct {
 // batch is how many messages a shard handles before what they cause leaves.
 const batch = 64
 
-// journalRetry is how long a shard waits after its journal could not be written.
-const journalRetry = 10 * time.Second
+// What is the word for what shards keep in a directory of journals.
+const What = "sessions"
 
-// keepIn has each shard keep what it holds in a journal, from now on. If that cannot be
-// nothing is left for the next process: what the last one has left is not true any more.
-func (e *Engine) keepIn(dir *journal.Dir) error {
+// keepIn has each shard keep what it holds in a journal, from now on: what the last process
+// has left is not true any more. What is wrong with that the directory tells.
+func (e *Engine) keepIn(dir *journal.Dir) {
 	if dir == nil {
-		return nil
-	}
-	err := e.beginJournals(dir)
-	if err == nil {
-		return nil
+		return
 	}
 	for _, s := range e.shards {
-		s.keeping.journal = nil
+		s.keeping.journal = dir.Writer(What, func() { s.mail.post(s.keepAgain) })
+		_ = s.keeping.journal.Rewrite(s.keepAll)
 	}
-	return errors.Join(err, dir.Clear())
+	dir.Begin()
 }
 
-func (e *Engine) beginJournals(dir *journal.Dir) error {
-	for _, s := range e.shards {
-		w, err := dir.Writer()
-		if err != nil {
-			return err
-		}
-		s.keeping.journal = w
-		if err := s.keepAll(time.Now()); err != nil {
-			return err
-		}
-	}
-	return dir.Begin()
-}
+// keepAgain writes the journal after that has failed, if it was not written since.
+func (s *shard) keepAgain() { _ = s.keeping.journal.Flush(s.keepAll) }
 
 // touch notes that the tunnel has changed.
 func (t *tunnel) touch() {
@@ -180,40 +164,18 @@ func (s *shard) keep(now time.Time) {
 	clear(k.tunnels)
 	clear(k.sessions)
 	k.tunnels, k.sessions = k.tunnels[:0], k.sessions[:0]
-	if k.journal.Flush() != nil || k.journal.Crowded() {
-		s.rewrite(now)
-	}
+	_ = k.journal.Flush(s.keepAll)
 }
 
-// rewrite writes the journal anew. It tries again later if that fails.
-func (s *shard) rewrite(now time.Time) {
-	k := &s.keeping
-	if !k.failed.IsZero() && now.Sub(k.failed) < journalRetry {
-		return
-	}
-	err := s.keepAll(now)
-	switch {
-	case err != nil && k.failed.IsZero():
-		s.engine.log.Error("sessions would not outlive the daemon", "err", err)
-	case err == nil && !k.failed.IsZero():
-		s.engine.log.Info("sessions would outlive the daemon again")
-	}
-	if k.failed = (time.Time{}); err != nil {
-		k.failed = now
-	}
-}
-
-// keepAll writes all that the shard holds into a new journal.
-func (s *shard) keepAll(now time.Time) error {
-	k := &s.keeping
-	return k.journal.Rewrite(func() {
-		for _, t := range s.tunnels {
-			t.keep(now, k.journal)
-			for _, sess := range t.sessions {
-				sess.keep(now, k.journal)
-			}
+// keepAll records all that the shard holds, for a journal that is written anew.
+func (s *shard) keepAll() {
+	now := time.Now()
+	for _, t := range s.tunnels {
+		t.keep(now, s.keeping.journal)
+		for _, sess := range t.sessions {
+			sess.keep(now, s.keeping.journal)
 		}
-	})
+	}
 }
 
 // keep records the tunnel while it is established.

@@ -219,22 +219,23 @@ func TestWaitingTunnelsAreListed(t *testing.T) {
 
 // A fakeResolver records what name servers the host asks.
 type fakeResolver struct {
-	mu sync.Mutex
-	by map[string][]netip.Addr
+	mu  sync.Mutex
+	by  map[string][]netip.Addr
+	err error // of each call
 }
 
 func (r *fakeResolver) Set(_ context.Context, iface string, servers []netip.Addr) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.by[iface] = servers
-	return nil
+	return r.err
 }
 
 func (r *fakeResolver) Unset(_ context.Context, iface string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.by, iface)
-	return nil
+	return r.err
 }
 
 func (r *fakeResolver) String() string {
@@ -282,6 +283,26 @@ func TestNameServers(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestNameServersFail: the session goes on, and that is nothing that the data plane refused.
+func TestNameServersFail(t *testing.T) {
+	offer := lnsConfig + "ppp profile modify profile_name=default dns_ipaddr_pri=10.9.0.53\n"
+	inBubble(t, offer, "", func(_ *dataplane.Wire, _, lac *host) {
+		lac.resolver = &fakeResolver{by: make(map[string][]netip.Addr), err: errors.New("no such file")}
+		lac.declare("ppp profile modify profile_name=default accept_dns=yes" + lacConfig)
+		pass(5 * time.Second)
+		lac.wantSessions(api.SessionState_SESSION_STATE_UP, 1)
+		lac.wantLog("setting name servers")
+		if _, err := lac.DeleteSession(context.Background(), lac.sessions()[0], ""); err != nil {
+			t.Fatal(err)
+		}
+		pass(5 * time.Second)
+		lac.wantLog("restoring name servers")
+		if n := lac.statistics().KernelErrors; n != 0 {
+			t.Errorf("%d kernel errors are counted, want none", n)
+		}
+	})
 }
 
 // TestRenegotiationGivesAnotherAddress: when the LNS begins PPP anew with

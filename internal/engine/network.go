@@ -216,25 +216,40 @@ func (s *session) useNameServers() {
 	}
 	s.network.resolving = true
 	s.do(fmt.Sprint("name servers ", servers), job{
-		run:  func(ctx context.Context) error { return set.Set(ctx, s.path.Interface(), servers) },
-		done: s.warn("setting name servers"),
+		foreign: true,
+		run:     func(ctx context.Context) error { return set.Set(ctx, s.path.Interface(), servers) },
+		done:    s.warn("setting name servers"),
 	})
 }
 
 // dropNameServers undoes useNameServers.
 func (s *session) dropNameServers() {
-	if !s.network.resolving {
+	set, iface := s.engine().resolver, s.network.name // as the last process made it,
+	if s.path != nil {
+		iface = s.path.Interface() // or we
+	}
+	if !s.network.resolving || set == nil {
 		return
 	}
 	s.network.resolving = false
 	s.do("restoring name servers", job{
 		urgency: forTeardown,
 		foreign: true,
-		run: func(ctx context.Context) error {
-			return s.engine().resolver.Unset(ctx, s.path.Interface())
-		},
-		done: s.warn("restoring name servers"),
+		run:     func(ctx context.Context) error { return set.Unset(ctx, iface) },
+		done:    s.warn("restoring name servers"),
 	})
+}
+
+// resumeNameServers has the host ask the same servers as under the last process, which this
+// one must know to undo it, unless the profile says otherwise now.
+func (s *session) resumeNameServers() {
+	had := s.network.resolving
+	s.network.resolving = false
+	s.useNameServers()
+	if had && !s.network.resolving {
+		s.network.resolving = true
+		s.dropNameServers()
+	}
 }
 
 func validOf(addrs [2]netip.Addr) []netip.Addr {

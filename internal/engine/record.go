@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"reflect"
@@ -22,13 +23,20 @@ const (
 	kindSession = 's'
 )
 
+// A moment is when a record was made. Other times in it are as they were told by
+// the time of day then, which may be set: between two processes the other clock counts.
+type moment struct {
+	At   time.Time
+	Boot time.Duration // since the machine was booted; 0 in older records
+}
+
 // A tunnelRecord is what the next process must know of an established tunnel.
 //
 // Records are read by later versions: a field may be added, and is then zero in
 // what older ones have written; none changes its meaning or its name. Fields that a
 // version does not know it passes over.
 type tunnelRecord struct {
-	At          time.Time // when it was made: times in Core count from then
+	moment
 	Core        l2tp.Snapshot
 	ByPeer      bool
 	First       firstRecord // if ByPeer
@@ -59,7 +67,7 @@ type dialerRecord struct {
 // A sessionRecord is what the next process must know of a session. Of one that is
 // not up it is enough to hang up.
 type sessionRecord struct {
-	At          time.Time
+	moment
 	Core        l2tp.SessionSnapshot
 	Phase       phase
 	Told        told
@@ -77,6 +85,9 @@ type sessionRecord struct {
 	Shape   *dataplane.LinkSpec
 	Shaping bool // the interface may not be in that shape yet
 	Network networkRecord
+
+	// doubt is why a session of which this was read can only be hung up.
+	doubt error
 }
 
 type callRecord struct {
@@ -124,16 +135,16 @@ func (s *session) key() journal.Key {
 // record is the tunnel as it stands.
 func (t *tunnel) record(now time.Time) *tunnelRecord {
 	r := &tunnelRecord{
-		At:          now,
+		moment:      t.shard.engine.moment(now),
 		Core:        t.core.SnapshotControl(now),
 		ByPeer:      t.byPeer,
 		First:       firstRecord{t.first.peer, t.first.id},
 		Local:       t.path.Local(),
 		Peer:        t.peer,
 		Attached:    t.attached,
-		Created:     t.created,
-		Established: t.establishedAt,
-		IdleSince:   t.idleSince,
+		Created:     asTold(now, t.created),
+		Established: asTold(now, t.establishedAt),
+		IdleSince:   asOf(now, t.idleSince),
 		Closing:     t.closing,
 		Told:        t.told,
 	}
@@ -148,8 +159,9 @@ func (t *tunnel) record(now time.Time) *tunnelRecord {
 
 // record is the session as it stands.
 func (s *session) record(now time.Time) *sessionRecord {
-	r := &sessionRecord{At: now, Phase: s.phase, Told: s.told, Created: s.created,
-		Established: s.establishedAt, EndBy: s.endBy, IdleBy: s.idleBy, Changed: s.changedRecord()}
+	r := &sessionRecord{moment: s.engine().moment(now), Phase: s.phase, Told: s.told,
+		Created: asTold(now, s.created), Established: asTold(now, s.establishedAt),
+		EndBy: asOf(now, s.endBy), IdleBy: asOf(now, s.idleBy), Changed: s.changedRecord()}
 	r.Core, _ = s.tunnel.core.SnapshotSession(s.id)
 	if r.Core.Call != nil {
 		r.Core.Call.Proxy, r.Core.ProxyResponse = nil, nil // of no use: it is going to be hung up
@@ -204,45 +216,102 @@ type inheritance struct {
 type inheritedTunnel struct {
 	tunnelRecord
 	sessions []*sessionRecord
+	doubt    error // why it can only be ended
+}
+
+// errStale is why what was recorded is not taken over.
+var errStale = errors.New("what the last process knew of it could not be kept to the end")
+
+// addStale adds what was true of tunnels once. There may be other sessions now, with other
+// users, and messages that were sent and received since: it is good only for telling
+// the peer, which believes it if nothing has changed.
+func (in *inheritance) addStale(records journal.Records) {
+	stale, _ := readInheritance(records)
+	for id, t := range stale.tunnels {
+		if in.tunnels[id] == nil {
+			t.doubt = errStale
+			in.tunnels[id] = t
+		}
+	}
 }
 
 // readInheritance reads records. What of them cannot be read is in the error; it costs the
-// tunnel or session that it is about.
+// tunnel or session that it is about, whose peer is told if what can be read is enough.
 func readInheritance(records journal.Records) (in inheritance, errs []error) {
 	in.tunnels = make(map[l2tp.TunnelID]*inheritedTunnel)
 	for k, value := range records {
 		if k.Kind != kindTunnel {
 			continue
 		}
-		t := &inheritedTunnel{}
-		err := cbor.Unmarshal(value, &t.tunnelRecord)
-		if err == nil && uint16(t.Core.ID) != k.Tunnel {
-			err = fmt.Errorf("it is that of tunnel %d", t.Core.ID)
-		}
+		t, err := readTunnel(l2tp.TunnelID(k.Tunnel), value)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("state of tunnel %d cannot be read: %w", k.Tunnel, err))
-			continue
 		}
-		in.tunnels[t.Core.ID] = t
+		if t != nil {
+			in.tunnels[t.Core.ID] = t
+		}
 	}
 	for k, value := range records {
 		t := in.tunnels[l2tp.TunnelID(k.Tunnel)]
 		if k.Kind != kindSession || t == nil {
 			continue
 		}
-		r := &sessionRecord{}
-		err := cbor.Unmarshal(value, r)
-		if err == nil && uint16(r.Core.Session) != k.Session {
-			err = fmt.Errorf("it is that of session %d", r.Core.Session)
-		}
+		r, err := readSession(l2tp.SessionID(k.Session), value)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("state of session %d/%d cannot be read: %w",
 				k.Tunnel, k.Session, err))
-			continue
 		}
-		t.sessions = append(t.sessions, r)
+		if r != nil {
+			t.sessions = append(t.sessions, r)
+		}
 	}
 	return in, errs
+}
+
+// readTunnel reads a tunnel's record. If that is good for no more than ending it the error is
+// also its doubt; if not even for that there is no tunnel.
+func readTunnel(id l2tp.TunnelID, value []byte) (*inheritedTunnel, error) {
+	t := &inheritedTunnel{}
+	err := cbor.Unmarshal(value, &t.tunnelRecord)
+	if err == nil && t.Core.ID != id {
+		return nil, fmt.Errorf("it is that of tunnel %d", t.Core.ID)
+	}
+	if err == nil {
+		return t, nil
+	}
+	var least struct { // that must be known to speak to the peer
+		moment
+		Core        l2tp.Snapshot
+		Local, Peer netip.AddrPort
+	}
+	if cbor.Unmarshal(value, &least) != nil || least.Core.ID != id {
+		return nil, err
+	}
+	least.Core.Setups, least.Core.Delivery.Requests = nil, nil
+	return &inheritedTunnel{doubt: err, tunnelRecord: tunnelRecord{moment: least.moment,
+		Core: least.Core, Local: least.Local, Peer: least.Peer}}, err
+}
+
+// readSession reads a session's record. If that is good for no more than hanging up the error
+// is also its doubt; if not even for that there is no session.
+func readSession(id l2tp.SessionID, value []byte) (*sessionRecord, error) {
+	r := &sessionRecord{}
+	err := cbor.Unmarshal(value, r)
+	if err == nil && r.Core.Session != id {
+		err = fmt.Errorf("it is that of session %d", r.Core.Session)
+	}
+	if err == nil {
+		return r, nil
+	}
+	var least struct {
+		moment
+		Core l2tp.SessionSnapshot
+	}
+	if cbor.Unmarshal(value, &least) != nil || least.Core.Session != id {
+		return nil, err
+	}
+	least.Core.Call, least.Core.State = nil, l2tp.CallEstablished // what was being set up is not
+	return &sessionRecord{moment: least.moment, Core: least.Core, doubt: err}, err
 }
 
 // askedTunnel and askedSession read what commands have said.

@@ -7,17 +7,21 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/fxamacker/cbor/v2"
+
 	"culvert/api"
 	"culvert/internal/config"
 	"culvert/internal/dataplane"
 	"culvert/internal/event"
 	"culvert/internal/journal"
+	"culvert/internal/journal/journaltest"
 	"culvert/l2tp"
 	"culvert/ppp"
 )
@@ -298,24 +302,51 @@ func TestNoLongerConfiguredAfterARestart(t *testing.T) {
 	}
 }
 
-// A record that cannot be read costs what it is about, and nothing else.
+// A record that cannot be read costs what it is about, and nothing else. The peer is told
+// at once, if only what must be said to it can be read.
 func TestUnreadableRecord(t *testing.T) {
-	inMortalBubble(t, lnsConfig, sessionsConfig(3), func(w *dataplane.Wire, lns, lac *host) {
-		pass(5 * time.Second)
-		struck := lns.sessions()[1]
-		remains := lns.kill()
-		dir, records, err := journal.Open(lns.journal.Path())
-		if err != nil {
+	half := func(value []byte) []byte { return value[:len(value)/2] }
+	other := func(value []byte) []byte { // of a version that has another idea of a field
+		var record map[string]any
+		if err := cbor.Unmarshal(value, &record); err != nil {
 			t.Fatal(err)
 		}
-		key := journal.Key{Kind: kindSession, Tunnel: uint16(struck.GetTunnelId()), Session: uint16(struck.GetSessionId())}
-		records[key] = records[key][:len(records[key])/2]
-		lns.journal = dir
-		lns.start(lns.store, dataplane.FakeOptions{Split: true, Remains: remains}, records)
-		pass(5 * time.Minute)
-		lns.wantSessions(api.SessionState_SESSION_STATE_UP, 2)
-		lns.wantLog("cannot be read")
-	})
+		record["Told"] = "everything"
+		return encode(record)
+	}
+	for name, test := range map[string]struct {
+		spoil  func([]byte) []byte
+		tunnel bool
+		left   int
+		told   bool
+	}{
+		"half a session":  {half, false, 2, false},
+		"another session": {other, false, 2, true},
+		"another tunnel":  {other, true, 0, true},
+		"half a tunnel":   {half, true, 0, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inMortalBubble(t, lnsConfig, sessionsConfig(3), func(w *dataplane.Wire, lns, lac *host) {
+				pass(5 * time.Second)
+				struck, records := lns.sessions()[1], lns.peek()
+				key := journal.Key{Kind: kindTunnel, Tunnel: uint16(struck.GetTunnelId())}
+				if !test.tunnel {
+					key.Kind, key.Session = kindSession, uint16(struck.GetSessionId())
+				}
+				records[key] = test.spoil(records[key])
+				lns.restartWith(records)
+				pass(500 * time.Millisecond)
+				lns.wantSessions(api.SessionState_SESSION_STATE_UP, test.left)
+				lns.wantLog("cannot be read")
+				if test.told {
+					lac.wantSessions(api.SessionState_SESSION_STATE_UP, test.left)
+				}
+				pass(5 * time.Minute)
+				lns.wantSessions(api.SessionState_SESSION_STATE_UP, test.left)
+				lac.wantSessions(api.SessionState_SESSION_STATE_UP, test.left)
+			})
+		})
+	}
 }
 
 // Over a bad wire both ends are killed again and again: control connections and
@@ -452,4 +483,224 @@ func TestProfilesChangedMeanwhile(t *testing.T) {
 			pass(2 * time.Hour) // idle for longer than the old profile allows
 			lns.wantUntouched(before)
 		})
+}
+
+// While there is no room for what changes, nothing that is out of date is taken for true
+// by the next process; once there is, everything is kept again, without anything changing.
+func TestNoRoomForState(t *testing.T) {
+	persistent := strings.Replace(sessionsConfig(2), "dest_ipaddr", "persist=yes dest_ipaddr", 1)
+	for name, roomAgain := range map[string]bool{"killed meanwhile": false, "killed afterwards": true} {
+		t.Run(name, func(t *testing.T) {
+			inMortalBubble(t, lnsConfig, persistent, func(w *dataplane.Wire, lns, lac *host) {
+				pass(5 * time.Second)
+				makeRoom := journaltest.Fill(t)
+				_, err := lac.CreateSession(context.Background(), &api.Session{TunnelName: new("office"),
+					SessionName: new("late"), UserName: new("alice"), UserPassword: new("wonderland")})
+				if err != nil {
+					t.Fatal(err)
+				}
+				pass(5 * time.Second)
+				lns.wantSessions(api.SessionState_SESSION_STATE_UP, 3)
+				if lns.journal.Fault(What) == nil {
+					t.Error("nothing is wrong with what is kept")
+				}
+				makeRoom()
+				if !roomAgain {
+					lns.wantEndedByRestart(lac)
+					return
+				}
+				pass(journal.Retry)
+				if err := lns.journal.Fault(What); err != nil {
+					t.Errorf("still not kept: %v", err)
+				}
+				before := lns.sessions()
+				lns.restart(time.Second, nil)
+				pass(10 * time.Minute)
+				lns.wantUntouched(before)
+			})
+		})
+	}
+}
+
+// wantEndedByRestart restarts the host, which is to end everything, and have it begin anew.
+func (h *host) wantEndedByRestart(lac *host) {
+	h.t.Helper()
+	h.restart(time.Second, nil)
+	synctest.Wait()
+	h.wantSessions(api.SessionState_SESSION_STATE_UP, 0)
+	h.wantLog("could not be kept to the end")
+	pass(20 * time.Minute) // until the peer has found out
+	h.wantSessions(api.SessionState_SESSION_STATE_UP, 3)
+	lac.wantSessions(api.SessionState_SESSION_STATE_UP, 3)
+	lac.DeleteTunnel(context.Background(), &api.Tunnel{TunnelName: new("office")}, "")
+	pass(3 * time.Minute)
+	h.wantClean()
+	lac.wantClean()
+}
+
+// A peer of whose tunnel nothing has changed is told at once.
+func TestStaleStateTellsThePeer(t *testing.T) {
+	inMortalBubble(t, lnsConfig, sessionsConfig(2), func(w *dataplane.Wire, lns, lac *host) {
+		pass(5 * time.Second)
+		makeRoom := journaltest.Fill(t)
+		for _, s := range lns.shards {
+			s.mail.post(func() {
+				for _, t := range s.tunnels {
+					t.touch()
+				}
+			})
+		}
+		synctest.Wait()
+		makeRoom()
+		lns.restart(time.Second, nil)
+		pass(500 * time.Millisecond)
+		lac.wantSessions(api.SessionState_SESSION_STATE_UP, 0)
+		lac.wantLog("sessions lost in a restart")
+		pass(3 * time.Minute)
+		lns.wantClean()
+	})
+}
+
+// What a process has said of name servers its successor takes back: when the session ends, when
+// it cannot be taken over, and when the profile has changed.
+func TestNameServersAfterARestart(t *testing.T) {
+	offer := lnsConfig + "ppp profile modify profile_name=default dns_ipaddr_pri=10.9.0.53\n"
+	accept := "ppp profile modify profile_name=default accept_dns=yes\n" + sessionsConfig(1)
+	refuse := sessionsConfig(1)
+	for name, test := range map[string]struct {
+		text   string
+		lose   bool // what the keeper has
+		refuse bool // to adopt
+		stays  bool
+	}{
+		"goes on":        {accept, false, false, true},
+		"not adopted":    {accept, false, true, false},
+		"keeper dies":    {accept, true, false, false},
+		"does not apply": {refuse, false, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := dataplane.NewWire()
+				lns := newMortal(t, w, &host{addr: lnsAddr, seen: newEvents()}, offer)
+				r := &fakeResolver{by: make(map[string][]netip.Addr)}
+				lac := newMortal(t, w, &host{addr: lacAddr, seen: newEvents(), dns: r}, accept)
+				defer lns.stop()
+				defer lac.stop()
+				pass(5 * time.Second)
+				iface := lac.sessions()[0].Status.Interface
+				if !strings.Contains(r.String(), iface+":") {
+					t.Fatalf("name servers = %s", r)
+				}
+				if test.refuse {
+					lac.hook = func(_ context.Context, op dataplane.Op, _ dataplane.SessionKey) error {
+						if op == dataplane.OpAdoptSession {
+							return errors.New("no descriptors left")
+						}
+						return nil
+					}
+				}
+				remains := lac.kill()
+				if test.lose {
+					remains.Lose()
+				}
+				lac.resume(remains, &test.text)
+				pass(time.Minute)
+				if got := r.String(); strings.Contains(got, iface+":") != test.stays {
+					t.Errorf("after the restart name servers = %s", got)
+				}
+				lac.DeleteTunnel(context.Background(), &api.Tunnel{TunnelName: new("office")}, "")
+				pass(time.Minute)
+				if got := r.String(); got != "map[]" {
+					t.Errorf("after the session name servers = %s", got)
+				}
+			})
+		})
+	}
+}
+
+// peek is what the next process would find if this one were killed now.
+func (h *host) peek() journal.Records {
+	h.t.Helper()
+	synctest.Wait()
+	path := h.t.TempDir()
+	if err := os.CopyFS(path, os.DirFS(h.journal.Path())); err != nil {
+		h.t.Fatal(err)
+	}
+	dir, records, err := journal.Open(path)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	dir.Close()
+	return records
+}
+
+// restartWith is restart with other records, as of an earlier time.
+func (h *host) restartWith(records journal.Records) {
+	h.t.Helper()
+	remains := h.kill()
+	dir, _, err := journal.Open(h.journal.Path())
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.journal = dir
+	h.start(h.store, dataplane.FakeOptions{Split: true, Remains: remains}, records)
+}
+
+// Killed after something was told and before it was recorded, the daemon tells nothing twice
+// and leaves nothing out.
+func TestEventsAheadOfRecords(t *testing.T) {
+	create := func(lac *host) {
+		lac.CreateSession(context.Background(), &api.Session{TunnelName: new("office"),
+			SessionName: new("late"), UserName: new("alice"), UserPassword: new("wonderland")})
+	}
+	remove := func(lac *host) {
+		name := &api.Session{TunnelName: new("office"), SessionName: new("s1")}
+		lac.DeleteSession(context.Background(), name, "")
+	}
+	removeAll := func(lac *host) {
+		lac.DeleteTunnel(context.Background(), &api.Tunnel{TunnelName: new("office")}, "")
+	}
+	for name, change := range map[string]func(*host){
+		"created": create, "deleted": remove, "tunnel deleted": removeAll} {
+		for _, who := range []string{"lns", "lac"} {
+			stages(func(d time.Duration) {
+				if d%(21*time.Millisecond) != 0 {
+					return // every third will do
+				}
+				t.Run(fmt.Sprint(name, ", ", who, " after ", d), func(t *testing.T) {
+					inMortalBubble(t, lnsConfig, sessionsConfig(2), func(w *dataplane.Wire, lns, lac *host) {
+						pass(5 * time.Second)
+						w.Impair(1, dataplane.Conditions{Delay: 10 * time.Millisecond})
+						lns.slowly(20 * time.Millisecond)
+						lac.slowly(20 * time.Millisecond)
+						victim := map[string]*host{"lns": lns, "lac": lac}[who]
+						records := victim.peek()
+						change(lac)
+						pass(d)
+						victim.restartWith(records)
+						pass(20 * time.Minute)
+						removeAll(lac)
+						pass(5 * time.Minute)
+						lns.wantClean()
+						lac.wantClean()
+					})
+				})
+			})
+		}
+	}
+}
+
+// What was told to have ended ends, though it could go on.
+func TestToldToHaveEnded(t *testing.T) {
+	inMortalBubble(t, lnsConfig, sessionsConfig(3), func(w *dataplane.Wire, lns, lac *host) {
+		pass(5 * time.Second)
+		s := lns.sessions()[1]
+		for _, what := range []api.EventType{api.EventType_EVENT_TYPE_PPP_DOWN, api.EventType_EVENT_TYPE_SESSION_DOWN} {
+			lns.seen.Publish(&api.Event{Type: what, TunnelId: s.GetTunnelId(), SessionId: s.GetSessionId()})
+		}
+		lns.restart(time.Second, nil)
+		pass(5 * time.Second)
+		lns.wantSessions(api.SessionState_SESSION_STATE_UP, 2)
+		lac.wantSessions(api.SessionState_SESSION_STATE_UP, 2)
+	})
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -128,11 +129,9 @@ func (w *workers) order() [numUrgencies]urgency {
 func (w *workers) leave(wake chan task) (task, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for i, p := range w.parked {
-		if p == wake {
-			w.parked = append(w.parked[:i], w.parked[i+1:]...)
-			return task{}, false
-		}
+	if i := slices.Index(w.parked, wake); i >= 0 {
+		w.parked = slices.Delete(w.parked, i, i+1)
+		return task{}, false
 	}
 	t, ok := <-wake
 	return t, ok

@@ -1,6 +1,8 @@
 package event
 
 import (
+	"bytes"
+
 	"google.golang.org/protobuf/proto"
 
 	"culvert/api"
@@ -23,18 +25,18 @@ func (l *Log) key(sequence uint64) journal.Key {
 func (l *Log) Restore(records journal.Records) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var events []*api.Event
+	events := make(map[uint64][]byte)
 	for k, value := range records {
 		e := &api.Event{}
 		if k.Kind == kind && proto.Unmarshal(value, e) == nil && e.Sequence > 0 {
-			events = append(events, e)
+			events[e.Sequence] = bytes.Clone(value)
 			l.last = max(l.last, e.Sequence)
 		}
 	}
 	l.first = l.last + 1
-	for _, e := range events {
-		if l.last-e.Sequence < uint64(len(l.ring)) {
-			l.ring[(e.Sequence-1)%uint64(len(l.ring))] = e
+	for sequence, value := range events {
+		if l.last-sequence < uint64(len(l.ring)) {
+			*l.slot(sequence) = value
 		}
 	}
 	// What is in memory is what follows the last gap.
@@ -45,45 +47,42 @@ func (l *Log) Restore(records journal.Records) {
 
 // holds reports whether the event of a sequence is in the ring.
 func (l *Log) holds(sequence uint64) bool {
-	e := l.ring[(sequence-1)%uint64(len(l.ring))]
-	return e != nil && e.Sequence == sequence
+	return *l.slot(sequence) != nil && l.at(sequence).Sequence == sequence
 }
 
-// KeepIn has events kept in a journal from now on, those that are there too.
-func (l *Log) KeepIn(w *journal.Writer) error {
+// What is the word for events in a directory of journals.
+const What = "events"
+
+// KeepIn has events kept in a directory from now on, those that are there too. What is wrong
+// with that the directory tells.
+func (l *Log) KeepIn(dir *journal.Dir) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.journal = w
-	return l.rewrite()
+	l.journal = dir.Writer(What, l.retry)
+	_ = l.journal.Rewrite(l.putAll)
 }
 
-// keep keeps one event. A journal that cannot be written is given up: the next process
-// begins anew. mu is held.
-func (l *Log) keep(e *api.Event) {
+// keep keeps one event. mu is held.
+func (l *Log) keep(sequence uint64) {
 	if l.journal == nil {
 		return
 	}
-	l.put(e)
-	err := l.journal.Flush()
-	if err != nil || l.journal.Crowded() {
-		err = l.rewrite()
-	}
-	if err != nil {
-		l.journal = nil
+	l.put(sequence)
+	_ = l.journal.Flush(l.putAll)
+}
+
+// retry keeps all events after some could not be.
+func (l *Log) retry() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_ = l.journal.Flush(l.putAll)
+}
+
+// putAll records what is in memory. mu is held.
+func (l *Log) putAll() {
+	for n := l.oldest(); n <= l.last; n++ {
+		l.put(n)
 	}
 }
 
-// rewrite makes a journal of what is in memory. mu is held.
-func (l *Log) rewrite() error {
-	return l.journal.Rewrite(func() {
-		for n := l.oldest(); n <= l.last; n++ {
-			l.put(l.ring[(n-1)%uint64(len(l.ring))])
-		}
-	})
-}
-
-func (l *Log) put(e *api.Event) {
-	if value, err := proto.Marshal(e); err == nil {
-		l.journal.Put(l.key(e.Sequence), value)
-	}
-}
+func (l *Log) put(sequence uint64) { l.journal.Put(l.key(sequence), *l.slot(sequence)) }

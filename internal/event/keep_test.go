@@ -2,12 +2,20 @@ package event
 
 import (
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
 	"culvert/api"
 	"culvert/internal/journal"
+	"culvert/internal/journal/journaltest"
 )
+
+func TestMain(m *testing.M) {
+	journaltest.Unlogged()
+	m.Run()
+}
 
 // reopen makes a log of what a killed process has left in a directory.
 func reopen(t *testing.T, path string, capacity int) *Log {
@@ -19,14 +27,9 @@ func reopen(t *testing.T, path string, capacity int) *Log {
 	t.Cleanup(func() { d.Close() })
 	l := NewLog(capacity)
 	l.Restore(records)
-	w, err := d.Writer()
-	if err == nil {
-		err = l.KeepIn(w)
-	}
-	if err == nil {
-		err = d.Begin()
-	}
-	if err != nil {
+	l.KeepIn(d)
+	d.Begin()
+	if err := d.Fault(What); err != nil {
 		t.Fatal(err)
 	}
 	return l
@@ -80,4 +83,40 @@ func mustMarshal(t *testing.T, e *api.Event) []byte {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// Events that there was no room for are kept once there is, without another one.
+func TestNoRoomForEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, _, err := journal.Open(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { d.Close() }()
+		l := NewLog(8)
+		l.KeepIn(d)
+		d.Begin()
+		publish(l, 1)
+		makeRoom := journaltest.Fill(t)
+		publish(l, 2)
+		if d.Fault(What) == nil {
+			t.Error("nothing is wrong")
+		}
+		makeRoom()
+		time.Sleep(journal.Retry)
+		synctest.Wait()
+		if err := d.Fault(What); err != nil {
+			t.Errorf("still wrong: %v", err)
+		}
+		d.Close()
+		var records journal.Records
+		if d, records, err = journal.Open(d.Path()); err != nil {
+			t.Fatal(err)
+		}
+		l = NewLog(8)
+		l.Restore(records)
+		if got, want := summary(mustRead(t, l, 0)), "1 2 3 "; got != want {
+			t.Errorf("events: %q, want %q", got, want)
+		}
+	})
 }

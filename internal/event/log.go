@@ -2,9 +2,12 @@ package event
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"culvert/api"
@@ -22,7 +25,7 @@ const batch = 256
 // Log keeps nothing.
 type Log struct {
 	mu    sync.Mutex
-	ring  []*api.Event  // the event of sequence n is at (n-1) % len
+	ring  [][]byte      // the event of sequence n is at (n-1) % len, encoded: a third of the room
 	first uint64        // no event before this sequence is in memory, even if there is room
 	last  uint64        // sequence of the newest event, 0 before the first
 	lost  uint64        // events that readers have missed
@@ -36,12 +39,10 @@ func NewLog(capacity int) *Log {
 	if capacity < 1 {
 		panic("event: capacity of a log below 1")
 	}
-	return &Log{ring: make([]*api.Event, capacity), first: 1}
+	return &Log{ring: make([][]byte, capacity), first: 1}
 }
 
-// Publish adds an event and sets its Sequence and Time. The event is the
-// log's from then on: it must not be changed any more. Publish never waits
-// for a reader.
+// Publish adds an event and sets its Sequence and Time. It never waits for a reader.
 func (l *Log) Publish(e *api.Event) {
 	if l == nil {
 		return
@@ -51,12 +52,49 @@ func (l *Log) Publish(e *api.Event) {
 	l.last++
 	e.Sequence = l.last
 	e.Time = timestamppb.New(time.Now())
-	l.ring[(l.last-1)%uint64(len(l.ring))] = e
-	l.keep(e)
+	*l.slot(l.last) = encode(e)
+	l.keep(l.last)
 	if l.wake != nil {
 		close(l.wake)
 		l.wake = nil
 	}
+}
+
+// slot is where the event of a sequence is, or would be.
+func (l *Log) slot(sequence uint64) *[]byte { return &l.ring[(sequence-1)%uint64(len(l.ring))] }
+
+// at returns the event of a sequence that is in memory. The caller holds mu.
+func (l *Log) at(sequence uint64) *api.Event {
+	e := &api.Event{}
+	if err := proto.Unmarshal(*l.slot(sequence), e); err != nil {
+		panic("event: what encode made cannot be read: " + err.Error())
+	}
+	return e
+}
+
+// encode encodes an event. What is not UTF-8 in its texts cannot be, and is replaced.
+func encode(e *api.Event) []byte {
+	b, err := proto.Marshal(e)
+	if err != nil {
+		b, err = proto.Marshal(readable(e))
+	}
+	if err != nil {
+		panic("event: " + err.Error())
+	}
+	return b
+}
+
+// readable returns a copy of an event whose texts are UTF-8.
+func readable(e *api.Event) *api.Event {
+	e = proto.CloneOf(e)
+	m := e.ProtoReflect()
+	m.Range(func(field protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		if field.Kind() == protoreflect.StringKind {
+			m.Set(field, protoreflect.ValueOfString(strings.ToValidUTF8(v.String(), "\uFFFD")))
+		}
+		return true
+	})
+	return e
 }
 
 // Range returns the sequences of the oldest and the newest event in memory.
@@ -89,8 +127,7 @@ func (l *Log) oldest() uint64 {
 }
 
 // Read returns events that follow the one of the sequence after, in order, and
-// waits until there is one. It may return fewer than there are. The events are shared: they must
-// not be changed.
+// waits until there is one. It may return fewer than there are. The events are the caller's.
 //
 // If events between are no longer in memory the first one returned is of type
 // EVENT_TYPE_LOST. It says how many, and its sequence is that of the last of them.
@@ -136,7 +173,7 @@ func (l *Log) read(after uint64) ([]*api.Event, <-chan struct{}) {
 		after = oldest - 1
 	}
 	for n := after + 1; n <= l.last && len(events) < batch; n++ {
-		events = append(events, l.ring[(n-1)%uint64(len(l.ring))])
+		events = append(events, l.at(n))
 	}
 	return events, nil
 }

@@ -72,6 +72,16 @@ func TestReaderIsToldWhatItLost(t *testing.T) {
 
 // TestReadersSeeAll: every reader sees or misses each event, whatever the order
 // of reading and publishing.
+// What peers call themselves need not be UTF-8, in which a message is encoded.
+func TestTextsAreMadeReadable(t *testing.T) {
+	l := NewLog(4)
+	l.Publish(&api.Event{TunnelId: 7, User: "al\xffice", Peer: "192.0.2.1"})
+	e := mustRead(t, l, 0)[0]
+	if e.User != "al\uFFFDice" || e.Peer != "192.0.2.1" || e.TunnelId != 7 || e.Sequence != 1 {
+		t.Errorf("read %v", e)
+	}
+}
+
 func TestReadersSeeAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := NewLog(1000)

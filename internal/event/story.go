@@ -7,8 +7,27 @@ import (
 	"culvert/api"
 )
 
-// A subject names what an event is about: a tunnel, or a session in it.
-type subject struct{ tunnel, session uint32 }
+// A Subject names what an event is about: a tunnel, or a session in it.
+type Subject struct{ Tunnel, Session uint32 }
+
+// Last returns the type of the last event in memory of each tunnel and session that there
+// is one of.
+func (l *Log) Last() map[Subject]api.EventType {
+	last := make(map[Subject]api.EventType)
+	if l == nil {
+		return last
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for n := l.oldest(); n <= l.last; n++ {
+		e := l.at(n)
+		if e.Type == api.EventType_EVENT_TYPE_TUNNEL_DELETED ||
+			e.Type == api.EventType_EVENT_TYPE_SESSION_DELETED || following[e.Type] != nil {
+			last[Subject{e.TunnelId, e.SessionId}] = e.Type
+		}
+	}
+	return last
+}
 
 // Unfinished returns, of each tunnel and session whose events in memory do not end with
 // its deletion, the last one: those of sessions first.
@@ -18,10 +37,10 @@ func (l *Log) Unfinished() []*api.Event {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	last := make(map[subject]*api.Event)
+	last := make(map[Subject]*api.Event)
 	for n := l.oldest(); n <= l.last; n++ {
-		e := l.ring[(n-1)%uint64(len(l.ring))]
-		about := subject{e.TunnelId, e.SessionId}
+		e := l.at(n)
+		about := Subject{e.TunnelId, e.SessionId}
 		switch e.Type {
 		case api.EventType_EVENT_TYPE_TUNNEL_DELETED, api.EventType_EVENT_TYPE_SESSION_DELETED:
 			delete(last, about)

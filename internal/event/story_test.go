@@ -35,6 +35,15 @@ func TestUnfinishedStories(t *testing.T) {
 	tell(4, api.EventType_EVENT_TYPE_SESSION_CREATED, api.EventType_EVENT_TYPE_SESSION_DELETED)
 	tell(0, api.EventType_EVENT_TYPE_OBJECT_MODIFIED)
 
+	last := l.Last()
+	for session, want := range []api.EventType{
+		api.EventType_EVENT_TYPE_TUNNEL_UP, api.EventType_EVENT_TYPE_SESSION_CREATED,
+		api.EventType_EVENT_TYPE_PPP_UP, api.EventType_EVENT_TYPE_PPP_DOWN,
+		api.EventType_EVENT_TYPE_SESSION_DELETED} {
+		if got := last[Subject{7, uint32(session)}]; got != want {
+			t.Errorf("the last event of session %d is %v, want %v", session, got, want)
+		}
+	}
 	_, newest := l.Range()
 	for _, last := range l.Unfinished() {
 		l.Finish(last, "gone")

@@ -9,7 +9,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // Format is that of the files written here. Older ones are read.
@@ -29,7 +32,16 @@ type Dir struct {
 	root       *os.Root
 	lock       *os.File
 	generation uint64
-	writers    []*Writer
+	stale      Records
+	closed     atomic.Bool
+
+	mu      sync.Mutex // guards what follows
+	writers []*Writer
+	faults  map[*Writer]error // why a journal is not whole
+	begins  bool              // the generation is to count,
+	vain    error             // why it does not
+	timer   *time.Timer       // until that is tried again
+	notify  func(what string, err error)
 }
 
 // current is the file that names the generation that counts, lockFile is locked by
@@ -37,6 +49,13 @@ type Dir struct {
 const (
 	current  = "current"
 	lockFile = "lock"
+)
+
+// A file has newSuffix while it is being written, and staleSuffix after what was to
+// follow could not be.
+const (
+	newSuffix   = ".new"
+	staleSuffix = ".stale"
 )
 
 // Open opens a directory, which it makes if it is not there, and reads what the
@@ -52,7 +71,7 @@ func Open(path string) (*Dir, Records, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	d := &Dir{path: path, root: root}
+	d := &Dir{path: path, root: root, stale: make(Records), faults: make(map[*Writer]error)}
 	if err := d.claim(path); err != nil {
 		root.Close()
 		return nil, nil, err
@@ -95,6 +114,10 @@ func (d *Dir) read() (Records, error) {
 	names, err := d.files()
 	errs := []error{err}
 	for _, name := range names {
+		if strings.HasSuffix(name, staleSuffix) {
+			d.readFile(name, d.stale) // as far as it can be
+			continue
+		}
 		if err := d.readFile(name, records); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", name, err))
 		}
@@ -116,13 +139,18 @@ func (d *Dir) readFile(name string, records Records) error {
 	return err
 }
 
-// files returns the names of the generation's journals, in order.
+// files returns the names of the generation's journals, in order. One that was set
+// aside is among them unless it has been written anew since.
 func (d *Dir) files() ([]string, error) {
 	entries, err := fs.ReadDir(d.root.FS(), ".")
 	var names []string
 	for _, entry := range entries {
 		index, ok := strings.CutPrefix(entry.Name(), fmt.Sprintf("%d-", d.generation))
-		if _, bad := strconv.Atoi(index); ok && bad == nil {
+		whole, stale := strings.CutSuffix(index, staleSuffix)
+		if _, bad := strconv.Atoi(whole); !ok || bad != nil {
+			continue
+		}
+		if _, err := d.root.Stat(strings.TrimSuffix(entry.Name(), staleSuffix)); !stale || err != nil {
 			names = append(names, entry.Name())
 		}
 	}
@@ -130,44 +158,166 @@ func (d *Dir) files() ([]string, error) {
 	return names, err
 }
 
-// Writer makes a journal of the next generation.
-func (d *Dir) Writer() (*Writer, error) {
-	w, err := newWriter(d, fmt.Sprintf("%d-%d", d.generation, len(d.writers)))
-	if err != nil {
-		return nil, err
-	}
-	d.writers = append(d.writers, w)
-	return w, nil
+// Stale returns records of journals that could not be written to their end: they were
+// true once. It returns nothing after Begin.
+func (d *Dir) Stale() Records { return d.stale }
+
+// Notify has f called when nothing of a kind can be kept any more, with the cause, and
+// with nil when it is kept again. It must not call the Dir.
+func (d *Dir) Notify(f func(what string, err error)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.notify = f
 }
 
-// Begin makes the journals that Writer has made count, and removes the last process's.
-func (d *Dir) Begin() error {
-	f, err := d.create(current + ".new")
+// Fault returns why something of a kind would not be there for the next process, nil if
+// it would be.
+func (d *Dir) Fault(what string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.fault(what)
+}
+
+func (d *Dir) fault(what string) error {
+	for _, w := range d.writers {
+		if err := d.faults[w]; err != nil && w.what == what {
+			return err
+		}
+	}
+	return d.vain
+}
+
+// Writer makes a journal of the next generation for something of a kind, which is the word
+// for it. When it could not be written, retry is called a while later, from a goroutine of
+// its own: the owner is to call Flush then.
+func (d *Dir) Writer(what string, retry func()) *Writer {
+	d.mu.Lock()
+	w := &Writer{dir: d, what: what, retry: retry,
+		name: fmt.Sprintf("%d-%d", d.generation, len(d.writers))}
+	d.writers = append(d.writers, w)
+	d.mu.Unlock()
+	d.root.Remove(w.name + staleSuffix) // of one that never counted
+	w.Rewrite(func() {})                // or later
+	return w
+}
+
+// isLost notes that a journal is not whole.
+func (d *Dir) isLost(w *Writer) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.change(func() {
+		if d.faults[w] == nil {
+			d.setAside(w)
+		}
+		d.faults[w] = w.lost
+		if w.timer != nil {
+			w.timer.Stop()
+		}
+		w.timer = time.AfterFunc(Retry, w.retry)
+	})
+}
+
+// setAside has a journal not count any more. What can be done about one that cannot even
+// be renamed is that none counts.
+func (d *Dir) setAside(w *Writer) {
+	err := d.root.Rename(w.name, w.name+staleSuffix)
+	if err == nil || errors.Is(err, fs.ErrNotExist) || d.root.Remove(w.name) == nil {
+		return
+	}
+	d.vain = errors.Join(err, d.Clear())
+}
+
+// isWhole notes that a journal is whole, and has the generation count if it does not for
+// want of that.
+func (d *Dir) isWhole(w *Writer) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.faults[w] == nil {
+		return
+	}
+	d.change(func() {
+		delete(d.faults, w)
+		d.root.Remove(w.name + staleSuffix)
+		if d.vain != nil {
+			d.tryBegin()
+		}
+	})
+}
+
+// change does something that may change faults, and tells of those that did. d.mu is held.
+func (d *Dir) change(do func()) {
+	before := make(map[string]error)
+	for _, w := range d.writers {
+		before[w.what] = d.fault(w.what)
+	}
+	do()
+	for what, was := range before {
+		if is := d.fault(what); d.notify != nil && (was == nil) != (is == nil) {
+			d.notify(what, is)
+		}
+	}
+}
+
+// Begin makes the journals that Writer has made count, and removes the last process's. If
+// that cannot be, none counts until it can: what the last process has left is not
+// true any more.
+func (d *Dir) Begin() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.begins, d.stale = true, nil
+	d.change(d.tryBegin)
+}
+
+// tryBegin has the generation count, now or later. d.mu is held.
+func (d *Dir) tryBegin() {
+	if !d.begins || d.closed.Load() {
+		return
+	}
+	err := d.begin()
+	if d.vain = err; err == nil {
+		_ = d.removeOthers() // what is left of them does not count
+		return
+	}
+	d.vain = fmt.Errorf("writing state: %w", errors.Join(err, d.Clear()))
+	d.timer = time.AfterFunc(Retry, func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.change(d.tryBegin)
+	})
+}
+
+func (d *Dir) begin() error {
+	f, err := d.create(current + newSuffix)
 	if err != nil {
 		return err
 	}
 	_, err = fmt.Fprintln(f, d.generation)
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = d.root.Rename(current+".new", current)
-	}
-	if err != nil {
+	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	return d.removeOthers()
+	return d.root.Rename(current+newSuffix, current)
 }
 
 // removeOthers removes what does not count: of the generation before, and half files.
+// What is not a journal at all is somebody else's.
 func (d *Dir) removeOthers() error {
 	entries, err := fs.ReadDir(d.root.FS(), ".")
 	for _, entry := range entries {
-		name := entry.Name()
-		ours := slices.ContainsFunc(d.writers, func(w *Writer) bool { return w.name == name })
-		if name != current && name != lockFile && !ours {
-			err = errors.Join(err, d.root.Remove(name))
+		name := strings.TrimSuffix(strings.TrimSuffix(entry.Name(), staleSuffix), newSuffix)
+		ours := slices.ContainsFunc(d.writers, func(w *Writer) bool { return name == w.name })
+		if isJournal(name) && !ours {
+			err = errors.Join(err, d.root.Remove(entry.Name()))
 		}
 	}
 	return err
+}
+
+// isJournal reports whether a file has the name of a journal: its generation and its number.
+func isJournal(name string) bool {
+	generation, number, ok := strings.Cut(name, "-")
+	_, bad := strconv.ParseUint(generation, 10, 64)
+	_, worse := strconv.ParseUint(number, 10, 32)
+	return ok && bad == nil && worse == nil
 }
 
 // Clear leaves nothing for the next process.
@@ -179,16 +329,40 @@ func (d *Dir) Clear() error {
 	return err
 }
 
+// Remove leaves nothing of a directory that may not be there, unless another process uses it.
+func Remove(path string) error {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	root, err := os.OpenRoot(path)
+	if err != nil {
+		return err
+	}
+	d := &Dir{path: path, root: root}
+	if err := d.claim(path); err != nil {
+		root.Close()
+		return err
+	}
+	return errors.Join(d.Clear(), d.removeOthers(), d.Close())
+}
+
 // create makes an empty file that only we can read.
 func (d *Dir) create(name string) (*os.File, error) {
 	return d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 }
 
-// Close closes the journals, which stay for the next process.
+// Close closes the journals, which stay for the next process. What is written to them
+// afterwards is lost.
 func (d *Dir) Close() error {
+	d.closed.Store(true)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.timer != nil {
+		d.timer.Stop()
+	}
 	var errs []error
 	for _, w := range d.writers {
-		errs = append(errs, w.Close())
+		errs = append(errs, w.close())
 	}
 	return errors.Join(append(errs, d.lock.Close(), d.root.Close())...)
 }

@@ -3,12 +3,24 @@ package journal
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
+	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	"culvert/internal/journal/journaltest"
 )
+
+func TestMain(m *testing.M) {
+	journaltest.Unlogged()
+	m.Run()
+}
 
 func key(session uint16) Key { return Key{Kind: 's', Tunnel: 7, Session: session} }
 
@@ -25,14 +37,29 @@ func mustOpen(t *testing.T, path string) (*Dir, Records) {
 // mustBegin makes a journal and has it count.
 func mustBegin(t *testing.T, d *Dir) *Writer {
 	t.Helper()
-	w, err := d.Writer()
-	if err == nil {
-		err = d.Begin()
-	}
-	if err != nil {
+	w := newWriter(d)
+	d.Begin()
+	if err := d.Fault("things"); err != nil {
 		t.Fatalf("Begin: %v", err)
 	}
 	return w
+}
+
+// newWriter makes a journal whose owner never writes it anew.
+func newWriter(d *Dir) *Writer { return d.Writer("things", func() {}) }
+
+// nothing is all that there is to be written anew, where that is not to be.
+func nothing() {}
+
+// put records things, and flushes them.
+func put(w *Writer, things map[Key]string) error {
+	all := func() {
+		for k, v := range things {
+			w.Put(k, []byte(v))
+		}
+	}
+	all()
+	return w.Flush(all)
 }
 
 // texts are records as texts.
@@ -67,13 +94,13 @@ func TestWhatIsFlushedIsKept(t *testing.T) {
 	w := mustBegin(t, d)
 	w.Put(key(1), []byte("one"))
 	w.Put(key(2), []byte("two"))
-	if err := w.Flush(); err != nil {
+	if err := w.Flush(nothing); err != nil {
 		t.Fatal(err)
 	}
 	w.Put(key(1), []byte("uno"))
 	w.Delete(key(2))
 	w.Put(key(3), nil)
-	if err := w.Flush(); err != nil {
+	if err := w.Flush(nothing); err != nil {
 		t.Fatal(err)
 	}
 	w.Put(key(4), []byte("never flushed"))
@@ -90,23 +117,20 @@ func TestGenerations(t *testing.T) {
 	d, _ := mustOpen(t, path)
 	w := mustBegin(t, d)
 	w.Put(key(1), []byte("first"))
-	w.Flush()
+	w.Flush(nothing)
 	abandon(d)
 
 	d, _ = mustOpen(t, path)
-	w, err := d.Writer()
-	if err != nil {
-		t.Fatal(err)
-	}
+	w = newWriter(d)
 	w.Put(key(1), []byte("second"))
-	w.Flush()
+	w.Flush(nothing)
 	abandon(d) // before Begin
 
 	d, records := mustOpen(t, path)
 	checkRecords(t, records, map[Key]string{key(1): "first"})
 	w = mustBegin(t, d)
 	w.Put(key(2), []byte("third"))
-	w.Flush()
+	w.Flush(nothing)
 	abandon(d)
 
 	d, records = mustOpen(t, path)
@@ -119,32 +143,74 @@ func TestGenerations(t *testing.T) {
 	}
 }
 
+// A file does not grow for ever by what is replaced.
 func TestRewrite(t *testing.T) {
 	path := t.TempDir()
 	d, _ := mustOpen(t, path)
 	w := mustBegin(t, d)
 	value := bytes.Repeat([]byte("x"), 1000)
-	for i := 0; !w.Crowded(); i++ {
+	for i := range 10 * roomy / len(value) {
 		w.Put(key(1), append(value, byte(i)))
-		if err := w.Flush(); err != nil {
+		if err := w.Flush(func() { w.Put(key(1), []byte("small")) }); err != nil {
 			t.Fatal(err)
 		}
 		if w.size > 2*roomy {
-			t.Fatalf("a file of %d bytes with one record is not crowded", w.size)
+			t.Fatalf("a file of %d bytes has one record", w.size)
 		}
 	}
-	if err := w.Rewrite(func() { w.Put(key(1), []byte("small")) }); err != nil {
-		t.Fatal(err)
-	}
-	if w.Crowded() || w.size > 100 {
-		t.Errorf("crowded: %v with %d bytes", w.Crowded(), w.size)
+	if err := w.Rewrite(func() { w.Put(key(1), []byte("small")) }); err != nil || w.size > 100 {
+		t.Errorf("Rewrite: %v, %d bytes", err, w.size)
 	}
 	w.Put(key(2), []byte("after"))
-	w.Flush()
+	w.Flush(nothing)
 	abandon(d)
 	d, records := mustOpen(t, path)
 	defer d.Close()
 	checkRecords(t, records, map[Key]string{key(1): "small", key(2): "after"})
+}
+
+// Much is written in pieces, at once or anew, and counts whole.
+func TestPieces(t *testing.T) {
+	const n, size = 3000, 1000
+	value := bytes.Repeat([]byte("x"), size)
+	for _, name := range []string{"flush", "rewrite"} {
+		t.Run(name, func(t *testing.T) {
+			path := t.TempDir()
+			d, _ := mustOpen(t, path)
+			w := mustBegin(t, d)
+			all := func() {
+				for i := range n {
+					w.Put(key(uint16(i)), value)
+					if len(w.buffer) > piece {
+						t.Fatalf("%d bytes wait to be written", len(w.buffer))
+					}
+				}
+			}
+			if name == "rewrite" {
+				w.Rewrite(all)
+			} else {
+				all()
+				half, err := os.ReadFile(filepath.Join(path, w.name))
+				if got := make(Records); err != nil || len(half) < n*size/2 {
+					t.Errorf("%d bytes are written, %v", len(half), err)
+				} else if parse(half, got); len(got) > 0 {
+					t.Errorf("%d records count before they are flushed", len(got))
+				}
+				w.packed = roomy * 10 // not to be written anew
+				w.Flush(nothing)
+			}
+			w.Put(key(n), []byte("after"))
+			if w.Flush(nothing) != nil {
+				t.Error("Flush fails")
+			}
+			abandon(d)
+			d, records := mustOpen(t, path)
+			defer d.Close()
+			if len(records) != n+1 || !bytes.Equal(records[key(n-1)], value) {
+				t.Errorf("%d records, want %d", len(records), n+1)
+			}
+		})
+	}
 }
 
 // A process that is killed while it writes leaves half a record: those before count.
@@ -214,7 +280,7 @@ func TestClear(t *testing.T) {
 	d, _ := mustOpen(t, path)
 	w := mustBegin(t, d)
 	w.Put(key(1), []byte("one"))
-	w.Flush()
+	w.Flush(nothing)
 	for range 2 {
 		if err := d.Clear(); err != nil {
 			t.Errorf("Clear: %v", err)
@@ -250,39 +316,215 @@ func TestOnlyWeCanRead(t *testing.T) {
 	}
 }
 
-// After a write that failed nothing more is written: it could not be read.
-func TestNothingFollowsHalfARecord(t *testing.T) {
-	path := t.TempDir()
-	d, _ := mustOpen(t, path)
-	w := mustBegin(t, d)
-	w.Put(key(1), []byte("one"))
-	w.Flush()
-	good := w.file
-	bad, err := os.Open(filepath.Join(path, "1-0"))
+// An owner has things of which a journal is kept.
+type owner struct {
+	mu     sync.Mutex
+	w      *Writer
+	things map[Key]string
+}
+
+func newOwner(d *Dir) *owner {
+	o := &owner{things: make(map[Key]string)}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.w = d.Writer("things", func() {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		put(o.w, o.things)
+	})
+	return o
+}
+
+// set changes a thing.
+func (o *owner) set(k Key, text string) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.things[k] = text
+	return put(o.w, o.things)
+}
+
+// faults collects what a directory tells of.
+func faults(d *Dir) (told func() []string) {
+	var mu sync.Mutex
+	var all []string
+	d.Notify(func(what string, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		all = append(all, fmt.Sprint(what, " lost: ", err != nil))
+	})
+	return func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(all)
+	}
+}
+
+// What cannot be written is told of, once, and is not what the next process finds. It is
+// written whole when there is room again.
+func TestFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := t.TempDir()
+		d, _ := mustOpen(t, path)
+		o := newOwner(d)
+		other := d.Writer("others", nothing)
+		d.Begin()
+		told := faults(d)
+		o.set(key(1), "one")
+		put(other, map[Key]string{key(9): "nine"})
+
+		makeRoom := journaltest.Fill(t)
+		for i := range 3 {
+			if err := o.set(key(1), fmt.Sprint(i)); !errors.Is(err, syscall.EFBIG) {
+				t.Errorf("Flush: %v, want %v", err, syscall.EFBIG)
+			}
+			time.Sleep(time.Second)
+			synctest.Wait()
+		}
+		if d.Fault("things") == nil || d.Fault("others") != nil {
+			t.Errorf("faults: %v, %v", d.Fault("things"), d.Fault("others"))
+		}
+		found := peek(t, path)
+		checkRecords(t, found, map[Key]string{key(9): "nine"})
+		time.Sleep(3 * Retry)
+		synctest.Wait()
+		if n := len(told()); n != 1 {
+			t.Errorf("told %q, want once", told())
+		}
+
+		makeRoom()
+		time.Sleep(Retry + time.Second) // nothing changes meanwhile
+		synctest.Wait()
+		if want := []string{"things lost: true", "things lost: false"}; !slices.Equal(told(), want) {
+			t.Errorf("told %q, want %q", told(), want)
+		}
+		checkRecords(t, peek(t, path), map[Key]string{key(1): "2", key(9): "nine"})
+		if err := o.set(key(3), "three"); err != nil {
+			t.Error(err)
+		}
+		abandon(d)
+		d, records := mustOpen(t, path)
+		defer d.Close()
+		checkRecords(t, records, map[Key]string{key(1): "2", key(3): "three", key(9): "nine"})
+		if len(d.Stale()) > 0 {
+			t.Errorf("stale: %v", texts(d.Stale()))
+		}
+	})
+}
+
+// peek reads what the next process would find.
+func peek(t *testing.T, path string) Records {
+	t.Helper()
+	root, err := os.OpenRoot(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.file = bad // cannot be written to
-	w.Put(key(1), []byte("lost"))
-	if w.Flush() == nil {
-		t.Fatal("Flush: no error")
-	}
-	w.file = good
-	w.Put(key(2), []byte("lost"))
-	if w.Flush() == nil {
-		t.Error("Flush after one that failed: no error")
-	}
-	if err := w.Rewrite(func() { w.Put(key(1), []byte("anew")) }); err != nil {
-		t.Fatal(err)
-	}
-	w.Put(key(3), []byte("three"))
-	if err := w.Flush(); err != nil {
+	defer root.Close()
+	records, err := (&Dir{root: root, stale: make(Records)}).read()
+	if err != nil {
 		t.Error(err)
 	}
+	return records
+}
+
+// The next process is told what was true once.
+func TestStale(t *testing.T) {
+	path := t.TempDir()
+	d, _ := mustOpen(t, path)
+	w, other := newWriter(d), newWriter(d)
+	d.Begin()
+	put(w, map[Key]string{key(1): "one"})
+	put(other, map[Key]string{key(2): "two"})
+	makeRoom := journaltest.Fill(t)
+	put(w, map[Key]string{key(1): "lost"})
+	makeRoom()
 	abandon(d)
 	d, records := mustOpen(t, path)
 	defer d.Close()
-	checkRecords(t, records, map[Key]string{key(1): "anew", key(3): "three"})
+	checkRecords(t, records, map[Key]string{key(2): "two"})
+	checkRecords(t, d.Stale(), map[Key]string{key(1): "one"})
+	mustBegin(t, d)
+	if files, err := os.ReadDir(path); err != nil || len(files) != 3 || len(d.Stale()) > 0 {
+		t.Errorf("files of the past are left: %v, %v, stale: %v", files, err, texts(d.Stale()))
+	}
+}
+
+// A file that is crowded and cannot be written anew is whole all the same.
+func TestFullWhileCrowded(t *testing.T) {
+	path := t.TempDir()
+	d, _ := mustOpen(t, path)
+	defer d.Close()
+	w := mustBegin(t, d)
+	put(w, map[Key]string{key(1): "one"})
+	makeRoom := journaltest.Fill(t)
+	if w.Rewrite(func() { w.Put(key(1), []byte("uno")) }) == nil {
+		t.Error("Rewrite: no error")
+	}
+	makeRoom()
+	if err := d.Fault("things"); err != nil {
+		t.Errorf("Fault: %v", err)
+	}
+	if err := put(w, map[Key]string{key(2): "two"}); err != nil {
+		t.Error(err)
+	}
+	checkRecords(t, peek(t, path), map[Key]string{key(1): "one", key(2): "two"})
+}
+
+// A process that begins when there is no room says so, does not leave what the last one
+// left as if it were its own, and goes on once there is.
+func TestFullAtTheBeginning(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := t.TempDir()
+		d, _ := mustOpen(t, path)
+		put(mustBegin(t, d), map[Key]string{key(1): "of the last process"})
+		abandon(d)
+		makeRoom := journaltest.Fill(t)
+		d, records := mustOpen(t, path)
+		defer d.Close()
+		checkRecords(t, records, map[Key]string{key(1): "of the last process"})
+		o := newOwner(d)
+		o.set(key(1), "one")
+		d.Begin()
+		if d.Fault("things") == nil {
+			t.Error("no fault")
+		}
+		checkRecords(t, peek(t, path), map[Key]string{})
+		makeRoom()
+		time.Sleep(2*Retry + time.Second)
+		synctest.Wait()
+		if err := d.Fault("things"); err != nil {
+			t.Errorf("Fault: %v", err)
+		}
+		checkRecords(t, peek(t, path), map[Key]string{key(1): "one"})
+	})
+}
+
+func TestRemove(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state")
+	if err := Remove(path); err != nil {
+		t.Errorf("of what is not there: %v", err)
+	}
+	d, _ := mustOpen(t, path)
+	put(mustBegin(t, d), map[Key]string{key(1): "one"})
+	if err := Remove(path); !errors.Is(err, ErrInUse) {
+		t.Errorf("of what is in use: %v, want %v", err, ErrInUse)
+	}
+	abandon(d)
+	foreign := filepath.Join(path, "notes-1")
+	if err := os.WriteFile(foreign, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := Remove(path); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(foreign); err != nil {
+		t.Errorf("somebody else's file: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(path, "1-0")); err == nil {
+		t.Error("a journal is left")
+	}
+	d, records := mustOpen(t, path)
+	defer d.Close()
+	checkRecords(t, records, map[Key]string{})
 }
 
 func FuzzParse(f *testing.F) {
@@ -313,18 +555,13 @@ func BenchmarkFlush(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer d.Close()
-	w, err := d.Writer()
-	if err != nil {
-		b.Fatal(err)
-	}
+	w := newWriter(d)
 	value := make([]byte, 400)
+	all := func() { w.Put(key(1), value) }
 	for b.Loop() {
-		w.Put(key(1), value)
-		if err := w.Flush(); err != nil {
+		all()
+		if err := w.Flush(all); err != nil {
 			b.Fatal(err)
-		}
-		if w.Crowded() {
-			w.Rewrite(func() { w.Put(key(1), value) })
 		}
 	}
 }

@@ -12,11 +12,12 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
+
+	"culvert/test/lab"
 )
 
 func TestMain(m *testing.M) {
@@ -25,24 +26,6 @@ func TestMain(m *testing.M) {
 
 // evil is what a peer may call itself.
 const evil = "alice\n<0>Jan  1 00:00:00 kernel: gone\x1b[2J\r\x00\u2028\u202e\xff"
-
-// A sink keeps what is written.
-type sink struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (s *sink) Write(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.buf.Write(b)
-}
-
-func (s *sink) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.buf.String()
-}
 
 // listen makes a socket as syslog and the journal have one.
 func listen(t *testing.T) (path string, conn *net.UnixConn) {
@@ -88,7 +71,7 @@ func TestStderr(t *testing.T) {
 		{"text", true, `^time=\S+ level=INFO msg="tunnel up" tunnel=5\n$`},
 		{"json", false, `^{"level":"INFO","msg":"tunnel up","tunnel":5}\n$`},
 	} {
-		s := new(sink)
+		s := new(lab.Output)
 		l := open(t, []string{"stderr"}, Options{Format: tt.format, Time: tt.time, Stderr: s})
 		l.Logger().Info("tunnel up", "tunnel", 5)
 		l.Logger().Debug("nobody wants this")
@@ -104,7 +87,7 @@ func TestEveryLineIsOneLine(t *testing.T) {
 	journalPath, journalConn := listen(t)
 	file := filepath.Join(t.TempDir(), "log")
 	for _, format := range []string{"text", "json"} {
-		s := new(sink)
+		s := new(lab.Output)
 		l := open(t, []string{"stderr", "file:" + file, "syslog", "journald"}, Options{
 			Format: format, Stderr: s, SyslogSocket: syslogPath, JournalSocket: journalPath})
 		l.Logger().With("user", evil).Warn(evil, "err", errors.New(evil), "peer", []string{evil})
@@ -269,7 +252,7 @@ func TestStuckTarget(t *testing.T) {
 }
 
 func TestLevels(t *testing.T) {
-	s := new(sink)
+	s := new(lab.Output)
 	l := open(t, []string{"stderr"}, Options{Stderr: s, Level: slog.LevelWarn})
 	log := l.Logger()
 	log.Info("no")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -115,6 +116,11 @@ func collectSystem(out chan<- prometheus.Metric, st *api.SystemStatus) {
 	if at := st.GetStartedAt(); at != nil {
 		out <- startTime.of(float64(at.AsTime().UnixNano()) / 1e9)
 	}
+	survives := 0.0
+	if strings.HasPrefix(st.GetSurvival(), "yes") {
+		survives = 1
+	}
+	out <- survive.of(survives)
 	out <- tunnels.of(float64(st.GetTunnelsEstablished()), "established")
 	out <- tunnels.of(less(st.GetTunnels(), st.GetTunnelsEstablished()), "other")
 	out <- sessions.of(float64(st.GetSessionsUp()), "up")

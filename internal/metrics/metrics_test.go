@@ -46,7 +46,8 @@ func newFixed() *fixed {
 
 func (f *fixed) SystemStatus(context.Context) (*api.SystemStatus, error) {
 	return &api.SystemStatus{Version: "1", Dataplane: "null", StartedAt: timestamppb.Now(),
-		Tunnels: 5, TunnelsEstablished: 3, Sessions: 30, SessionsEstablished: 20, SessionsUp: 12}, f.err
+		Survival: "yes, but not events: no space left on device",
+		Tunnels:  5, TunnelsEstablished: 3, Sessions: 30, SessionsEstablished: 20, SessionsUp: 12}, f.err
 }
 
 func (f *fixed) Statistics(context.Context) (*api.Statistics, error) { return f.counted, nil }
@@ -147,6 +148,7 @@ func TestValues(t *testing.T) {
 		want   float64
 	}{
 		{"culvert_info", []string{"dataplane=null", "version=1"}, 1},
+		{"culvert_sessions_survive", nil, 1},
 		{"culvert_tunnels", []string{"state=established"}, 3},
 		{"culvert_tunnels", []string{"state=other"}, 2},
 		{"culvert_sessions", []string{"state=up"}, 12},

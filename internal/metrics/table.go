@@ -49,6 +49,7 @@ var (
 	buildInfo = gauge("culvert_info", "1, with the daemon's version and its data plane",
 		"version", "dataplane")
 	startTime = gauge("culvert_start_time_seconds", "When the daemon was started, in Unix time")
+	survive   = gauge("culvert_sessions_survive", "1 if sessions outlive the daemon, 0 if not")
 	tunnels   = gauge("culvert_tunnels", "Tunnels that exist, by state", "state")
 	sessions  = gauge("culvert_sessions", "Sessions that exist, by state: up carries a network, "+
 		"established has a call and none", "state")
@@ -110,7 +111,7 @@ func nameOf(field string) string {
 
 // All returns the metrics of ours, by name.
 func All() []*Metric {
-	all := append(slices.Clone(counters), buildInfo, startTime, tunnels, sessions, tunnelsEnded,
+	all := append(slices.Clone(counters), buildInfo, startTime, survive, tunnels, sessions, tunnelsEnded,
 		sessionsEnded, setUpTimes, messagesReceived, messagesSent, messagesBad, eventsPublished,
 		eventsKept, linesLost, poolAddresses, poolAllocations, poolReleases, poolFailures)
 	slices.SortFunc(all, func(a, b *Metric) int { return strings.Compare(a.Name, b.Name) })

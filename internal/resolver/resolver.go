@@ -89,17 +89,31 @@ func (r *Resolver) file() string {
 	return "/etc/resolv.conf"
 }
 
-// replace writes the servers over the file, in place: it may be a mount.
+// replace writes the servers over the file.
 func (r *Resolver) replace(iface string, servers []netip.Addr) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	before, err := os.ReadFile(r.file())
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := r.replaceBy(iface, append([]byte(mark+iface+"\n"), lines(servers)...)); err != nil {
 		return fmt.Errorf("setting name servers of %s: %w", iface, err)
 	}
-	after := append([]byte("# set for "+iface+"\n"), lines(servers)...)
-	if err := os.WriteFile(r.file(), after, 0o644); err != nil {
-		return fmt.Errorf("setting name servers of %s: %w", iface, err)
+	return nil
+}
+
+func (r *Resolver) replaceBy(iface string, after []byte) error {
+	before, err := os.ReadFile(r.file())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if len(r.saved) == 0 {
+		if before, err = r.before(before); err != nil {
+			return err
+		}
+		if err := r.keep(before); err != nil {
+			return err
+		}
+	}
+	if err := r.write(after); err != nil {
+		return err
 	}
 	if r.saved == nil {
 		r.saved = make(map[string]replaced)
@@ -117,9 +131,16 @@ func (r *Resolver) replace(iface string, servers []netip.Addr) error {
 func (r *Resolver) restore(iface string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if err := r.restoreFor(iface); err != nil {
+		return fmt.Errorf("restoring name servers: %w", err)
+	}
+	return nil
+}
+
+func (r *Resolver) restoreFor(iface string) error {
 	mine, ok := r.saved[iface]
 	if !ok {
-		return nil
+		return r.restoreKept(iface)
 	}
 	delete(r.saved, iface)
 	for other, theirs := range r.saved {
@@ -130,17 +151,12 @@ func (r *Resolver) restore(iface string) error {
 	}
 	now, err := os.ReadFile(r.file())
 	if err != nil || !bytes.Equal(now, mine.after) {
+		if len(r.saved) == 0 {
+			return r.forget()
+		}
 		return nil
 	}
-	if mine.before == nil { // there was no file
-		err = os.Remove(r.file())
-	} else {
-		err = os.WriteFile(r.file(), mine.before, 0o644)
-	}
-	if err != nil {
-		return fmt.Errorf("restoring name servers: %w", err)
-	}
-	return nil
+	return r.putBack(mine.before)
 }
 
 // run runs a command; its error carries what the command said.

@@ -109,3 +109,55 @@ func TestFileThatWasNotThereIsRemoved(t *testing.T) {
 		t.Errorf("resolv.conf is there: %v", err)
 	}
 }
+
+// A process that was killed cannot put back what it replaced: its successor does, for an
+// interface that it takes over and for one that it does not.
+func TestFileOfAProcessThatWasKilled(t *testing.T) {
+	for name, test := range map[string]struct {
+		there bool // was there a file before
+		again []string
+		last  string
+	}{
+		"taken over":         {true, []string{"b", "a"}, "a"},
+		"in the other order": {true, []string{"a", "b"}, "b"},
+		"not taken over":     {true, nil, "b"},
+		"there was no file":  {false, []string{"b"}, "b"},
+		"neither":            {false, nil, "b"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dead, file := newTestResolver(t, "before\n")
+			if !test.there {
+				os.Remove(file)
+			}
+			set(t, dead, "a", "10.0.0.1")
+			set(t, dead, "b", "10.0.0.2")
+			r := &Resolver{File: file, LookPath: dead.LookPath}
+			for _, iface := range test.again {
+				set(t, r, iface, "10.0.0.3")
+			}
+			unset(t, r, "a")
+			if test.last == "b" && len(test.again) > 0 {
+				wantFile(t, file, "# set for b\nnameserver 10.0.0.3\n")
+			}
+			unset(t, r, "b")
+			if test.there {
+				wantFile(t, file, "before\n")
+			}
+			left, err := os.ReadDir(filepath.Dir(file))
+			if there := len(left) == 1; err != nil || there != test.there || len(left) > 1 {
+				t.Errorf("files that are left: %v, %v", left, err)
+			}
+		})
+	}
+}
+
+// What an earlier version has left, of which nobody knows what was there before, stays.
+func TestFileOfWhichNothingIsKept(t *testing.T) {
+	const left = "# set for a\nnameserver 10.0.0.1\n"
+	r, file := newTestResolver(t, left)
+	set(t, r, "b", "10.0.0.2")
+	unset(t, r, "b")
+	wantFile(t, file, left)
+	unset(t, r, "a")
+	wantFile(t, file, left)
+}

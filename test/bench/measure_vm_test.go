@@ -115,6 +115,18 @@ const bareWide = 128
 
 const warmUpSessions = 200
 
+// warmUp has an LNS work a little, so that its program is in memory.
+func warmUp(t *testing.T, l lns, lacNS *lab.NetNS) {
+	t.Helper()
+	const few = 16
+	c := startClient(t, lacNS, "--sessions", fmt.Sprint(few))
+	if !c.waitUp(few, time.Minute) {
+		t.Errorf("not all of %d sessions came up", few)
+	}
+	c.stop()
+	waitGone(t, l, time.Now(), time.Minute)
+}
+
 // aloneMost is how many sessions one thread is asked for.
 const aloneMost = 200
 
@@ -156,6 +168,7 @@ func (s *subject) measure(t *testing.T, sessions int, limit time.Duration) SetUp
 	t.Helper()
 	lnsNS, lacNS := newHosts(t)
 	l := s.start(t, lnsNS, sessions)
+	warmUp(t, l, lacNS)
 	result := SetUp{Subject: s.name, Sessions: sessions, Wide: s.wide}
 	result.Base = residentBytes(l.processes())
 	kernel, busy := kernelBytes(t), busyTime(t)
@@ -163,7 +176,7 @@ func (s *subject) measure(t *testing.T, sessions int, limit time.Duration) SetUp
 		"--concurrency", fmt.Sprint(s.wide))
 	result.Stopped = !c.waitUp(sessions, limit)
 	busy = busyTime(t) - busy
-	time.Sleep(settleTime)
+	time.Sleep(settleTime(sessions))
 	up := float64(max(states(c.Output())[len(states(c.Output()))-1].up, 1))
 	result.Daemon = (residentBytes(l.processes()) - result.Base) / up
 	result.Kernel = (kernelBytes(t) - kernel) / up
@@ -184,8 +197,14 @@ func (s *subject) measure(t *testing.T, sessions int, limit time.Duration) SetUp
 	return result
 }
 
-// settleTime is how long a daemon has after a set-up before its memory is read.
-const settleTime = 5 * time.Second
+// settleTime is how long a daemon has after a set-up before its memory is read. culvertd
+// gives back what many set-ups have left when it has seen for 10 s that they are over.
+func settleTime(sessions int) time.Duration {
+	if sessions < medium {
+		return 5 * time.Second
+	}
+	return 25 * time.Second
+}
 
 // flows measures packets through each LNS.
 func (m *measuring) flows(t *testing.T) {

@@ -14,9 +14,8 @@ func (r *Results) page() string {
 <!-- Made by "make bench"; not to be edited. -->
 
 One run of ` + "`make bench`" + `: every LNS in the same virtual machine, one after the other, driven by
-[culvert-bench](../culvert-bench.md) in a second network namespace. All that is here was measured in that run;
-compare figures
-with each other, not with those of other machines. [results.json](results.json) has everything.
+[culvert-bench](../culvert-bench.md) in a second network namespace. All that is here was measured in that run:
+compare figures with each other, not with those of other machines. [results.json](results.json) has everything.
 
 `)
 	r.writeConditions(&b)
@@ -49,10 +48,9 @@ func (r *Results) writeConditions(b *strings.Builder) {
 	}
 	b.WriteString(`
 CHAP with a user for each session, 8 tunnels. The bare calls are the kernel's part of an LNS's session
-(session, channel, unit, address) made by
-as many threads as culvertd is asked for calls at once. l2tpns asks FreeRADIUS on the same machine, as it
-must; all others know their users.
-Where there were several rounds the one with the median rate is shown, and between which rates all were.
+(session, channel, unit, address) made by as many goroutines as culvertd is asked for calls at once, with no
+client on the same processors. l2tpns asks FreeRADIUS on the same machine, as it must; all others know their
+users. Where there were several rounds the one with the median rate is shown, and between which rates all were.
 `)
 }
 
@@ -95,9 +93,8 @@ func (r *Results) writeSetUps(b *strings.Builder) {
 	}
 	b.WriteString(`
 Processor time is the whole machine's, the client's part included. Tear-down ends when the LNS has nothing of
-any session any more; l2tpns does
-not tell, so there it is until the client's messages were acknowledged. Not every LNS is asked for every
-number: xl2tpd would take hours.
+any session any more; l2tpns does not tell, so there it is until the client's messages were acknowledged. Not
+every LNS is asked for every number: xl2tpd would take hours.
 `)
 }
 
@@ -136,10 +133,9 @@ func (r *Results) writeMemory(b *strings.Builder) {
 	}
 	writeTable(b, []string{"", "sessions", "processes, B", "kernel (slab and percpu), B"}, rows)
 	b.WriteString(`
-What there is more with the sessions up than without any, 5 s after the last came up: the proportional set
-size of the daemon and of
-what it has started. Few sessions show what a process needs for having worked at all, rather than what a
-session needs.
+What there is more with the sessions up than without any, 25 s after the last came up (5 s where they are
+fewer than 1,000): the proportional set size of the daemon and of what it has started. Few sessions show what a
+process needs for having worked at all, rather than what a session needs.
 `)
 }
 
@@ -166,10 +162,9 @@ func (r *Results) writeFlows(b *strings.Builder) {
 	}, rows)
 	b.WriteString(`
 Echo requests go through the LNS to an address behind it and come back, about 64 or 100 of them under way, the
-next when one came back: so the rate is
-what the slowest part takes without loss. It is that of each way. Processor time is the whole machine's for a
-packet there and back, the
-generator's part included, which is the same for all.
+next when one came back: so the rate is what the slowest part takes without loss. It is that of each way.
+Processor time is the whole machine's for a packet there and back, the generator's part included, which is the
+same for all.
 `)
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -281,4 +282,65 @@ func TestSurvivalOfTheKeepersRestart(t *testing.T) {
 	lns.Restart()
 	lac.WaitGone(goneLimit)
 	lns.checkGone()
+}
+
+// limitFiles has every write of the daemon into a file fail, as if /run were full, or not.
+func (s *site) limitFiles(limit string) {
+	s.t.Helper()
+	s.NS.Run("prlimit", "--pid", strconv.Itoa(s.PID()), "--fsize="+limit+":unlimited")
+}
+
+// waitSurvival waits for what the daemon says of survival.
+func (s *site) waitSurvival(prefix string) {
+	s.t.Helper()
+	lab.Wait(s.t, upLimit, "survival to be "+prefix, func() error {
+		if is := s.System().GetSurvival(); !strings.HasPrefix(is, prefix) {
+			return fmt.Errorf("it is %q", is)
+		}
+		return nil
+	})
+}
+
+// Where state cannot be written sessions go on, and outlive the daemon once it can be. If the daemon
+// dies meanwhile everything begins anew, and nothing of the old is left.
+func TestSurvivalWithoutRoom(t *testing.T) {
+	lab.RequireKernel(t)
+	step := newClock(t)
+	lnsNS, lacNS := newHosts(t)
+	lns := newMortal(t, lnsNS, lnsConfig(survivalConfig))
+	lac := newSite(t, lacNS, "kernel", join(survivalConfig,
+		"tunnel create tunnel_name=office persist=yes dest_ipaddr="+lnsAddr.String(),
+		"session create tunnel_name=office session_name=s1"+clientOptions))
+	lns.WaitUp(1, upLimit)
+	flow := startFlows(t, lns, lac, 1)[0]
+	lns.limitFiles("0")
+	lac.CreateSession(&api.Session{TunnelName: new("office"), SessionName: new("s2"),
+		UserName: new("alice"), UserPassword: new("open sesame")})
+	before := indexed(lns.WaitUp(2, upLimit))
+	lns.waitSurvival("no: ")
+	lns.limitFiles("unlimited")
+	lns.waitSurvival("yes")
+	lns.Kill()
+	lns.Restart()
+	lns.wantAll(before)
+	flow.Stop()
+	step("there is room again")
+
+	lns.limitFiles("0")
+	lac.DeleteSession("office", "s2")
+	lns.waitSurvival("no: ")
+	old := indexed(lns.Sessions())
+	lns.Kill()
+	lns.Restart()
+	for key := range indexed(lns.Sessions()) {
+		if s := old[key]; s != nil && s.Status.State == api.SessionState_SESSION_STATE_UP {
+			t.Errorf("session %s is taken over though what is known of it is out of date", key)
+		}
+	}
+	lns.WaitUp(1, goneLimit+upLimit) // once the peer has found out
+	step("begun anew")
+	lac.deleteTunnels()
+	waitNoInterfaces(t, lns, lac)
+	lns.checkGone()
+	lns.checkKeeper()
 }

@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -23,7 +21,7 @@ type Daemon struct {
 
 	t      testing.TB
 	name   string
-	output logBuffer
+	output Output
 	exited chan struct{}
 	err    error // of the process, once exited is closed
 }
@@ -142,22 +140,4 @@ func (d *Daemon) hasEnded() bool {
 	default:
 		return false
 	}
-}
-
-// A logBuffer is a bytes.Buffer for concurrent use.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

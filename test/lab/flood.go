@@ -2,11 +2,8 @@ package lab
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math/rand/v2"
 	"net/netip"
-	"os"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -101,25 +98,4 @@ func disguise(b []byte) {
 	binary.BigEndian.PutUint32(b[12:], uint32(r))
 	b[12] = 16 + byte(r>>32)%80
 	binary.BigEndian.PutUint16(b[20:], 1024+uint16(r>>40)%60000)
-}
-
-// Memory returns how many bytes of a process are in memory, now and at most so far.
-func Memory(t testing.TB, pid int) (now, most int) {
-	t.Helper()
-	return status(t, pid, "VmRSS") << 10, status(t, pid, "VmHWM") << 10
-}
-
-func status(t testing.TB, pid int, field string) (n int) {
-	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(text)) {
-		if _, err := fmt.Sscanf(line, field+": %d kB", &n); err == nil {
-			return n
-		}
-	}
-	t.Fatalf("process %d has no %s", pid, field)
-	return 0
 }

@@ -1,6 +1,7 @@
 package overload
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -188,7 +189,7 @@ func TestNativeStorm(t *testing.T) {
 	}
 	lab.Wait(t, limit, "the LAC to end", func() error {
 		if dying.Ended() == nil {
-			return fmt.Errorf("it runs")
+			return errors.New("it runs")
 		}
 		return nil
 	})

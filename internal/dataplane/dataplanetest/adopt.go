@@ -227,6 +227,43 @@ func testAdoptUnsure(t *testing.T, p *Pair) {
 	}
 }
 
+// testAdoptUnnumbered adopts two sessions of which A has one address for both, and wants
+// packets to pass while A is away, when it is back, and when one of the sessions has gone.
+func testAdoptUnnumbered(t *testing.T, p *Pair) {
+	tp := connected(t, p)
+	shared := netip.MustParseAddr("10.9.1.1") // as of the first call's
+	calls := []*call{tp.call(t, 1), tp.call(t, 2)}
+	flows := make([]Flow, len(calls))
+	links := make([]dataplane.LinkSpec, len(calls))
+	for i, c := range calls {
+		link, peer := c.link(1400)
+		link.IPv6, peer.IPv6 = dataplane.PointToPoint{}, dataplane.PointToPoint{}
+		link.IPv4.Local, peer.IPv4.Peer, link.Unnumbered = shared, shared, true
+		if i > 0 { // of the peers only one may have a route to the address
+			peer.IPv4.Peer = netip.MustParseAddr("10.9.99.1")
+		}
+		configure(t, c.a, link)
+		configure(t, c.b, peer)
+		a, b := c.ends(false)
+		a.Addr = shared
+		links[i], flows[i] = link, p.Flow(t, a, b)
+		pass(t, flows[i], 2, 100)
+	}
+	l := end(t, tp)
+	l.adopt(t)
+	for i, c := range calls {
+		c.adopt(t, dataplane.Configured{Link: &links[i]})
+	}
+	dropRest(t, p.A)
+	for _, f := range flows {
+		pass(t, f, 2, 100)
+	}
+	if err := calls[0].a.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	pass(t, flows[1], 2, 100)
+}
+
 // testAdoptRest adopts one of two sessions, and one of two tunnels.
 func testAdoptRest(t *testing.T, p *Pair) {
 	tp := connected(t, p)

@@ -132,6 +132,7 @@ var contract = []contractCase{
 	{"AdoptListener", testAdoptListener, NoRestart},
 	{"AdoptConfigure", testAdoptConfigure, NoRestart},
 	{"AdoptUnsure", testAdoptUnsure, NoRestart},
+	{"AdoptUnnumbered", testAdoptUnnumbered, NoPackets | NoRestart},
 	{"AdoptRest", testAdoptRest, NoRestart},
 	{"AdoptNothing", testAdoptNothing, NoRestart},
 	{"AdoptDetached", testAdoptDetached, NoRestart},

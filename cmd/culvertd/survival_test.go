@@ -1,0 +1,94 @@
+package main
+
+import (
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"culvert/internal/engine"
+	"culvert/internal/event"
+	"culvert/internal/journal"
+	"culvert/internal/journal/journaltest"
+)
+
+func TestMain(m *testing.M) {
+	journaltest.Unlogged()
+	m.Run()
+}
+
+// leave leaves the state of a process that was killed.
+func leave(t *testing.T, path string) {
+	t.Helper()
+	dir, _, err := journal.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := dir.Writer("things", func() {})
+	dir.Begin()
+	w.Put(journal.Key{Kind: 'x'}, []byte("left"))
+	if err := w.Flush(func() {}); err != nil {
+		t.Fatal(err)
+	}
+	dir.Close()
+}
+
+// A daemon without a keeper leaves nothing to a later one, neither of its own nor what was
+// there before it: by then that is not true.
+func TestStateWithoutAKeeper(t *testing.T) {
+	for name, f := range map[string]flags{
+		"none wanted": {keeper: noKeeper},
+		"none there":  {keeper: filepath.Join(t.TempDir(), "keeper.sock")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f.keep = filepath.Join(t.TempDir(), "state")
+			leave(t, f.keep)
+			s, err := f.openSurvival(slog.New(slog.DiscardHandler))
+			if err != nil || s.holds() || !strings.HasPrefix(s.text(), "no: ") {
+				t.Fatalf("survival %q, %v", s.text(), err)
+			}
+			dir, records, err := journal.Open(f.keep)
+			if err != nil || len(records) > 0 {
+				t.Errorf("%d records are left, %v", len(records), err)
+			}
+			dir.Close()
+		})
+	}
+}
+
+// What cannot be written would not outlive the daemon, and it says so.
+func TestSurvivalSaysWhatIsLost(t *testing.T) {
+	dir, _, err := journal.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	var log strings.Builder
+	s := &survival{log: slog.New(slog.NewTextHandler(&log, nil)), dir: dir}
+	dir.Notify(s.notify)
+	events, sessions := dir.Writer(event.What, func() {}), dir.Writer(engine.What, func() {})
+	if s.text() != "yes" {
+		t.Errorf("survival %q, want yes", s.text())
+	}
+	for _, test := range []struct {
+		w     *journal.Writer
+		want  string
+		holds bool
+	}{
+		{events, "yes, but not events: ", true},
+		{sessions, "no: ", false},
+	} {
+		makeRoom := journaltest.Fill(t)
+		for range 2 {
+			test.w.Put(journal.Key{}, nil)
+			test.w.Flush(func() {})
+		}
+		makeRoom()
+		if got := s.text(); !strings.HasPrefix(got, test.want) || s.holds() != test.holds {
+			t.Errorf("survival %q, holds %v; want %q", got, s.holds(), test.want)
+		}
+	}
+	if n := strings.Count(log.String(), "would not outlive"); n != 2 {
+		t.Errorf("logged %d times, want once of each:\n%s", n, log.String())
+	}
+}

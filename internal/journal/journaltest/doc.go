@@ -1,0 +1,2 @@
+// Package journaltest has file systems run full, for tests of what is kept in a journal.
+package journaltest
