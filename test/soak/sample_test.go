@@ -25,7 +25,7 @@ type sample struct {
 	resident float64
 	disk     float64 // files of its own: state for the next process, history
 	threads  float64
-	returned bool // resident is that after memory was given back
+	returned bool // resident and disk are those after memory was given back
 }
 
 // A finding is of what there must be as much as ever.

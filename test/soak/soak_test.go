@@ -19,35 +19,34 @@ const lengthVariable = "CULVERT_TEST_SOAK"
 // A form is one of the two soaks.
 type form struct {
 	plane   string
-	base    int           // sessions that stay
-	calls   int           // that the LAC has come and go in each cycle
-	tunnels int           // of the churn: a loss stops a tunnel for a second
-	most    int           // sessions at once while the speed is measured
-	burst   time.Duration // for how long it is
-	churn   time.Duration // sessions come and go in a cycle, in a short soak
-	long    time.Duration // and in a long one
-	warm    float64       // sessions after which caches are full: the log of events, the flight recorder
-	lose    func(s *soak)
+	base    int // sessions that stay
+	calls   int // that the LAC has come and go in each cycle
+	tunnels int // of the churn
+	// Of a thousand packets so many are lost each way. More would leave nothing to do: each
+	// loss stops its tunnel for a second (RFC 2661, 5.8), and a tunnel has hundreds
+	// of messages a second.
+	lost  int
+	most  int           // sessions at once while the speed is measured
+	burst time.Duration // for how long it is
+	churn time.Duration // sessions come and go in a cycle, in a short soak
+	long  time.Duration // and in a long one
+	warm  float64       // sessions after which caches are full: the log of events, the flight recorder
+	lose  func(s *soak)
 	// How soon the LNS finds that a peer has vanished, as parameters.
 	echoes, hellos string
 	// What happens in the cycles of a short soak, and in turn in those of a long one.
 	short, turns []disturbance
 }
 
-// What is lost: one in a hundred each way. A fiftieth of what is asked for is repeated
-// then, and one in 300 million messages is lost five times in a row, after which
-// a peer is given up.
-const losePerMille = 2
-
 // kernelForm has the kernel's data plane.
 var kernelForm = form{
 	// 25 seconds: peers that are emulated, and an LNS that is killed, may be silent for some.
 	echoes: "lcp_echo_interval=3 lcp_echo_failure_count=6", hellos: "hello_timeout=3 max_retries=4",
-	plane: "kernel", base: 60, calls: 10, tunnels: 16, most: 2000, burst: 8 * time.Second,
+	plane: "kernel", base: 60, calls: 10, tunnels: 16, lost: 5, most: 2000, burst: 8 * time.Second,
 	churn: 8 * time.Second, long: 30 * time.Second, warm: 6000,
 	lose: func(s *soak) {
 		for _, ns := range []*lab.NetNS{s.lnsNS, s.lacNS} {
-			ns.Netem("eth0", "delay", "2ms", "loss", fmt.Sprintf("%g%%", losePerMille/10.0),
+			ns.Netem("eth0", "delay", "2ms", "loss", fmt.Sprintf("%g%%", float64(s.form.lost)/10),
 				"reorder", "25%", "50%", "duplicate", "1%")
 		}
 	},
@@ -57,13 +56,13 @@ var kernelForm = form{
 
 // nativeForm has no data plane.
 var nativeForm = form{
-	// 10 seconds: a message that is lost three times in a row is one of 15 million.
+	// 10 seconds: a message that is lost three times in a row is one of 100 million.
 	echoes: "lcp_echo_interval=2 lcp_echo_failure_count=4", hellos: "hello_timeout=3 max_retries=2",
-	plane: "null", base: 200, calls: 50, tunnels: 64, most: 30000, burst: 2 * time.Second,
+	plane: "null", base: 200, calls: 50, tunnels: 32, lost: 1, most: 30000, burst: 2 * time.Second,
 	churn: 3 * time.Second, long: 30 * time.Second, warm: 8000,
 	lose: func(s *soak) {
 		for _, ns := range []*lab.NetNS{s.lnsNS, s.lacNS} {
-			ns.Lose("eth0", losePerMille)
+			ns.Lose("eth0", s.form.lost)
 		}
 	},
 	short: []disturbance{vanish, freeze, reload},
@@ -256,7 +255,7 @@ func (s *soak) openFiles() error {
 var (
 	liveAllowance     = allowance{each: 1, once: 2 << 20}
 	residentAllowance = allowance{each: 4, once: 8 << 20}
-	diskAllowance     = allowance{each: 1, once: 16 << 20}
+	diskAllowance     = allowance{each: 1, once: 8 << 20}
 )
 
 // mostThreads is how many the workers and the run time have at most. They never end: the
@@ -273,9 +272,8 @@ func (s *soak) judge() {
 		counts  func(x sample) bool
 	}{
 		{"heap in use", liveAllowance, func(x sample) float64 { return x.live }, always},
-		{"resident memory", residentAllowance, func(x sample) float64 { return x.resident },
-			func(x sample) bool { return x.returned }},
-		{"files", diskAllowance, func(x sample) float64 { return x.disk }, always},
+		{"resident memory", residentAllowance, func(x sample) float64 { return x.resident }, isReturned},
+		{"files", diskAllowance, func(x sample) float64 { return x.disk }, isReturned},
 	} {
 		var readings []reading
 		for _, x := range s.samples {
@@ -297,6 +295,8 @@ func (s *soak) judge() {
 }
 
 func always(sample) bool { return true }
+
+func isReturned(x sample) bool { return x.returned }
 
 // end ends all, and checks that nothing is left and that what stayed did so.
 func (s *soak) end() {
