@@ -21,13 +21,14 @@ var (
 	freeze   = disturbance{"peers are stopped for a while", (*soak).freeze}
 	reload   = disturbance{"the configuration is reloaded", (*soak).reload}
 	kill     = disturbance{"the daemon is killed", (*soak).kill}
-	unkeeper = disturbance{"the keeper is killed, then the daemon", (*soak).killKeeper}
+	killBoth = disturbance{"the keeper is killed, then the daemon", (*soak).killBoth}
 )
 
-// pause waits for a random moment: any will do. It is within a part of the time left.
-func (s *soak) pause(until time.Time, part time.Duration) {
+// pause waits for a random moment: any will do. It comes within one of so many parts of the
+// time that is left.
+func (s *soak) pause(until time.Time, parts int) {
 	if left := time.Until(until); left > 0 {
-		time.Sleep(time.Duration(s.random.Int64N(int64(left/part) + 1)))
+		time.Sleep(time.Duration(s.random.Int64N(int64(left)/int64(parts) + 1)))
 	}
 }
 
@@ -95,8 +96,8 @@ func (s *soak) killLNS() {
 	s.checkMembers()
 }
 
-// killKeeper kills the keeper, and when another one has everything, the LNS.
-func (s *soak) killKeeper(c *load, until time.Time) *load {
+// killBoth kills the keeper, and when another one has everything, the LNS.
+func (s *soak) killBoth(c *load, until time.Time) *load {
 	s.pause(until, 2)
 	s.lns.RestartKeeper()
 	lab.Wait(s.t, wait, "the new keeper to have everything", func() error {

@@ -18,22 +18,26 @@ const lengthVariable = "CULVERT_TEST_SOAK"
 
 // A form is one of the two soaks.
 type form struct {
-	plane   string
-	base    int // sessions that stay
-	calls   int // that the LAC has come and go in each cycle
+	plane string
+	base  int // sessions that stay
+	calls int // sessions of the LAC that come and go in each cycle
+
 	tunnels int // of the churn
+	most    int // sessions of it at once while the speed is measured
+	burst   time.Duration
+	churn   time.Duration // of a cycle of a short soak
+	long    time.Duration // and of a long one
+	warm    float64       // sessions after which caches are full: events, the flight recorder
+
 	// Of a thousand packets so many are lost each way. More would leave nothing to do: each
 	// loss stops its tunnel for a second (RFC 2661, 5.8), and a tunnel has hundreds
 	// of messages a second.
-	lost  int
-	most  int           // sessions at once while the speed is measured
-	burst time.Duration // for how long it is
-	churn time.Duration // sessions come and go in a cycle, in a short soak
-	long  time.Duration // and in a long one
-	warm  float64       // sessions after which caches are full: the log of events, the flight recorder
-	lose  func(s *soak)
+	lost int
+	lose func(s *soak)
+
 	// How soon the LNS finds that a peer has vanished, as parameters.
 	echoes, hellos string
+
 	// What happens in the cycles of a short soak, and in turn in those of a long one.
 	short, turns []disturbance
 }
@@ -50,8 +54,9 @@ var kernelForm = form{
 				"reorder", "25%", "50%", "duplicate", "1%")
 		}
 	},
-	short: []disturbance{calm, kill, vanish, unkeeper},
-	turns: []disturbance{calm, vanish, freeze, reload, calm, vanish, kill, unkeeper},
+	short: []disturbance{calm, kill, vanish, killBoth},
+	// A process must live for long enough to be judged.
+	turns: []disturbance{calm, vanish, freeze, reload, calm, vanish, freeze, reload, kill, killBoth},
 }
 
 // nativeForm has no data plane.
