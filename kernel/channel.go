@@ -3,7 +3,6 @@ package kernel
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"net/netip"
 	"unsafe"
 
@@ -34,17 +33,21 @@ const protocolL2TP = 1
 // OpenChannel joins ppp to a session that was created before. It waits for a
 // grace period on kernels that drain the hand-over of queued packets.
 func OpenChannel(s ChannelSpec) (*Channel, error) {
-	op := fmt.Sprintf("open ppp channel of session %d/%d", s.Tunnel, s.Session)
+	c, err := openChannel(s)
+	return c, opErrorf(err, "open ppp channel of session %d/%d", s.Tunnel, s.Session)
+}
+
+func openChannel(s ChannelSpec) (*Channel, error) {
 	fd, err := unix.Socket(unix.AF_PPPOX, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC,
 		protocolL2TP)
 	if err != nil {
-		return nil, opError(op, err)
+		return nil, err
 	}
 	c := &Channel{spec: s, pppox: descriptor{fd: fd}}
 	c.descriptor.closed = true
 	if err := c.attach(); err != nil {
 		c.Close()
-		return nil, opError(op, err)
+		return nil, err
 	}
 	return c, nil
 }
@@ -135,8 +138,8 @@ func (c *Channel) Write(frame []byte) error {
 // Close closes both descriptors, which ends the session in the kernel. It
 // returns when the session is gone.
 func (c *Channel) Close() error {
-	return opError(fmt.Sprintf("close ppp channel of session %d/%d", c.spec.Tunnel, c.spec.Session),
-		errors.Join(c.descriptor.Close(), c.pppox.Close()))
+	return opErrorf(errors.Join(c.descriptor.Close(), c.pppox.Close()),
+		"close ppp channel of session %d/%d", c.spec.Tunnel, c.spec.Session)
 }
 
 func readFrames(d *descriptor, op string, scratch []byte, limit int, receive func([]byte)) error {

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 
 	"github.com/mdlayher/netlink"
@@ -61,4 +62,13 @@ func opError(op string, err error) error {
 		return &OpError{Op: op, Err: cause, Message: ne.Message}
 	}
 	return &OpError{Op: op, Err: err}
+}
+
+// opErrorf is opError for what is done for every session: what was being done is put into
+// words only if it failed.
+func opErrorf(err error, format string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	return opError(fmt.Sprintf(format, args...), err)
 }

@@ -13,7 +13,7 @@ import (
 // channel is opened on it.
 func (k *Kernel) CreateSession(ctx context.Context, s SessionSpec) error {
 	_, err := k.genl(ctx, cmdSessionCreate, command, s.encode)
-	return opError(fmt.Sprintf("create l2tp session %d/%d", s.Tunnel, s.Session), err)
+	return opErrorf(err, "create l2tp session %d/%d", s.Tunnel, s.Session)
 }
 
 func (s SessionSpec) encode(ae *netlink.AttributeEncoder) {

@@ -3,7 +3,6 @@ package kernel
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"strconv"
 	"sync/atomic"
@@ -165,9 +164,8 @@ func (c *Channel) Disconnect() error {
 
 // SetMRU tells the unit how long a frame the peer may send.
 func (u *Unit) SetMRU(mru int) error {
-	return opError(fmt.Sprintf("set MRU %d of %s", mru, u.name), u.use(func(fd int) error {
-		return unix.IoctlSetPointerInt(fd, unix.PPPIOCSMRU, mru)
-	}))
+	err := u.use(func(fd int) error { return unix.IoctlSetPointerInt(fd, unix.PPPIOCSMRU, mru) })
+	return opErrorf(err, "set MRU %d of %s", mru, u.name)
 }
 
 // Pass opens a network protocol for data in both directions, or closes it: then
@@ -178,10 +176,8 @@ func (u *Unit) Pass(p NetworkProtocol, open bool) error {
 	if open {
 		arg.mode = pass
 	}
-	op := fmt.Sprintf("set mode of protocol %#04x of %s", uint16(p), u.name)
-	return opError(op, u.use(func(fd int) error {
-		return ioctl(fd, unix.PPPIOCSNPMODE, unsafe.Pointer(&arg))
-	}))
+	err := u.use(func(fd int) error { return ioctl(fd, unix.PPPIOCSNPMODE, unsafe.Pointer(&arg)) })
+	return opErrorf(err, "set mode of protocol %#04x of %s", uint16(p), u.name)
 }
 
 // Idle returns for how long no network packet has gone either way, in whole

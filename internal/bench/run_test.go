@@ -160,11 +160,8 @@ func isTerminate(b []byte) bool {
 
 // messageType is the type of a control message, 0 if it is none or empty.
 func messageType(b []byte) l2tp.MessageType {
-	h, avps, err := l2tp.ParseHeader(b)
-	if err != nil || !h.Control || len(avps) < 8 {
-		return 0
-	}
-	return l2tp.MessageType(uint16(avps[6])<<8 | uint16(avps[7]))
+	mt, _ := l2tp.PeekType(b)
+	return mt
 }
 
 // TestRate: calls are placed at their times, whatever the LNS does.

@@ -238,10 +238,7 @@ func (f *Fake) find(src, dst netip.AddrPort) *fakeSocket {
 
 // receive hands a datagram to its session or to the handler.
 func (f *Fake) receive(a arrival) {
-	f.mu.Lock()
-	if f.left != nil { // killed since the queue gave it out
-		f.mu.Unlock()
-		f.left.take(a)
+	if !f.lockFor(a) {
 		return
 	}
 	s := f.find(a.src, a.dst)

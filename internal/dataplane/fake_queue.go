@@ -135,3 +135,15 @@ func (f *Fake) arrive(a arrival) {
 		f.receive(a)
 	}
 }
+
+// lockFor locks f.mu to deal with a. If the fake has been killed since the queue gave a
+// out, that goes to what is left, and lockFor returns false.
+func (f *Fake) lockFor(a arrival) bool {
+	f.mu.Lock()
+	if f.left == nil {
+		return true
+	}
+	f.mu.Unlock()
+	f.left.take(a)
+	return false
+}

@@ -78,10 +78,7 @@ func (s *fakeSession) respond(f func(SessionKey, []byte) []byte, frame []byte) e
 
 // receiveFrame hands a responder's frame to the handler.
 func (f *Fake) receiveFrame(a arrival) {
-	f.mu.Lock()
-	if f.left != nil { // killed since the queue gave it out
-		f.mu.Unlock()
-		f.left.take(a)
+	if !f.lockFor(a) {
 		return
 	}
 	s := f.session(a.session)

@@ -72,11 +72,10 @@ type controlTap struct {
 }
 
 func (c *controlTap) note(_, to netip.AddrPort, b []byte) bool {
-	const headerLen, typeAt = 12, 18 // the first AVP is the Message Type
-	if len(b) < headerLen || b[0]&0x80 == 0 || len(b) < typeAt+2 {
+	kind, ok := l2tp.PeekType(b)
+	if !ok {
 		return true // data, or an acknowledgement
 	}
-	kind := l2tp.MessageType(binary.BigEndian.Uint16(b[typeAt:]))
 	if kind != l2tp.TypeHELLO {
 		c.mu.Lock()
 		defer c.mu.Unlock()

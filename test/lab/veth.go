@@ -16,7 +16,8 @@ func init() { linkIndexes.Store(1000) }
 
 // Veth joins two namespaces by a pair of interfaces with the given names and
 // addresses, both up. IPv6 addresses are usable at once (no duplicate
-// address detection). The pair goes when either namespace goes.
+// address detection), and all routes are there that the kernel makes of them. The pair
+// goes when either namespace goes.
 func Veth(t testing.TB, a *NetNS, aName string, aAddrs []string, b *NetNS, bName string, bAddrs []string) {
 	t.Helper()
 	// An index that the other end has not: the kernel announces the carrier of a
@@ -29,17 +30,24 @@ func Veth(t testing.TB, a *NetNS, aName string, aAddrs []string, b *NetNS, bName
 	b.addAddresses(bName, bAddrs)
 	a.Run("ip", "link", "set", aName, "up")
 	b.Run("ip", "link", "set", bName, "up")
-	a.waitCarrier(aName)
-	b.waitCarrier(bName)
+	a.waitRoutes(aName, aAddrs)
+	b.waitRoutes(bName, bAddrs)
 }
 
-// waitCarrier waits until routes by an interface are no longer marked as dead.
-func (n *NetNS) waitCarrier(dev string) {
+// waitRoutes waits until the routes by an interface are no longer marked as dead, and
+// those to its IPv6 addresses are there, which come a while after these.
+func (n *NetNS) waitRoutes(dev string, prefixes []string) {
 	n.t.Helper()
-	Wait(n.t, 10*time.Second, dev+" to have a carrier", func() error {
-		for _, family := range []string{"-4", "-6"} {
-			if routes := n.Run("ip", family, "route", "show", "dev", dev); strings.Contains(routes, "linkdown") {
-				return errors.New(strings.TrimSpace(routes))
+	Wait(n.t, 10*time.Second, dev+" to have its routes", func() error {
+		routes := n.Run("ip", "-4", "route", "show", "dev", dev) +
+			n.Run("ip", "-6", "route", "show", "table", "all", "dev", dev)
+		if strings.Contains(routes, "linkdown") {
+			return errors.New(strings.TrimSpace(routes))
+		}
+		for _, prefix := range prefixes {
+			addr, _, _ := strings.Cut(prefix, "/")
+			if strings.Contains(addr, ":") && !strings.Contains(routes, "local "+addr+" ") {
+				return fmt.Errorf("%s is not among them:\n%s", addr, routes)
 			}
 		}
 		return nil

@@ -44,8 +44,6 @@ func openHosts(t testing.TB, f func(dataplane.Handler) (dataplane.Dataplane, err
 	nsA, nsB := lab.NewNetNS(t, "dpa"), lab.NewNetNS(t, "dpb")
 	lab.Veth(t, nsA, "eth0", []string{"192.0.2.1/24", "fd00::1/64"},
 		nsB, "eth0", []string{"192.0.2.2/24", "fd00::2/64"})
-	waitLink(t, nsA)
-	waitLink(t, nsB)
 	before := [2]lab.State{nsA.State(), nsB.State()}
 	p := &Pair{A: newHost(t, nsA, f, a), B: newHost(t, nsB, f, b)}
 	p.A.Host, p.A.Host6 = netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("fd00::1")
@@ -71,18 +69,6 @@ func ownAddress(t testing.TB, s *Side, a netip.Addr) {
 func hasAddress(t testing.TB, s *Side, a netip.Addr) bool {
 	t.Helper()
 	return strings.Contains(s.NetNS().Run("ip", "-oneline", "address"), " "+a.String()+" ")
-}
-
-// waitLink waits until the kernel has noticed that the cable is plugged.
-func waitLink(t testing.TB, ns *lab.NetNS) {
-	lab.Wait(t, patience, "link of "+ns.Name, func() error {
-		routes := ns.Run("ip", "-4", "route", "show", "table", "all") +
-			ns.Run("ip", "-6", "route", "show", "table", "all")
-		if strings.Contains(routes, "linkdown") || !strings.Contains(routes, "local fd00::") {
-			return errors.New("not all routes are there")
-		}
-		return nil
-	})
 }
 
 // NetNS returns the side's namespace, for data planes opened by Hosts.
