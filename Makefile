@@ -16,17 +16,21 @@ ROUNDS    ?= 3
 LIMIT     ?= 4m
 SUBJECTS  ?=
 
+# How long the soak is.
+SOAK      ?= 20m
+
 # Packages with tests that need root and a kernel with L2TP and PPP.
-VMPACKAGES := $(wildcard ./kernel ./internal/dataplane ./internal/engine ./test/lab ./test/peers ./test/e2e)
+VMPACKAGES := $(wildcard ./kernel ./internal/dataplane ./internal/engine ./test/lab ./test/peers ./test/e2e \
+	./test/soak)
 # Of the data planes' tests, the machine runs those of the kernel's.
 VMTESTS := $(patsubst ./internal/dataplane,./internal/dataplane:^TestKernel,\
-	$(patsubst ./test/e2e,./test/e2e:^Test[^N],$(VMPACKAGES)))
+	$(patsubst ./test/e2e,./test/e2e:^Test[^N],$(patsubst ./test/soak,./test/soak:^Test[^N],$(VMPACKAGES))))
 # Packages with tests that need root and namespaces only.
-NATIVEPACKAGES := $(wildcard ./internal/dataplane ./test/lab ./test/e2e ./test/overload)
+NATIVEPACKAGES := $(wildcard ./internal/dataplane ./test/lab ./test/e2e ./test/overload ./test/soak)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build deb install uninstall vmrun vmtests demo test test-unit test-native test-runner test-vm test-deb fuzz \
-	figures bench microbench check vm clean
+	figures soak soak-native bench microbench check vm clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -68,7 +72,7 @@ test: ## everything
 	@test/all.sh
 
 test-unit: ## tests without root
-	go test -short $(shell go list ./... | grep -v -e /test/lab$$ -e /test/e2e$$ -e /test/overload$$)
+	go test -short $(shell go list ./... | grep -v -e /test/lab$$ -e /test/e2e$$ -e /test/overload$$ -e /test/soak$$)
 
 test-native: setup ## tests in namespaces on this kernel (root)
 	go test -count=1 -p 1 $(NATIVEPACKAGES)
@@ -91,6 +95,13 @@ test-deb: setup build vmrun ## the Debian package: lintian, and its life in a VM
 
 figures: setup build vmrun vmtests ## what an idle session costs, and how fast sessions come up in the VM
 	@test/figures.sh
+
+soak: setup build vmrun vmtests ## culvertd under churn, loss and kills in the VM for SOAK=20m: nothing may grow
+	CULVERT_TEST_KERNEL=1 CULVERT_TEST_SOAK=$(SOAK) build/vmrun -kernel $(KERNEL) -mem 4096 -timeout 24h -- \
+		sh -c 'cd test/soak && exec ../../build/test/soak.test -test.run "^TestSoak$$" -test.v -test.timeout 24h'
+
+soak-native: setup build ## the same on this kernel without a data plane, for SOAK=20m: far more sessions (root)
+	CULVERT_TEST_SOAK=$(SOAK) go test -count=1 -v -timeout 24h -run '^TestNativeSoak$$' ./test/soak
 
 fuzz: ## every fuzz target for FUZZTIME=30s
 	test/fuzz.sh

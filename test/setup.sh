@@ -11,6 +11,7 @@ qemu-system-x86_64 qemu-system-x86
 mmdebstrap         mmdebstrap
 ip                 iproute2
 tc                 iproute2
+nft                nftables
 ping               iputils-ping
 tcpdump            tcpdump
 tshark             tshark

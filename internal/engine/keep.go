@@ -56,6 +56,19 @@ func (e *Engine) keepIn(dir *journal.Dir) {
 // keepAgain writes the journal after that has failed, if it was not written since.
 func (s *shard) keepAgain() { _ = s.keeping.journal.Flush(s.keepAll) }
 
+// packJournals gives back what sessions that came or went have left in the journals. They
+// are in memory, on a tmpfs.
+func (e *Engine) packJournals(ctx context.Context) {
+	for _, s := range e.shards {
+		_, _ = ask(ctx, s, func() (struct{}, error) {
+			if w := s.keeping.journal; w != nil {
+				_ = w.Pack(s.keepAll) // what is wrong the directory tells
+			}
+			return struct{}{}, nil
+		})
+	}
+}
+
 // touch notes that the tunnel has changed.
 func (t *tunnel) touch() {
 	if k := &t.shard.keeping; k.journal != nil && !t.kept.touched {

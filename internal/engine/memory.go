@@ -15,8 +15,8 @@ const lookInterval = 10 * time.Second
 
 // ReturnMemory gives the system what a burst of set-ups or teardowns has left, as soon
 // as it is over, until ctx is done. Without it garbage stays for two minutes until it
-// is collected, and its pages for many more. While sessions come and go all the time
-// they are used again, and nothing is done.
+// is collected, its pages for many more, and journals as large as they were. While sessions
+// come and go all the time all that is used again, and nothing is done.
 func (e *Engine) ReturnMemory(ctx context.Context) error {
 	ticker := time.NewTicker(lookInterval)
 	defer ticker.Stop()
@@ -25,6 +25,7 @@ func (e *Engine) ReturnMemory(ctx context.Context) error {
 		select {
 		case <-ticker.C:
 			if b.isOver(e.movements()) {
+				e.packJournals(ctx)
 				debug.FreeOSMemory()
 			}
 		case <-ctx.Done():

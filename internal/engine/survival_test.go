@@ -178,6 +178,54 @@ func watchNegotiation(w *dataplane.Wire) *atomic.Int64 {
 	return &count
 }
 
+// What sessions that have gone have left in journals is given back, and what the next
+// process needs is not.
+func TestJournalsArePacked(t *testing.T) {
+	const sessions, small = 1000, 1 << 20
+	config := strings.Replace(lnsConfig, "10.9.0.0/24", "10.9.0.0/20", 1)
+	inMortalBubble(t, config, sessionsConfig(sessions), func(w *dataplane.Wire, lns, lac *host) {
+		pass(time.Minute)
+		lns.wantSessions(api.SessionState_SESSION_STATE_UP, sessions)
+		for i := 1; i < sessions; i++ {
+			s := &api.Session{TunnelName: new("office"), SessionName: new(fmt.Sprint("s", i))}
+			if _, err := lac.DeleteSession(context.Background(), s, ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+		pass(time.Second)
+		lns.wantSessions(api.SessionState_SESSION_STATE_UP, 1)
+		if n := lns.journalSize(); n < small {
+			t.Fatalf("the journals have %d bytes: there is nothing to pack", n)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		go lns.ReturnMemory(ctx)
+		pass(30 * time.Second)
+		if n := lns.journalSize(); n > small {
+			t.Errorf("after a burst the journals have %d bytes, want at most %d", n, small)
+		}
+		before := lns.sessions()
+		lns.restart(time.Second, nil)
+		pass(time.Minute)
+		lns.wantUntouched(before)
+	})
+}
+
+// journalSize is how many bytes the host's journals have.
+func (h *host) journalSize() (sum int64) {
+	h.t.Helper()
+	entries, err := os.ReadDir(h.journal.Path())
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil {
+			sum += info.Size()
+		}
+	}
+	return sum
+}
+
 // Killed at any stage of set-up, whoever it is: what persists is up in the end, and
 // what was up before goes on.
 func TestKilledAtEveryStageOfSetUp(t *testing.T) {

@@ -199,6 +199,42 @@ func TestRewrite(t *testing.T) {
 	checkRecords(t, records, map[Key]string{key(1): "small", key(2): "after"})
 }
 
+// What a burst has left is given back, and what there is stays.
+func TestPack(t *testing.T) {
+	path := t.TempDir()
+	d, _ := mustOpen(t, path)
+	w := mustBegin(t, d)
+	left := func() { w.Put(key(1), []byte("left")) }
+	left()
+	w.Flush(nothing)
+	if err := w.Pack(func() { t.Error("a small file is written anew") }); err != nil {
+		t.Error(err)
+	}
+	burst := func() {
+		left()
+		for i := range 3000 {
+			w.Put(key(uint16(i+2)), bytes.Repeat([]byte("x"), 1000))
+		}
+	}
+	if err := w.Rewrite(burst); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3000 {
+		w.Delete(key(uint16(i + 2)))
+		w.Flush(func() { t.Error("Flush writes anew what is not twice as large") })
+	}
+	if w.size < 3000*1000 {
+		t.Fatalf("%d bytes: there is nothing to pack", w.size)
+	}
+	if err := w.Pack(left); err != nil || w.size > 100 {
+		t.Errorf("Pack: %v, %d bytes", err, w.size)
+	}
+	abandon(d)
+	d, records := mustOpen(t, path)
+	defer d.Close()
+	checkRecords(t, records, map[Key]string{key(1): "left"})
+}
+
 // Much is written in pieces, at once or anew, and counts whole.
 func TestPieces(t *testing.T) {
 	const n, size = 3000, 1000

@@ -122,6 +122,16 @@ func (w *Writer) isTime() bool { return w.tried.IsZero() || time.Since(w.tried) 
 // it is time to write it anew.
 func (w *Writer) crowded() bool { return w.size > roomy && w.size > 2*w.packed }
 
+// Pack writes the file anew if it is large, for an owner who knows that much of it is of no
+// use any more: Flush goes by what was when it was last written anew, and where thousands
+// of records were then, it leaves what those take that have been deleted since.
+func (w *Writer) Pack(all func()) error {
+	if w.lost != nil || w.size <= max(roomy, w.packed) {
+		return nil
+	}
+	return w.Rewrite(all)
+}
+
 // Rewrite makes a new file of what all puts, and puts it in the place of the old one. If
 // that cannot be, an old one that is whole goes on.
 func (w *Writer) Rewrite(all func()) error {

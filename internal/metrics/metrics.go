@@ -3,6 +3,7 @@ package metrics
 import (
 	"context"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 
@@ -37,6 +38,11 @@ const scrapeLimit = 5 * time.Second
 // whoever asks may be anybody.
 const maxScrapes = 4
 
+// inUse are what the Go runtime tells besides what the library asks it for: how much
+// memory is in use without garbage, and how often it was given back (ReturnMemory of the
+// engine). By these one sees whether anything grows.
+var inUse = regexp.MustCompile("^/gc/(heap/live:bytes|cycles/forced:gc-cycles)$")
+
 // NewHandler returns what answers requests for /metrics.
 func NewHandler(
 	source Source, store *config.Store, events *event.Log, lines Lines,
@@ -44,7 +50,8 @@ func NewHandler(
 	r := prometheus.NewPedanticRegistry()
 	r.MustRegister(
 		&collector{source: source, store: store, events: events, lines: lines},
-		collectors.NewGoCollector(),
+		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(
+			collectors.GoRuntimeMetricsRule{Matcher: inUse})),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return promhttp.HandlerFor(r, promhttp.HandlerOpts{

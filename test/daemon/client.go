@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -15,21 +16,47 @@ import (
 	"connectrpc.com/connect"
 
 	"culvert/api"
-	"culvert/api/apiconnect"
 	"culvert/test/lab"
 )
 
 func pidText(pid int) string { return strconv.Itoa(pid) }
 
-func newClient(socket string) apiconnect.ManagementClient {
+// apiAddress is the address of the API; the socket is dialled whatever it says.
+const apiAddress = "http://culvert"
+
+func newHTTP(socket string) *http.Client {
 	var d net.Dialer
-	transport := &http.Transport{
+	return &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true, // a test counts the daemon's descriptors
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return d.DialContext(ctx, "unix", socket)
 		},
+	}}
+}
+
+// Metrics are the daemon's metrics that have no labels.
+func (d *Daemon) Metrics() map[string]float64 {
+	d.t.Helper()
+	r, err := http.NewRequestWithContext(d.t.Context(), "GET", apiAddress+"/metrics", nil)
+	if err != nil {
+		d.t.Fatal(err)
 	}
-	return apiconnect.NewManagementClient(&http.Client{Transport: transport}, "http://culvert")
+	answer, err := d.http.Do(r)
+	if err != nil {
+		d.t.Fatalf("asking for metrics: %v", err)
+	}
+	defer answer.Body.Close()
+	values := make(map[string]float64)
+	for lines := bufio.NewScanner(answer.Body); lines.Scan(); {
+		name, number, _ := strings.Cut(lines.Text(), " ")
+		if value, err := strconv.ParseFloat(number, 64); err == nil {
+			values[name] = value
+		}
+	}
+	if answer.StatusCode != http.StatusOK || len(values) == 0 {
+		d.t.Fatalf("asking for metrics: %s, %d values", answer.Status, len(values))
+	}
+	return values
 }
 
 func (d *Daemon) version() (string, error) {

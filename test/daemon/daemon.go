@@ -3,6 +3,7 @@ package daemon
 import (
 	"errors"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,6 +36,7 @@ type Daemon struct {
 	File   string // its configuration
 
 	t      testing.TB
+	http   *http.Client
 	client apiconnect.ManagementClient
 	args   []string
 
@@ -48,7 +50,8 @@ func Start(t testing.TB, ns *lab.NetNS, opts Options) *Daemon {
 	dir := t.TempDir()
 	d := &Daemon{NS: ns, Socket: filepath.Join(dir, "socket"), t: t}
 	d.File = writeConfig(t, dir, opts.Config)
-	d.client = newClient(d.Socket)
+	d.http = newHTTP(d.Socket)
+	d.client = apiconnect.NewManagementClient(d.http, apiAddress)
 	d.args = []string{"--foreground", "--socket", d.Socket, "--state", filepath.Join(dir, "state"),
 		"--config", d.File}
 	if opts.Dataplane != "" {

@@ -7,7 +7,7 @@
 //
 //	require.go   RequireKernel, RequireRoot
 //	netns.go     NetNS: a namespace; run functions and commands in it
-//	veth.go      Veth, Netem: links
+//	veth.go      Veth, Netem, Lose: links
 //	wait.go      Wait: until a condition holds
 //	daemon.go    Daemon: a process with its output
 //	output.go    Output: what is written, for a test to read meanwhile
@@ -16,5 +16,5 @@
 //	flow.go      Flow: paced packets, of which none may be lost
 //	flood.go     Flood: datagrams from addresses that are not the sender's
 //	leak.go      CheckLeaks: what is left in a namespace
-//	memory.go    Memory: of a process
+//	memory.go    Memory, PrivateMemory: of a process
 package lab

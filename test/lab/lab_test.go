@@ -31,6 +31,21 @@ func TestPing(t *testing.T) {
 	}
 }
 
+func TestLose(t *testing.T) {
+	a, b := pair(t)
+	RequireProgram(t, "nft")
+	to := netip.MustParseAddr("192.0.2.2")
+	for _, step := range []struct {
+		perMille int
+		arrives  bool
+	}{{1000, false}, {0, true}, {1000, false}, {0, true}} {
+		b.Lose("eth0", step.perMille)
+		if err := a.TryPing(t.Context(), to, 1); err == nil != step.arrives {
+			t.Errorf("with %d of 1000 lost: %v", step.perMille, err)
+		}
+	}
+}
+
 func TestTransfer(t *testing.T) {
 	a, b := pair(t)
 	Transfer(t, a, b, netip.MustParseAddr("192.0.2.2"), 1<<20)

@@ -70,7 +70,7 @@ func (n *NetNS) CheckLeaks(t testing.TB, before State) {
 	t.Helper()
 	var left string
 	for deadline := time.Now().Add(leakLimit); ; time.Sleep(pollInterval) {
-		if left = n.State().beyond(before); left == "" {
+		if left = n.Beyond(before); left == "" {
 			return
 		}
 		if time.Now().After(deadline) {
@@ -78,6 +78,12 @@ func (n *NetNS) CheckLeaks(t testing.TB, before State) {
 			return
 		}
 	}
+}
+
+// Beyond returns how the namespace differs from what it held before, in lines.
+func (n *NetNS) Beyond(before State) string {
+	n.t.Helper()
+	return n.State().beyond(before)
 }
 
 // beyond returns what s has and before had not, and the other way around.

@@ -13,6 +13,14 @@ func Memory(t testing.TB, pid int) (now, most int) {
 	return status(t, pid, "VmRSS") << 10, status(t, pid, "VmHWM") << 10
 }
 
+// PrivateMemory returns how many bytes of a process are in memory that are its own: not
+// those of files, the program's among them, which the system loads and drops as it
+// likes.
+func PrivateMemory(t testing.TB, pid int) int {
+	t.Helper()
+	return status(t, pid, "RssAnon") << 10
+}
+
 func status(t testing.TB, pid int, field string) (n int) {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))

@@ -75,3 +75,15 @@ func (n *NetNS) Netem(dev string, args ...string) {
 	n.t.Helper()
 	n.Run("tc", append([]string{"qdisc", "replace", "dev", dev, "root", "netem"}, args...)...)
 }
+
+// Lose has packets lost that come in by an interface, so many of a thousand, chosen at
+// random; none for 0. It works where Netem does not.
+func (n *NetNS) Lose(dev string, perMille int) {
+	n.t.Helper()
+	n.Run("nft", "add table inet lossy; delete table inet lossy")
+	if perMille == 0 {
+		return
+	}
+	n.Run("nft", "table inet lossy {\nchain in {\ntype filter hook prerouting priority -400\n"+
+		fmt.Sprintf("iifname %s numgen random mod 1000 <= %d drop\n}\n}", dev, perMille-1))
+}

@@ -1,0 +1,91 @@
+package soak
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"culvert/internal/bench"
+	"culvert/test/daemon"
+	"culvert/test/lab"
+)
+
+// A load is culvert-bench.
+type load struct {
+	*lab.Daemon
+
+	t    testing.TB
+	file string
+}
+
+// startLoad starts culvert-bench against the LNS.
+func startLoad(t testing.TB, ns *lab.NetNS, args ...string) *load {
+	t.Helper()
+	dir := t.TempDir()
+	secret := filepath.Join(dir, "password")
+	if err := os.WriteFile(secret, []byte(password), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l := &load{t: t, file: filepath.Join(dir, "report.json")}
+	args = append([]string{"--user", user, "--password-file", secret, "--json", l.file}, append(args, lnsAddr)...)
+	l.Daemon = ns.StartDaemon(t, daemon.Program(t, "culvert-bench"), args...)
+	return l
+}
+
+// endLimit is how long culvert-bench may take beyond its time: it waits a minute for the
+// LNS to acknowledge that all ends.
+const endLimit = 3 * time.Minute
+
+// report waits for its end, for so long and endLimit, and returns its report.
+func (l *load) report(d time.Duration) *bench.Report {
+	l.t.Helper()
+	_ = l.Wait(d + endLimit) // its exit code says whether sessions failed; the report does too
+	b, err := os.ReadFile(l.file)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	r := new(bench.Report)
+	if err := json.Unmarshal(b, r); err != nil {
+		l.t.Fatalf("reading culvert-bench's report: %v: %s", err, l.Output())
+	}
+	return r
+}
+
+// stop ends it politely.
+func (l *load) stop() *bench.Report {
+	l.t.Helper()
+	l.Signal(syscall.SIGINT)
+	return l.report(0)
+}
+
+// holdTime is how long a session of the churn stays.
+const holdTime = 2 * time.Second
+
+// startChurn has sessions come and go for so long: so many a second, or as fast as they
+// come up if that is 0.
+func (s *soak) startChurn(rate float64, d time.Duration) *load {
+	s.t.Helper()
+	s.churns = append(s.churns, time.Now())
+	args := []string{
+		"--source", churnAddr, "--tunnels", fmt.Sprint(s.form.tunnels), "--churn", "--hold", holdTime.String(),
+		"--duration", d.String(), "--connect-timeout", "20s", "--hello", "10s", "--progress", "1h",
+	}
+	if rate == 0 {
+		return startLoad(s.t, s.lacNS, append(args, "--sessions", fmt.Sprint(s.form.most), "--concurrency", "64")...)
+	}
+	// Room for those that stay, and for as many again that are late.
+	sessions := int(2*rate*holdTime.Seconds()) + 64
+	return startLoad(s.t, s.lacNS, append(args, "--sessions", fmt.Sprint(sessions), "--rate", fmt.Sprint(rate))...)
+}
+
+// startBase has sessions come up that stay, and counts whether they do.
+func (s *soak) startBase() *load {
+	s.t.Helper()
+	return startLoad(s.t, s.lacNS, "--source", baseAddr, "--tunnels", fmt.Sprint(baseTunnels),
+		"--sessions", fmt.Sprint(s.form.base), "--hello", "5s", "--echo", "3s", "--echo-failures", "8",
+		"--duration", "24h", "--progress", "1h")
+}
