@@ -15,7 +15,7 @@ echo "$out" | grep ^Benchmark
 echo "set-up in the virtual machine, 8 tunnels (kernel and test/e2e, BenchmarkSetUp), taking turns:"
 out=$(build/vmrun -timeout 20m -mem 3072 -env CULVERT_TEST_KERNEL=1 -- sh -ec '
 	ulimit -n 100000
-	for sessions in 1000 5000 1000 5000; do
+	for sessions in 1000 2000 1000 2000; do
 		cd kernel
 		../build/test/kernel.test -test.run "^$" -test.bench "^BenchmarkSetUp$/^unnumbered$/workers=(64|512)$" -test.benchtime ${sessions}x
 		cd ../test/e2e

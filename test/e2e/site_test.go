@@ -47,11 +47,11 @@ type site struct {
 }
 
 // newSite starts culvertd in the namespace.
-func newSite(t testing.TB, ns *lab.NetNS, dataplane, config string) *site {
+func newSite(t testing.TB, ns *lab.NetNS, dataplane, config string, args ...string) *site {
 	t.Helper()
 	t.Cleanup(func() { explain(t, ns) })
 	s := &site{t: t}
-	s.Daemon = daemon.Start(t, ns, daemon.Options{Config: config, Dataplane: dataplane})
+	s.Daemon = daemon.Start(t, ns, daemon.Options{Config: config, Dataplane: dataplane, Args: args})
 	s.before = ns.State()
 	s.sockets, s.ppp = lab.KernelFiles(t, s.PID())
 	return s
