@@ -103,7 +103,7 @@ soak: setup build vmrun vmtests ## culvertd under churn, loss and kills in the V
 soak-native: setup build ## the same on this kernel without a data plane, for SOAK=20m: far more sessions (root)
 	CULVERT_TEST_SOAK=$(SOAK) go test -count=1 -v -timeout 24h -run '^TestNativeSoak$$' ./test/soak
 
-fuzz: ## every fuzz target for FUZZTIME=30s
+fuzz: ## every fuzz target for FUZZTIME=20s
 	test/fuzz.sh
 
 bench: setup build vmrun ## culvertd beside other LNSs in the VM, into docs/benchmarks; SIZES=200,1000 LARGE=0 ROUNDS=1 for less

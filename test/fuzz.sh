@@ -1,10 +1,10 @@
 #!/bin/sh
-# Runs every fuzz target for FUZZTIME (default 30s), FUZZJOBS (default 2) at a
+# Runs every fuzz target for FUZZTIME (default 20s), FUZZJOBS (default 2) at a
 # time, each with one worker. Prints a target's output only when it fails.
 #
 # Usage: test/fuzz.sh [package...]      default: ./...
 set -eu
-export CGO_ENABLED=0 FUZZTIME="${FUZZTIME:-30s}"
+export CGO_ENABLED=0 FUZZTIME="${FUZZTIME:-20s}"
 
 # Lines "package target" from the files themselves: "go test -list" would build
 # every package first.

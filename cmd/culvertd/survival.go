@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"culvert/internal/commit"
 	"culvert/internal/config"
@@ -61,12 +62,31 @@ func (f *flags) openSurvival(log *slog.Logger) (*survival, error) {
 		log.Error("of the state that the last process has left some cannot be read", "err", err)
 	}
 	s.dir.Notify(s.notify)
-	if s.client, s.kept, err = keeper.Dial(f.keeper); err != nil {
+	if s.client, s.kept, err = dialKeeper(f.keeper, func() { time.Sleep(keeperPause) }); err != nil {
 		s.why = err.Error()
 		err = errors.Join(s.dir.Clear(), s.dir.Close())
 		s.dir, s.records = nil, nil
 	}
 	return s, err
+}
+
+// A keeper that has been there may be away for as long: both may have been killed, or are
+// being upgraded, and it is started first.
+const (
+	keeperPause = 50 * time.Millisecond
+	keeperTries = 100
+)
+
+// dialKeeper connects to the keeper, and waits for one that is about to come back.
+func dialKeeper(path string, pause func()) (c *keeper.Client, kept map[string][]int, err error) {
+	for range keeperTries {
+		c, kept, err = keeper.Dial(path)
+		if !errors.Is(err, syscall.ECONNREFUSED) {
+			break
+		}
+		pause()
+	}
+	return c, kept, err
 }
 
 // noKeeper says why there is no keeper, if there is none.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -62,19 +63,62 @@ func TestStateWithoutAKeeper(t *testing.T) {
 	}
 }
 
-// What was kept for the kernel's data plane ends where there is another one now.
-func TestKeptForAnotherDataPlane(t *testing.T) {
-	f := flags{keep: filepath.Join(t.TempDir(), "state"), keeper: filepath.Join(t.TempDir(), "keeper.sock")}
-	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	k, err := keeper.Listen(f.keeper, log)
+// A keeper that is just being started anew is waited for: without it what the last process
+// has left would be given up.
+func TestKeeperThatIsComing(t *testing.T) {
+	path, pauses := deadSocket(t), 0
+	c, _, err := dialKeeper(path, func() {
+		if pauses++; pauses == 3 {
+			serveKeeper(t, path)
+		}
+	})
+	if err != nil || pauses != 3 {
+		t.Fatalf("after %d pauses: %v", pauses, err)
+	}
+	c.Close()
+}
+
+// One that does not come is not waited for without end.
+func TestKeeperThatDoesNotCome(t *testing.T) {
+	path, pauses := deadSocket(t), 0
+	if _, _, err := dialKeeper(path, func() { pauses++ }); err == nil || pauses != keeperTries {
+		t.Errorf("%d pauses, %v", pauses, err)
+	}
+}
+
+// deadSocket is the path of a socket whose keeper was killed.
+func deadSocket(t *testing.T) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "keeper.sock")
+	l, err := net.ListenUnix("unixpacket", &net.UnixAddr{Name: path, Net: "unixpacket"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.SetUnlinkOnClose(false)
+	l.Close()
+	return path
+}
+
+// serveKeeper has a keeper at a path until the test ends.
+func serveKeeper(t *testing.T, path string) {
+	t.Helper()
+	k, err := keeper.Listen(path, slog.New(slog.NewTextHandler(t.Output(), nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	var serving sync.WaitGroup
 	serving.Go(func() { k.Serve(ctx) })
-	defer serving.Wait()
-	defer cancel()
+	t.Cleanup(func() {
+		cancel()
+		serving.Wait()
+	})
+}
+
+// What was kept for the kernel's data plane ends where there is another one now.
+func TestKeptForAnotherDataPlane(t *testing.T) {
+	f := flags{keep: filepath.Join(t.TempDir(), "state"), keeper: filepath.Join(t.TempDir(), "keeper.sock")}
+	serveKeeper(t, f.keeper)
 	c, _, err := keeper.Dial(f.keeper)
 	if err != nil {
 		t.Fatal(err)
@@ -88,7 +132,7 @@ func TestKeptForAnotherDataPlane(t *testing.T) {
 	w.Close()
 	c.Close()
 
-	s, err := f.openSurvival(log)
+	s, err := f.openSurvival(slog.New(slog.NewTextHandler(t.Output(), nil)))
 	if err != nil || len(s.kept) != 1 {
 		t.Fatalf("kept %v, %v", s.kept, err)
 	}

@@ -32,8 +32,13 @@ func TestBadLink(t *testing.T) {
 	for _, ns := range []*lab.NetNS{lnsNS, lacNS} {
 		ns.Run("tc", "qdisc", "del", "dev", "eth0", "root")
 	}
+	// An end whose acknowledgement was lost is asked again, and takes its network down until
+	// that is done (RFC 1661, 4.1): a moment ago all were up, and soon all are.
 	for _, session := range up {
-		lnsNS.Ping(t, peerAddr(t, session), 1)
+		addr := peerAddr(t, session)
+		lab.Wait(t, upLimit, "an answer of "+addr.String(), func() error {
+			return lnsNS.TryPing(t.Context(), addr, 1)
+		})
 	}
 	lac.stop(lacClean)
 	lns.checkGone()
