@@ -20,7 +20,7 @@ SUBJECTS  ?=
 SOAK      ?= 20m
 
 # Packages with tests that need root and a kernel with L2TP and PPP.
-VMPACKAGES := $(wildcard ./kernel ./internal/dataplane ./internal/engine ./test/lab ./test/peers ./test/e2e \
+VMPACKAGES := $(wildcard ./kernel ./internal/dataplane ./test/lab ./test/peers ./test/e2e \
 	./test/soak)
 # Of the data planes' tests, the machine runs those of the kernel's.
 VMTESTS := $(patsubst ./internal/dataplane,./internal/dataplane:^TestKernel,\
@@ -113,7 +113,7 @@ bench: setup build vmrun ## culvertd beside other LNSs in the VM, into docs/benc
 	CULVERT_TEST_KERNEL=1 CULVERT_TEST_BENCH=$(CURDIR)/build/bench/results.json CULVERT_TEST_BENCH_SIZES=$(SIZES) \
 		CULVERT_TEST_BENCH_LARGE=$(LARGE) CULVERT_TEST_BENCH_ROUNDS=$(ROUNDS) CULVERT_TEST_BENCH_LIMIT=$(LIMIT) \
 		CULVERT_TEST_BENCH_SUBJECTS='$(SUBJECTS)' build/vmrun -kernel $(KERNEL) -mem 4096 -timeout 120m -- \
-		sh -c 'cd test/bench && exec ../../build/bench/bench.test -test.run "^TestMeasure$$" -test.v -test.timeout 118m'; \
+		sh -c 'ulimit -n 1000000 && cd test/bench && exec ../../build/bench/bench.test -test.run "^TestMeasure$$" -test.v -test.timeout 118m'; \
 		code=$$?; build/bench/report build/bench/results.json docs/benchmarks && exit $$code
 
 microbench: ## Go's benchmarks, one round; BENCH=regexp
