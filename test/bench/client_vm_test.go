@@ -1,9 +1,7 @@
 package main
 
 import (
-	"encoding/json"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -18,27 +16,19 @@ import (
 
 // A client is culvert-bench in a namespace.
 type client struct {
-	*lab.Daemon
+	*daemon.Load
 
-	t    testing.TB
-	file string
+	t testing.TB
 }
 
 // startClient starts culvert-bench against the LNS. It runs until it is stopped.
 func startClient(t testing.TB, ns *lab.NetNS, args ...string) *client {
 	t.Helper()
-	dir := t.TempDir()
-	secret := filepath.Join(dir, "password")
-	if err := os.WriteFile(secret, []byte(password), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	c := &client{t: t, file: filepath.Join(dir, "report.json")}
 	args = append([]string{
-		"--user", "user%d", "--password-file", secret, "--auth", "chap", "--json", c.file, "--progress", "1s",
+		"--user", "user%d", "--auth", "chap", "--progress", "1s",
 		"--duration", "24h", "--connect-timeout", "5m", "--hello", "0",
 	}, append(args, lnsAddr.String())...)
-	c.Daemon = ns.StartDaemon(t, daemon.Program(t, "culvert-bench"), args...)
-	return c
+	return &client{daemon.StartLoad(t, ns, password, args...), t}
 }
 
 // A state is what a line of culvert-bench's progress says.
@@ -106,18 +96,8 @@ func (c *client) packets(seconds int) float64 {
 
 // stop ends it politely and returns its report.
 func (c *client) stop() *bench.Report {
-	c.t.Helper()
 	c.Signal(syscall.SIGINT)
-	_ = c.Wait(3 * time.Minute) // its exit code says whether sessions failed; the report does too
-	b, err := os.ReadFile(c.file)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	r := new(bench.Report)
-	if err := json.Unmarshal(b, r); err != nil {
-		c.t.Fatalf("reading culvert-bench's report: %v: %s", err, c.Output())
-	}
-	return r
+	return c.Report(3 * time.Minute)
 }
 
 // phase is a phase of the report.

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"bytes"
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,50 +14,34 @@ import (
 	"culvert/test/lab"
 )
 
-// A load is culvert-bench in a namespace, and the files that it writes.
+// A load is culvert-bench against the LNS of newHosts, and the page that it writes.
 type load struct {
-	*lab.Daemon
+	*daemon.Load
 
 	t    *testing.T
-	dir  string
+	page string
 	args []string
 }
 
-// startLoad starts culvert-bench against the LNS of newHosts.
 func startLoad(t *testing.T, ns *lab.NetNS, password string, args ...string) *load {
 	t.Helper()
-	l := &load{t: t, dir: t.TempDir()}
-	file := filepath.Join(l.dir, "password")
-	if err := os.WriteFile(file, []byte(password), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	l.args = append([]string{"--user", alice.Name, "--password-file", file, "--json", l.file("json"),
-		"--html", l.file("html")}, append(args, lnsAddr.String())...)
-	l.Daemon = ns.StartDaemon(t, daemon.Program(t, "culvert-bench"), l.args...)
+	l := &load{t: t, page: filepath.Join(t.TempDir(), "report.html")}
+	l.args = append([]string{"--user", alice.Name, "--html", l.page}, append(args, lnsAddr.String())...)
+	l.Load = daemon.StartLoad(t, ns, password, l.args...)
 	return l
 }
 
-func (l *load) file(name string) string { return filepath.Join(l.dir, "report."+name) }
-
-// wait waits for the end, checks the exit code and returns the report.
+// wait waits for the end, checks the exit code and the page, and returns the report.
 func (l *load) wait(code int) *bench.Report {
 	l.t.Helper()
 	_ = l.Wait(2 * time.Minute) // the exit code says more
 	if got := l.Cmd.ProcessState.ExitCode(); got != code {
 		l.t.Errorf("culvert-bench %v exited with %d, want %d:\n%s", l.args, got, code, l.Output())
 	}
-	b, err := os.ReadFile(l.file("json"))
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	r := new(bench.Report)
-	if err := json.Unmarshal(b, r); err != nil {
-		l.t.Fatal(err)
-	}
-	if page, err := os.ReadFile(l.file("html")); err != nil || !bytes.HasPrefix(page, []byte("<!DOCTYPE html>")) {
+	if page, err := os.ReadFile(l.page); err != nil || !bytes.HasPrefix(page, []byte("<!DOCTYPE html>")) {
 		l.t.Errorf("the page: %v, %.40q", err, page)
 	}
-	return r
+	return l.Report(time.Minute)
 }
 
 // TestNativeBench: calls from two addresses with packets in them, through real sockets.
@@ -96,9 +79,9 @@ func TestNativeBenchFailure(t *testing.T) {
 	if len(r.Failures) != 1 || r.Failures[0].Phase != "auth" || r.Failures[0].Count != 5 {
 		t.Errorf("failures %+v, want 5 of authentication", r.Failures)
 	}
-	for _, name := range []string{"json", "html"} {
-		if b, err := os.ReadFile(l.file(name)); err != nil || bytes.Contains(b, []byte("looking-glass")) {
-			t.Errorf("the %s report: %v, or it has the password", name, err)
+	for _, name := range []string{l.JSON, l.page} {
+		if b, err := os.ReadFile(name); err != nil || bytes.Contains(b, []byte("looking-glass")) {
+			t.Errorf("the report %s: %v, or it has the password", name, err)
 		}
 	}
 	if strings.Contains(l.Output(), "looking-glass") {

@@ -1,10 +1,7 @@
 package soak
 
 import (
-	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -14,26 +11,12 @@ import (
 	"culvert/test/lab"
 )
 
-// A load is culvert-bench.
-type load struct {
-	*lab.Daemon
+// A load is culvert-bench against the LNS.
+type load struct{ *daemon.Load }
 
-	t    testing.TB
-	file string
-}
-
-// startLoad starts culvert-bench against the LNS.
 func startLoad(t testing.TB, ns *lab.NetNS, args ...string) *load {
 	t.Helper()
-	dir := t.TempDir()
-	secret := filepath.Join(dir, "password")
-	if err := os.WriteFile(secret, []byte(password), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	l := &load{t: t, file: filepath.Join(dir, "report.json")}
-	args = append([]string{"--user", user, "--password-file", secret, "--json", l.file}, append(args, lnsAddr)...)
-	l.Daemon = ns.StartDaemon(t, daemon.Program(t, "culvert-bench"), args...)
-	return l
+	return &load{daemon.StartLoad(t, ns, password, append([]string{"--user", user}, append(args, lnsAddr)...)...)}
 }
 
 // endLimit is how long culvert-bench may take beyond its time: it waits a minute for the
@@ -41,23 +24,10 @@ func startLoad(t testing.TB, ns *lab.NetNS, args ...string) *load {
 const endLimit = 3 * time.Minute
 
 // report waits for its end, for so long and endLimit, and returns its report.
-func (l *load) report(d time.Duration) *bench.Report {
-	l.t.Helper()
-	_ = l.Wait(d + endLimit) // its exit code says whether sessions failed; the report does too
-	b, err := os.ReadFile(l.file)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	r := new(bench.Report)
-	if err := json.Unmarshal(b, r); err != nil {
-		l.t.Fatalf("reading culvert-bench's report: %v: %s", err, l.Output())
-	}
-	return r
-}
+func (l *load) report(d time.Duration) *bench.Report { return l.Report(d + endLimit) }
 
 // stop ends it politely.
 func (l *load) stop() *bench.Report {
-	l.t.Helper()
 	l.Signal(syscall.SIGINT)
 	return l.report(0)
 }
