@@ -15,8 +15,8 @@ const kind = 'e'
 // key is that of an event's record: the place in the ring, so that an event takes the
 // place of one that is no longer in memory.
 func (l *Log) key(sequence uint64) journal.Key {
-	slot := (sequence - 1) % uint64(len(l.ring))
-	return journal.Key{Kind: kind, Tunnel: uint16(slot >> 16), Session: uint16(slot)}
+	place := l.place(sequence)
+	return journal.Key{Kind: kind, Tunnel: uint16(place >> 16), Session: uint16(place)}
 }
 
 // Restore takes over the events that the last process had, so that sequences go on
@@ -36,18 +36,13 @@ func (l *Log) Restore(records journal.Records) {
 	l.first = l.last + 1
 	for sequence, value := range events {
 		if l.last-sequence < uint64(len(l.ring)) {
-			*l.slot(sequence) = value
+			l.ring[l.place(sequence)] = value
 		}
 	}
 	// What is in memory is what follows the last gap.
-	for l.first > 1 && l.last-l.first+1 < uint64(len(l.ring)) && l.holds(l.first-1) {
+	for l.first > 1 && l.last-l.first+1 < uint64(len(l.ring)) && events[l.first-1] != nil {
 		l.first--
 	}
-}
-
-// holds reports whether the event of a sequence is in the ring.
-func (l *Log) holds(sequence uint64) bool {
-	return *l.slot(sequence) != nil && l.at(sequence).Sequence == sequence
 }
 
 // What is the word for events in a directory of journals.
@@ -85,4 +80,4 @@ func (l *Log) putAll() {
 	}
 }
 
-func (l *Log) put(sequence uint64) { l.journal.Put(l.key(sequence), *l.slot(sequence)) }
+func (l *Log) put(sequence uint64) { l.journal.Put(l.key(sequence), l.ring[l.place(sequence)]) }

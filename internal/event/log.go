@@ -52,7 +52,7 @@ func (l *Log) Publish(e *api.Event) {
 	l.last++
 	e.Sequence = l.last
 	e.Time = timestamppb.New(time.Now())
-	*l.slot(l.last) = encode(e)
+	l.ring[l.place(l.last)] = encode(e)
 	l.keep(l.last)
 	if l.wake != nil {
 		close(l.wake)
@@ -60,13 +60,16 @@ func (l *Log) Publish(e *api.Event) {
 	}
 }
 
-// slot is where the event of a sequence is, or would be.
-func (l *Log) slot(sequence uint64) *[]byte { return &l.ring[(sequence-1)%uint64(len(l.ring))] }
+// place is where in the ring the event of a sequence is, or would be.
+func (l *Log) place(sequence uint64) uint64 { return (sequence - 1) % uint64(len(l.ring)) }
 
 // at returns the event of a sequence that is in memory. The caller holds mu.
-func (l *Log) at(sequence uint64) *api.Event {
+func (l *Log) at(sequence uint64) *api.Event { return decode(l.ring[l.place(sequence)]) }
+
+// decode undoes encode.
+func decode(b []byte) *api.Event {
 	e := &api.Event{}
-	if err := proto.Unmarshal(*l.slot(sequence), e); err != nil {
+	if err := proto.Unmarshal(b, e); err != nil {
 		panic("event: what encode made cannot be read: " + err.Error())
 	}
 	return e
@@ -139,9 +142,9 @@ func (l *Log) Read(ctx context.Context, after uint64) ([]*api.Event, error) {
 		return nil, ctx.Err()
 	}
 	for {
-		events, wake := l.read(after)
-		if len(events) > 0 {
-			return events, nil
+		encoded, wake := l.read(after)
+		if len(encoded) > 0 {
+			return decodeAll(encoded), nil
 		}
 		select {
 		case <-wake:
@@ -151,8 +154,17 @@ func (l *Log) Read(ctx context.Context, after uint64) ([]*api.Event, error) {
 	}
 }
 
+// decodeAll decodes what read returned. The lock is not held: nobody waits to publish.
+func decodeAll(encoded [][]byte) []*api.Event {
+	events := make([]*api.Event, len(encoded))
+	for i, b := range encoded {
+		events[i] = decode(b)
+	}
+	return events
+}
+
 // read returns what there is now, or a channel that is closed when there is more.
-func (l *Log) read(after uint64) ([]*api.Event, <-chan struct{}) {
+func (l *Log) read(after uint64) (encoded [][]byte, wake <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if after >= l.last {
@@ -161,19 +173,18 @@ func (l *Log) read(after uint64) ([]*api.Event, <-chan struct{}) {
 		}
 		return nil, l.wake
 	}
-	var events []*api.Event
 	if oldest := l.oldest(); after+1 < oldest {
-		events = append(events, &api.Event{
+		encoded = append(encoded, encode(&api.Event{
 			Sequence: oldest - 1,
 			Time:     timestamppb.New(time.Now()),
 			Type:     api.EventType_EVENT_TYPE_LOST,
 			Lost:     oldest - 1 - after,
-		})
+		}))
 		l.lost += oldest - 1 - after
 		after = oldest - 1
 	}
-	for n := after + 1; n <= l.last && len(events) < batch; n++ {
-		events = append(events, l.at(n))
+	for n := after + 1; n <= l.last && len(encoded) < batch; n++ {
+		encoded = append(encoded, l.ring[l.place(n)])
 	}
-	return events, nil
+	return encoded, nil
 }
