@@ -237,3 +237,12 @@ func (d *Daemon) Capture(r *api.CaptureRequest) (stop func() []byte) {
 		return file
 	}
 }
+
+// Indexed are sessions by their identifiers.
+func Indexed(list []*api.Session) map[string]*api.Session {
+	index := make(map[string]*api.Session)
+	for _, s := range list {
+		index[fmt.Sprintf("%d/%d", s.GetTunnelId(), s.GetSessionId())] = s
+	}
+	return index
+}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"culvert/test/daemon"
 	"culvert/test/lab"
 	"culvert/test/peers"
 )
@@ -23,7 +24,7 @@ func lacFlows(t *testing.T, near, far end) []*lab.Flow {
 // their retries take to find a dead control channel.
 func (s *site) killAgainAndAgain(flows []*lab.Flow) {
 	s.t.Helper()
-	before := indexed(s.Up(true))
+	before := daemon.Indexed(s.Up(true))
 	began := time.Now()
 	for range 5 {
 		s.Kill()

@@ -36,7 +36,7 @@ func TestSurvival(t *testing.T) {
 		"tunnel create tunnel_name=churn persist=yes our_udp_port=ephemeral dest_ipaddr="+lnsAddr.String()))
 	lac.before, lac.sockets, lac.ppp = lacClean, lns.sockets, lns.ppp // it may have called already
 	all := tunnels * sessions
-	before := indexed(lns.WaitUp(all, 5*time.Minute))
+	before := daemon.Indexed(lns.WaitUp(all, 5*time.Minute))
 	lac.WaitUp(all, upLimit)
 	began := time.Now()
 	step(fmt.Sprintf("%d sessions up", all))
@@ -102,20 +102,11 @@ func startFlows(t *testing.T, lns, lac *site, n int) []*lab.Flow {
 	return flows
 }
 
-// indexed are sessions by their identifiers.
-func indexed(list []*api.Session) map[string]*api.Session {
-	index := make(map[string]*api.Session)
-	for _, s := range list {
-		index[fmt.Sprintf("%d/%d", s.GetTunnelId(), s.GetSessionId())] = s
-	}
-	return index
-}
-
 // wantAll checks that sessions are what they were: established when they were, with
 // their interfaces and addresses.
 func (s *site) wantAll(before map[string]*api.Session) {
 	s.t.Helper()
-	now := indexed(s.Sessions())
+	now := daemon.Indexed(s.Sessions())
 	missing := 0
 	for key, was := range before {
 		is := now[key]
@@ -233,7 +224,7 @@ func TestXL2TPDSurvival(t *testing.T) {
 	lac := peers.StartXL2TPD(t, lacNS, peers.XL2TPDConfig{LNS: lnsAddr, Auth: peers.CHAP, User: alice})
 	lac.Dial()
 	link := lac.WaitUp(1)
-	before := indexed(lns.WaitUp(1, upLimit))
+	before := daemon.Indexed(lns.WaitUp(1, upLimit))
 	session := lns.Sessions()[0]
 	step("up")
 	flow := lab.StartFlow(t, lacNS, link.Local, lnsNS, localAddr(t, session), 20*time.Millisecond)
@@ -261,7 +252,7 @@ func TestSurvivalOfTheKeepersRestart(t *testing.T) {
 	lnsNS, lacNS := newHosts(t)
 	lns := newMortal(t, lnsNS, lnsConfig(survivalConfig))
 	lac := newSite(t, lacNS, "kernel", join(survivalConfig, tunnelsConfig(lnsAddr, 1, 5)))
-	before := indexed(lns.WaitUp(5, upLimit))
+	before := daemon.Indexed(lns.WaitUp(5, upLimit))
 	flow := startFlows(t, lns, lac, 1)[0]
 	lns.RestartKeeper()
 	lab.Wait(t, upLimit, "the daemon to give everything to the new keeper", func() error {
@@ -316,7 +307,7 @@ func TestSurvivalWithoutRoom(t *testing.T) {
 	lns.limitFiles("0")
 	lac.CreateSession(&api.Session{TunnelName: new("office"), SessionName: new("s2"),
 		UserName: new("alice"), UserPassword: new("open sesame")})
-	before := indexed(lns.WaitUp(2, upLimit))
+	before := daemon.Indexed(lns.WaitUp(2, upLimit))
 	lns.waitSurvival("no: ")
 	lns.limitFiles("unlimited")
 	lns.waitSurvival("yes")
@@ -329,10 +320,10 @@ func TestSurvivalWithoutRoom(t *testing.T) {
 	lns.limitFiles("0")
 	lac.DeleteSession("office", "s2")
 	lns.waitSurvival("no: ")
-	old := indexed(lns.Sessions())
+	old := daemon.Indexed(lns.Sessions())
 	lns.Kill()
 	lns.Restart()
-	for key := range indexed(lns.Sessions()) {
+	for key := range daemon.Indexed(lns.Sessions()) {
 		if s := old[key]; s != nil && s.Status.State == api.SessionState_SESSION_STATE_UP {
 			t.Errorf("session %s is taken over though what is known of it is out of date", key)
 		}

@@ -80,7 +80,7 @@ func (s *soak) setScene() {
 		Listen: []string{lacAddr + ":1701"}})
 	s.base = s.startBase()
 	s.waitResting()
-	s.members = indexed(s.lns.Sessions())
+	s.members = daemon.Indexed(s.lns.Sessions())
 	s.rest, s.objects = s.observe(), s.lnsNS.State()
 	s.goroutines = s.settled()
 }
@@ -115,19 +115,10 @@ func (s *soak) waitResting() {
 	})
 }
 
-// indexed are sessions by their identifiers.
-func indexed(list []*api.Session) map[string]*api.Session {
-	index := make(map[string]*api.Session)
-	for _, s := range list {
-		index[fmt.Sprintf("%d/%d", s.GetTunnelId(), s.GetSessionId())] = s
-	}
-	return index
-}
-
 // checkMembers checks that the sessions that stay are there, and came up when they did.
 func (s *soak) checkMembers() {
 	s.t.Helper()
-	now := indexed(s.lns.Sessions())
+	now := daemon.Indexed(s.lns.Sessions())
 	for key, was := range s.members {
 		is := now[key]
 		if is == nil {
