@@ -209,18 +209,24 @@ func TestProxyDemands(t *testing.T) {
 	}
 }
 
+// snapshotOf is of an LNS's tunnel with so many sessions.
+func snapshotOf(sessions int) Snapshot {
+	s := Initiate(&Config{}, 1).Snapshot(start)
+	s.State = TunnelEstablished
+	for i := range sessions {
+		s.Sessions = append(s.Sessions, SessionSnapshot{Session: SessionID(i + 1),
+			PeerSession: SessionID(i + 1), Kind: LNSIncoming, State: CallEstablished})
+	}
+	return s
+}
+
 // TestSessionMemory holds 50,000 idle sessions to 200 octets each.
 func TestSessionMemory(t *testing.T) {
 	if n := unsafe.Sizeof(session{}); n > 32 {
 		t.Errorf("a session is %d octets, want 32 at most", n)
 	}
 	const n = 50_000
-	s := Initiate(&Config{}, 1).Snapshot(start)
-	s.State = TunnelEstablished
-	for i := range n {
-		s.Sessions = append(s.Sessions, SessionSnapshot{Session: SessionID(i + 1),
-			PeerSession: SessionID(i + 1), Kind: LNSIncoming, State: CallEstablished})
-	}
+	s := snapshotOf(n)
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
@@ -235,6 +241,34 @@ func TestSessionMemory(t *testing.T) {
 	}
 	runtime.KeepAlive(tunnel)
 	runtime.KeepAlive(s)
+}
+
+// TestLingeringMemory: a tunnel that has ended keeps no room for the sessions that it had.
+func TestLingeringMemory(t *testing.T) {
+	const tunnels, sessions, most = 20, 1000, 8 << 10
+	full := snapshotOf(sessions)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	var all []*Tunnel
+	for range tunnels {
+		tunnel, err := Restore(&Config{}, start, full)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tunnel.Step(start, Stop{})
+		if tunnel.state != TunnelClosing {
+			t.Fatalf("the tunnel is %v, want %v", tunnel.state, TunnelClosing)
+		}
+		all = append(all, tunnel)
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if each := (int64(after.HeapAlloc) - int64(before.HeapAlloc)) / tunnels; each > most {
+		t.Errorf("a lingering tunnel costs %d octets, want at most %d", each, most)
+	}
+	runtime.KeepAlive(all)
+	runtime.KeepAlive(full)
 }
 
 // TestHelloSpread: HELLOs leave about when they are due, and not all at once.

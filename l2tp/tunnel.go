@@ -424,7 +424,8 @@ func (t *Tunnel) end(e End) {
 			t.forget(s, e.ofCall())
 		}
 	}
-	clear(t.sessions)
+	// A map keeps the room that it once needed, and the tunnel may linger.
+	t.sessions = make(map[SessionID]*session)
 	t.reserved, t.setups, t.establishBy = 0, nil, time.Time{}
 	t.d.drop()
 	t.emit(Stopped{e})

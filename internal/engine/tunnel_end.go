@@ -34,6 +34,7 @@ func (t *tunnel) sessionGone(now time.Time, s *session) {
 	if len(t.sessions) > 0 {
 		return
 	}
+	t.sessions = make(map[l2tp.SessionID]*session) // the old one keeps the room of all that were there
 	switch {
 	case t.end != nil:
 		t.detach()
