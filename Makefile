@@ -21,10 +21,11 @@ SOAK      ?= 20m
 
 # Packages with tests that need root and a kernel with L2TP and PPP.
 VMPACKAGES := $(wildcard ./kernel ./internal/dataplane ./test/lab ./test/peers ./test/e2e \
-	./test/soak)
-# Of the data planes' tests, the machine runs those of the kernel's.
+	./test/soak ./internal/service)
+# Of the data planes' tests, the machine runs those of the kernel's; of others what containers cannot.
 VMTESTS := $(patsubst ./internal/dataplane,./internal/dataplane:^TestKernel,\
-	$(patsubst ./test/e2e,./test/e2e:^Test[^N],$(patsubst ./test/soak,./test/soak:^Test[^N],$(VMPACKAGES))))
+	$(patsubst ./internal/service,./internal/service:^TestRaiseOpenFiles,\
+	$(patsubst ./test/e2e,./test/e2e:^Test[^N],$(patsubst ./test/soak,./test/soak:^Test[^N],$(VMPACKAGES)))))
 # Packages with tests that need root and namespaces only.
 NATIVEPACKAGES := $(wildcard ./internal/dataplane ./test/lab ./test/e2e ./test/overload ./test/soak)
 

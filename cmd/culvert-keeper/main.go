@@ -86,6 +86,7 @@ func serve(ctx context.Context, path string, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	service.RaiseOpenFiles(log)
 	k, err := keeper.Listen(path, log)
 	if err != nil {
 		return err

@@ -104,8 +104,9 @@ func (d *daemon) openLog() (err error) {
 }
 
 // claim takes what one daemon has alone: the service manager's ear, the pid file and the
-// socket.
+// socket. And room for the descriptors of many sessions.
 func (d *daemon) claim() (err error) {
+	service.RaiseOpenFiles(d.log.Logger())
 	if d.manager, err = service.NewManager(d.log.Logger()); err != nil {
 		return err
 	}
