@@ -21,11 +21,12 @@ SOAK      ?= 20m
 
 # Packages with tests that need root and a kernel with L2TP and PPP.
 VMPACKAGES := $(wildcard ./kernel ./internal/dataplane ./test/lab ./test/peers ./test/e2e \
-	./test/soak ./internal/service)
+	./test/soak ./test/bench ./internal/service)
 # Of the data planes' tests, the machine runs those of the kernel's; of others what containers cannot.
 VMTESTS := $(patsubst ./internal/dataplane,./internal/dataplane:^TestKernel,\
 	$(patsubst ./internal/service,./internal/service:^TestRaiseOpenFiles,\
-	$(patsubst ./test/e2e,./test/e2e:^Test[^N],$(patsubst ./test/soak,./test/soak:^Test[^N],$(VMPACKAGES)))))
+	$(patsubst ./test/bench,./test/bench:^TestMeasureFew,\
+	$(patsubst ./test/e2e,./test/e2e:^Test[^N],$(patsubst ./test/soak,./test/soak:^Test[^N],$(VMPACKAGES))))))
 # Packages with tests that need root and namespaces only.
 NATIVEPACKAGES := $(wildcard ./internal/dataplane ./test/lab ./test/e2e ./test/overload ./test/soak)
 
@@ -109,12 +110,11 @@ fuzz: ## every fuzz target for FUZZTIME=20s
 
 bench: setup build vmrun ## culvertd beside other LNSs in the VM, into docs/benchmarks; SIZES=200,1000 LARGE=0 ROUNDS=1 for less
 	@mkdir -p build/bench && rm -f build/bench/results.json
-	go test -c -o build/bench/bench.test ./test/bench
 	go build -o build/bench/report ./test/bench
 	CULVERT_TEST_KERNEL=1 CULVERT_TEST_BENCH=$(CURDIR)/build/bench/results.json CULVERT_TEST_BENCH_SIZES=$(SIZES) \
 		CULVERT_TEST_BENCH_LARGE=$(LARGE) CULVERT_TEST_BENCH_ROUNDS=$(ROUNDS) CULVERT_TEST_BENCH_LIMIT=$(LIMIT) \
 		CULVERT_TEST_BENCH_SUBJECTS='$(SUBJECTS)' build/vmrun -kernel $(KERNEL) -mem 4096 -timeout 120m -- \
-		sh -c 'ulimit -n 1000000 && cd test/bench && exec ../../build/bench/bench.test -test.run "^TestMeasure$$" -test.v -test.timeout 118m'; \
+		sh -c 'ulimit -n 1000000 && cd test/bench && exec ../../build/test/bench.test -test.run "^TestMeasure$$" -test.v -test.timeout 118m'; \
 		code=$$?; build/bench/report build/bench/results.json docs/benchmarks && exit $$code
 
 microbench: ## Go's benchmarks, one round; BENCH=regexp

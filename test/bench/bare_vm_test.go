@@ -17,8 +17,8 @@ import (
 	"culvert/kernel"
 )
 
-// bareTunnels is how many tunnels sessions are in, everywhere.
-const bareTunnels = 8
+// tunnels is in how many tunnels sessions are, everywhere.
+const tunnels = 8
 
 // A bareSession is what the kernel has of one session of an LNS.
 type bareSession struct {
@@ -47,7 +47,7 @@ func openBare(t testing.TB) *bareHost {
 	if err := k.Apply(t.Context(), kernel.AddHostAddress(inner)); err != nil {
 		t.Fatal(err)
 	}
-	for i := range bareTunnels {
+	for i := range tunnels {
 		h.openTunnel(i)
 	}
 	return h
@@ -79,7 +79,7 @@ func (h *bareHost) close() {
 // setUp makes session n: session, channel, unit, connect, up, route, as culvertd does.
 func (h *bareHost) setUp(ctx context.Context, n int) (s bareSession, err error) {
 	begin := time.Now()
-	tunnel, id := uint16(n%bareTunnels+1), uint16(n/bareTunnels+1)
+	tunnel, id := uint16(n%tunnels+1), uint16(n/tunnels+1)
 	if err := h.CreateSession(ctx, kernel.SessionSpec{Tunnel: tunnel, Session: id, PeerSession: id}); err != nil {
 		return s, err
 	}
@@ -198,7 +198,7 @@ func (task bareTask) measure(t *testing.T) SetUp {
 	t.Helper()
 	h := openBare(t)
 	result := SetUp{Subject: task.Name, Sessions: task.Sessions, Wide: task.Wide}
-	before, busy := kernelBytes(t), busyTime(t)
+	before, busy := settledKernelBytes(t), busyTime(t)
 	made := make([]bareSession, task.Sessions)
 	begin := time.Now()
 	h.each(task.Wide, task.Sessions, task.Limit, func(i int) (err error) {
@@ -221,6 +221,7 @@ func (task bareTask) measure(t *testing.T) SetUp {
 	result.CameUp, result.Seconds, result.Rate = n, took.Seconds(), float64(n)/took.Seconds()
 	result.P50, result.P99 = ms(times[n/2]), ms(times[n*99/100])
 	result.Busy = ms(busy) / float64(n)
+	time.Sleep(settleTime)
 	result.Kernel = (kernelBytes(t) - before) / float64(n)
 	result.Stopped = n < task.Sessions
 	begin = time.Now()

@@ -13,8 +13,8 @@ func (r *Results) charts() map[string]string {
 		"set-up.svg": r.setUpChart("sessions set up a second", func(s *SetUp) float64 { return s.Rate }),
 		"set-up-time.svg": r.setUpChart("99th percentile of the time of a set-up, ms",
 			func(s *SetUp) float64 { return s.P99 }),
-		"memory.svg": r.setUpChart("memory of a session, processes and kernel, bytes",
-			func(s *SetUp) float64 { return s.Daemon + s.Kernel }),
+		"memory.svg": r.setUpChart("memory of a session, processes, state and kernel, bytes",
+			func(s *SetUp) float64 { return s.Daemon + s.Aside + s.Kernel }),
 	}
 	if len(r.Flows) > 0 {
 		all["packets.svg"] = r.flowChart()
@@ -38,7 +38,7 @@ func (r *Results) setUpChart(title string, value func(*SetUp) float64) string {
 
 func (r *Results) flowChart() string {
 	bars := chart.Bars{Names: []string{KernelPlane, TUNPlane, L2TPNS, XL2TPD}}
-	for _, size := range []int{smallPacket, 1400} {
+	for _, size := range []int{smallPacket, largePacket} {
 		for _, in := range []struct {
 			sessions int
 			name     string
@@ -64,10 +64,10 @@ text { font: 12px system-ui, sans-serif; fill: #57606d }
 .title { font-size: 14px; fill: #1c2430 } .value { font-size: 10px }
 .y { text-anchor: end } .x, .value { text-anchor: middle }
 .grid { stroke: #d9dee5 }
-.s0 { fill: #2563c9 } .s1 { fill: #7fb0f7 } .s2 { fill: #d0722c }
-.s3 { fill: #8a5fbf } .s4 { fill: #4d5866 } .s5 { fill: #a6afbb }
+.s0 { fill: #2563c9 } .s1 { fill: #5b90e6 } .s2 { fill: #9fc5fb } .s3 { fill: #d0722c }
+.s4 { fill: #8a5fbf } .s5 { fill: #4d5866 } .s6 { fill: #a6afbb }
 @media (prefers-color-scheme: dark) {
-text { fill: #9aa4b2 } .title { fill: #e4e8ee } .grid { stroke: #313844 } .s4 { fill: #c3cad4 } }
+text { fill: #9aa4b2 } .title { fill: #e4e8ee } .grid { stroke: #313844 } .s5 { fill: #c3cad4 } }
 </style>`
 
 // barChart draws groups of bars as a picture of its own, with a title and a legend.

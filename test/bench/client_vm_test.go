@@ -60,6 +60,15 @@ func number(words *regexp.Regexp, line string) int {
 	return n
 }
 
+// up is how many sessions are, by the last line of progress.
+func (c *client) up() int {
+	all := states(c.Output())
+	if len(all) == 0 {
+		return 0
+	}
+	return all[len(all)-1].up
+}
+
 // waitUp waits until as many sessions as asked for are up or have failed. It reports
 // false when they are not within the limit.
 func (c *client) waitUp(sessions int, limit time.Duration) bool {

@@ -63,6 +63,21 @@ func kernelBytes(t testing.TB) float64 {
 	return field(b, "Slab:") + field(b, "Percpu:")
 }
 
+// settledKernelBytes is kernelBytes once what was there before has gone.
+func settledKernelBytes(t testing.TB) (now float64) {
+	t.Helper()
+	const noise, look, patience = 1 << 20, time.Second, 30
+	now = kernelBytes(t)
+	for range patience {
+		last := now
+		time.Sleep(look)
+		if now = kernelBytes(t); now > last-noise {
+			return now
+		}
+	}
+	return now
+}
+
 // field reads a line "NAME: N kB" and returns bytes.
 func field(text []byte, name string) float64 {
 	for line := range strings.Lines(string(text)) {

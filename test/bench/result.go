@@ -32,6 +32,7 @@ type Conditions struct {
 // The subjects, as they are called in results.
 const (
 	KernelPlane = "culvertd (kernel)"
+	Forgetful   = "culvertd (kernel), no keeper" // its sessions end with it, as everybody else's
 	TUNPlane    = "culvertd (tun)"
 	XL2TPD      = "xl2tpd + pppd"
 	L2TPNS      = "l2tpns"
@@ -40,7 +41,7 @@ const (
 )
 
 // subjects are all of them, in the order of tables.
-var subjects = []string{KernelPlane, TUNPlane, L2TPNS, XL2TPD, Bare, BareAlone}
+var subjects = []string{KernelPlane, Forgetful, TUNPlane, L2TPNS, XL2TPD, Bare, BareAlone}
 
 // A SetUp is a number of sessions that one subject was to bring up, and what became of it.
 type SetUp struct {
@@ -55,8 +56,10 @@ type SetUp struct {
 	P99      float64 `json:"p99_ms"`
 	TearDown float64 `json:"tear_down_seconds"` // until nothing of any session is left
 	// Daemon is what its processes have more, for each session that is up (proportional
-	// set size); Kernel is slab and percpu memory. Base is what they have without any.
+	// set size); Aside is what there is besides: the keeper, and state on a tmpfs.
+	// Kernel is slab and percpu memory. Base is what the processes have without any.
 	Daemon  float64 `json:"daemon_bytes_per_session"`
+	Aside   float64 `json:"aside_bytes_per_session,omitempty"`
 	Kernel  float64 `json:"kernel_bytes_per_session"`
 	Base    float64 `json:"daemon_bytes_base"`
 	Busy    float64 `json:"busy_ms_per_session"` // processor time of the whole machine, for a set-up

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/netip"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -39,27 +40,46 @@ type lns interface {
 	processes() []int
 	// sessions is how many it still has anything of, or -1 if that cannot be told.
 	sessions() int
+	// aside is how many bytes there are for it outside its processes.
+	aside() float64
+	// settle returns when it has had the time to give back what so many sessions have left
+	// that have come or gone since the last time.
+	settle(moved int)
 	stop()
 }
 
-// lnss are the LNSs, the fastest last: what is measured first has the cleanest machine.
+// lnss are the LNSs, the slowest first.
 var lnss = []subject{
 	{XL2TPD, 200, 32, startXL2TPD},
 	{L2TPNS, 5000, 64, startL2TPNS},
-	{TUNPlane, 1 << 20, 128, startCulvert("tun")},
-	{KernelPlane, 1 << 20, 128, startCulvert("kernel")},
+	{TUNPlane, 1 << 20, 128, startCulvert("tun", false)},
+	{Forgetful, large, 128, startCulvert("kernel", false)},
+	{KernelPlane, 1 << 20, 128, startCulvert("kernel", true)},
 }
 
-// A culvert is culvertd.
-type culvert struct{ *daemon.Daemon }
+// ours is culvertd as it is installed.
+var ours = lnss[len(lnss)-1:]
 
-func startCulvert(plane string) func(t testing.TB, ns *lab.NetNS, users int) lns {
+// A culvert is culvertd. If its sessions survive it, it has a culvert-keeper.
+type culvert struct {
+	*daemon.Daemon
+
+	t        testing.TB
+	survives bool
+	returned *float64 // how often it had given memory back when it last settled
+}
+
+func startCulvert(plane string, survives bool) func(t testing.TB, ns *lab.NetNS, users int) lns {
 	return func(t testing.TB, ns *lab.NetNS, users int) lns {
 		t.Helper()
 		if plane == "kernel" {
 			lab.RequireKernel(t)
 		}
-		return culvert{daemon.Start(t, ns, daemon.Options{Dataplane: plane, Config: culvertConfig(users)})}
+		t.Setenv("TMPDIR", "/dev/shm") // where the state of sessions belongs: on a tmpfs
+		d := daemon.Start(t, ns, daemon.Options{
+			Dataplane: plane, Config: culvertConfig(users), Survives: survives,
+		})
+		return culvert{d, t, survives, new(float64)}
 	}
 }
 
@@ -80,6 +100,32 @@ tunnel profile modify profile_name=default rx_window_size=64 tx_window_size=64
 func (c culvert) processes() []int { return []int{c.PID()} }
 func (c culvert) sessions() int    { return int(c.System().GetSessions()) }
 func (c culvert) stop()            { _ = c.Stop() } // the test's end tells if it does not end
+
+// aside is the keeper, and what is written down for the next process.
+func (c culvert) aside() float64 {
+	if !c.survives {
+		return 0
+	}
+	return residentBytes([]int{c.Keeper().Cmd.Process.Pid}) + lab.DirBytes(c.t, filepath.Dir(c.File))
+}
+
+// burst is after how many sessions that came or went culvertd gives memory back.
+const burst = 1000
+
+func (c culvert) settle(moved int) {
+	if moved < burst {
+		time.Sleep(settleTime)
+		return
+	}
+	lab.Wait(c.t, time.Minute, "memory to be given back", func() error {
+		n := c.Metrics()["go_gc_cycles_forced_gc_cycles_total"]
+		if n <= *c.returned {
+			return fmt.Errorf("it was given back %.0f times", n)
+		}
+		*c.returned = n
+		return nil
+	})
+}
 
 // An xl2tpd is xl2tpd with a pppd for each session.
 type xl2tpd struct {
@@ -119,7 +165,9 @@ func (x xl2tpd) sessions() (n int) {
 	return n
 }
 
-func (x xl2tpd) stop() { x.XL2TPD.Stop() }
+func (x xl2tpd) aside() float64 { return 0 }
+func (x xl2tpd) settle(int)     { time.Sleep(settleTime) }
+func (x xl2tpd) stop()          { x.XL2TPD.Stop() }
 
 // An l2tpns is l2tpns, which asks FreeRADIUS.
 type l2tpns struct{ *peers.L2TPNS }
@@ -141,6 +189,8 @@ func startL2TPNS(t testing.TB, ns *lab.NetNS, _ int) lns {
 
 func (l l2tpns) processes() []int { return []int{l.PID()} }
 func (l l2tpns) sessions() int    { return -1 }
+func (l l2tpns) aside() float64   { return 0 }
+func (l l2tpns) settle(int)       { time.Sleep(settleTime) }
 func (l l2tpns) stop()            { l.HangUp() }
 
 // newHosts returns two namespaces joined by their eth0, and has packets end behind the LNS.
@@ -156,15 +206,14 @@ func newHosts(t testing.TB) (lns, lac *lab.NetNS) {
 // begin. Where that cannot be told it returns 0.
 func waitGone(t testing.TB, l lns, begin time.Time, limit time.Duration) float64 {
 	t.Helper()
-	for until := time.Now().Add(limit); ; time.Sleep(100 * time.Millisecond) {
-		switch n := l.sessions(); {
-		case n < 0:
-			return 0
-		case n == 0:
-			return time.Since(begin).Seconds()
-		case time.Now().After(until):
-			t.Errorf("%d sessions are left after %v", n, limit)
-			return time.Since(begin).Seconds()
-		}
+	if l.sessions() < 0 {
+		return 0
 	}
+	lab.Wait(t, limit, "all sessions to be gone", func() error {
+		if n := l.sessions(); n > 0 {
+			return fmt.Errorf("%d are left", n)
+		}
+		return nil
+	})
+	return time.Since(begin).Seconds()
 }

@@ -28,7 +28,7 @@ func (t target) verdict() string {
 // The sizes and packets that targets speak of.
 const (
 	small, medium, large, huge = 200, 1000, 5000, 20000
-	smallPacket                = 84
+	smallPacket, largePacket   = 84, 1400
 )
 
 // targets are those of the project, with what was measured.
@@ -38,7 +38,9 @@ func (r *Results) targets() []target {
 		r.rates("set-up of 5,000, of the bare calls", KernelPlane, large, Bare, large, 0.85, "%"),
 		r.rates("set-up of 1,000, of the bare calls on one thread", KernelPlane, medium, BareAlone, small, 8, "times"),
 		r.rates("set-up of 200, of xl2tpd + pppd", KernelPlane, small, XL2TPD, small, 20, "times"),
+		r.rates("set-up of 200 on TUN, of l2tpns", TUNPlane, small, L2TPNS, small, 1, "times"),
 		r.rates("set-up of 1,000 on TUN, of l2tpns", TUNPlane, medium, L2TPNS, medium, 1, "times"),
+		r.rates("set-up of 5,000 on TUN, of l2tpns", TUNPlane, large, L2TPNS, large, 1, "times"),
 		r.packets("packets a second in 1 session on TUN, of l2tpns", 1),
 		r.packets("packets a second in 100 sessions on TUN, of l2tpns", 100),
 		r.rates("set-up of 20,000, of that of 1,000", KernelPlane, huge, KernelPlane, medium, 0.8, "%"),
@@ -69,35 +71,53 @@ func ratio(what string, figure, of, least float64, unit string) target {
 func (r *Results) rates(
 	what, subject string, sessions int, other string, others int, least float64, unit string,
 ) target {
-	var figure, of float64
-	if s := r.setUp(subject, sessions); s != nil {
-		figure = s.Rate
+	s, o := r.setUp(subject, sessions), r.setUp(other, others)
+	if s == nil || o == nil {
+		return ratio(what, 0, 0, least, unit)
 	}
-	if s := r.setUp(other, others); s != nil {
-		of = s.Rate
+	t := ratio(what, s.Rate, o.Rate, least, unit)
+	return t.unless(s.failure())
+}
+
+// failure says that not all sessions came up, or nothing.
+func (s *SetUp) failure() string {
+	if s.CameUp == s.Sessions {
+		return ""
 	}
-	return ratio(what, figure, of, least, unit)
+	return fmt.Sprintf("%d came up", s.CameUp)
+}
+
+// unless is the target, which is missed if there is a failure, whatever was measured.
+func (t target) unless(failure string) target {
+	if failure != "" {
+		t.met, t.measured = false, failure
+	}
+	return t
 }
 
 // packets compares small packets of the two that carry them in a process.
 func (r *Results) packets(what string, sessions int) target {
-	var figure, of float64
-	if f := r.flow(TUNPlane, sessions, smallPacket); f != nil && f.isLossFree() {
-		figure = f.Rate
+	f, o := r.flow(TUNPlane, sessions, smallPacket), r.flow(L2TPNS, sessions, smallPacket)
+	if f == nil || o == nil {
+		return ratio(what, 0, 0, 1, "times")
 	}
-	if f := r.flow(L2TPNS, sessions, smallPacket); f != nil {
-		of = f.Rate
-	}
-	return ratio(what, figure, of, 1, "times")
+	t := ratio(what, f.Rate, o.Rate, 1, "times")
+	return t.unless(f.failure())
 }
 
-// isLossFree reports whether next to nothing was lost: one in 10,000.
-func (f *Flow) isLossFree() bool { return f.Lost*10_000 <= f.Sent }
+// failure says that packets were lost, more than one in 10,000, or nothing.
+func (f *Flow) failure() string {
+	if f.Sent > 0 && f.Lost*10_000 <= f.Sent {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d lost", f.Lost, f.Sent)
+}
 
 func (r *Results) memory(what, subject string, sessions int, most float64) target {
 	t := target{what: what, want: fmt.Sprintf("at most %.0f B", most)}
 	if s := r.setUp(subject, sessions); s != nil {
-		t.measured, t.met = fmt.Sprintf("%.0f B", s.Daemon), s.Daemon <= most
+		t.measured, t.met = fmt.Sprintf("%.0f B", s.Daemon), s.Daemon > 0 && s.Daemon <= most
+		t = t.unless(s.failure())
 	}
 	return t
 }
@@ -106,6 +126,7 @@ func (r *Results) patience(what, subject string, sessions int) target {
 	t := target{what: what, want: "less than 1 s"}
 	if s := r.setUp(subject, sessions); s != nil {
 		t.measured, t.met = fmt.Sprintf("%.2f s", s.P99/1000), s.P99 < 1000
+		t = t.unless(s.failure())
 	}
 	return t
 }

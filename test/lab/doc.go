@@ -16,5 +16,5 @@
 //	flow.go      Flow: paced packets, of which none may be lost
 //	flood.go     Flood: datagrams from addresses that are not the sender's
 //	leak.go      CheckLeaks: what is left in a namespace
-//	memory.go    Memory, PrivateMemory: of a process
+//	memory.go    Memory, PrivateMemory: of a process; DirBytes: of files
 package lab

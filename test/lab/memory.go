@@ -2,7 +2,9 @@ package lab
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -34,4 +36,26 @@ func status(t testing.TB, pid int, field string) (n int) {
 	}
 	t.Fatalf("process %d has no %s", pid, field)
 	return 0
+}
+
+// DirBytes returns how many bytes the files of a directory have.
+func DirBytes(t testing.TB, dir string) (sum float64) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if os.IsNotExist(err) {
+			return nil // a journal that was written anew
+		}
+		if err == nil && info.Mode().IsRegular() {
+			sum += float64(info.Size())
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sum
 }

@@ -2,7 +2,6 @@ package soak
 
 import (
 	"fmt"
-	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -65,7 +64,7 @@ func (s *soak) sample() sample {
 		x.returned, s.givenBack = true, x.sessions
 	}
 	x.resident = float64(lab.PrivateMemory(s.t, s.lns.PID()))
-	x.disk = diskBytes(s.t, filepath.Dir(s.lns.File))
+	x.disk = lab.DirBytes(s.t, filepath.Dir(s.lns.File))
 	after := s.collect()
 	x.live, x.threads = after[metricLive], after[metricThreads]
 	return x
@@ -90,28 +89,6 @@ func (s *soak) collect() map[string]float64 {
 	}
 	m[metricLive] = min(live, m[metricLive])
 	return m
-}
-
-// diskBytes is how much a directory holds.
-func diskBytes(t testing.TB, dir string) (sum float64) {
-	t.Helper()
-	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		info, err := d.Info()
-		if os.IsNotExist(err) {
-			return nil // a journal that was written anew
-		}
-		if err == nil && info.Mode().IsRegular() {
-			sum += float64(info.Size())
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return sum
 }
 
 // Descriptors are how many a process has: of sockets, and of all else.
