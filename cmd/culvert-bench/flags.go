@@ -244,10 +244,12 @@ func (f *flags) openReports() (r reports, err error) {
 
 // write writes the report wherever it is to go.
 func (r reports) write(report *bench.Report, stdout io.Writer) error {
+	var errs []error
 	if r.output {
-		return report.WriteJSON(stdout)
+		errs = append(errs, report.WriteJSON(stdout))
+	} else {
+		errs = append(errs, report.WriteText(stdout))
 	}
-	errs := []error{report.WriteText(stdout)}
 	if r.json != nil {
 		errs = append(errs, report.WriteJSON(r.json), r.json.Close())
 	}

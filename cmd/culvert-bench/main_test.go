@@ -89,11 +89,18 @@ func TestSilentLNS(t *testing.T) {
 	}
 }
 
-// TestJSONAlone: programs read the output.
+// TestJSONAlone: programs read the output. The page is written besides.
 func TestJSONAlone(t *testing.T) {
-	_, stdout, stderr := runBench(t, "-q", "--connect-timeout", "50ms", "--json", "-", silent(t))
-	if !strings.HasPrefix(stdout, "{") || !strings.HasSuffix(stdout, "}\n") || stderr != "" {
-		t.Errorf("output %q, errors %q", stdout, stderr)
+	html := filepath.Join(t.TempDir(), "r.html")
+	for name, more := range map[string][]string{"alone": nil, "with a page": {"--html", html}} {
+		args := append([]string{"-q", "--connect-timeout", "50ms", "--json", "-", silent(t)}, more...)
+		_, stdout, stderr := runBench(t, args...)
+		if !strings.HasPrefix(stdout, "{") || !strings.HasSuffix(stdout, "}\n") || stderr != "" {
+			t.Errorf("%s: output %q, errors %q", name, stdout, stderr)
+		}
+	}
+	if page, err := os.ReadFile(html); err != nil || !strings.Contains(string(page), "</html>") {
+		t.Errorf("the page: %v, %.40q", err, page)
 	}
 }
 
