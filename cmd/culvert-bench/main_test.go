@@ -129,7 +129,7 @@ func TestSecretsComeFromFiles(t *testing.T) {
 func TestExitCodes(t *testing.T) {
 	report := func(change func(r *bench.Report)) *bench.Report {
 		r := &bench.Report{
-			Settings: bench.Settings{Sessions: 10}, Tunnels: bench.Tunnels{CameUp: 1},
+			Settings: bench.Settings{Tunnels: 1, Sessions: 10}, Tunnels: bench.Tunnels{CameUp: 1},
 			Sessions: bench.Sessions{CameUp: 10},
 		}
 		change(r)
@@ -143,13 +143,32 @@ func TestExitCodes(t *testing.T) {
 		"one failed":  {func(r *bench.Report) { r.Sessions.Failed = 1 }, exitFailures},
 		"one dropped": {func(r *bench.Report) { r.Sessions.Dropped = 1 }, exitFailures},
 		"tunnel lost": {func(r *bench.Report) { r.Tunnels.Lost = 1 }, exitFailures},
-		"none":        {func(r *bench.Report) { r.Sessions.CameUp = 0 }, exitNothing},
-		"no tunnel":   {func(r *bench.Report) { r.Settings.Sessions, r.Tunnels.CameUp = 0, 0 }, exitNothing},
-		"tunnels":     {func(r *bench.Report) { r.Settings.Sessions, r.Sessions.CameUp = 0, 0 }, exitSuccess},
+		"hung":        {func(r *bench.Report) { r.Sessions.CameUp, r.Sessions.Cancelled = 1, 9 }, exitFailures},
+		"time is up":  {func(r *bench.Report) { r.Sessions.CameUp, r.Sessions.Unplaced = 1, 9 }, exitFailures},
+		"interrupted": {onTheirWay(func(r *bench.Report) { r.Interrupted = true }), exitSuccess},
+		"churn":       {onTheirWay(func(r *bench.Report) { r.Settings.Churn = true }), exitSuccess},
+		"churn that failed": {onTheirWay(func(r *bench.Report) {
+			r.Settings.Churn, r.Sessions.Failed = true, 1
+		}), exitFailures},
+		"tunnel hung": {func(r *bench.Report) {
+			r.Settings.Sessions, r.Sessions.CameUp, r.Settings.Tunnels = 0, 0, 2
+		}, exitFailures},
+		"none":      {func(r *bench.Report) { r.Sessions.CameUp = 0 }, exitNothing},
+		"no tunnel": {func(r *bench.Report) { r.Settings.Sessions, r.Tunnels.CameUp = 0, 0 }, exitNothing},
+		"tunnels":   {func(r *bench.Report) { r.Settings.Sessions, r.Sessions.CameUp = 0, 0 }, exitSuccess},
 	} {
 		if got := exitCode(report(test.change)); got != test.want {
 			t.Errorf("%s: exit code %d, want %d", name, got, test.want)
 		}
+	}
+}
+
+// onTheirWay is a change after which some sessions, and a tunnel, were not up yet when the
+// run ended.
+func onTheirWay(change func(r *bench.Report)) func(r *bench.Report) {
+	return func(r *bench.Report) {
+		r.Sessions.CameUp, r.Sessions.Cancelled, r.Sessions.Unplaced, r.Settings.Tunnels = 5, 2, 3, 2
+		change(r)
 	}
 }
 
