@@ -175,7 +175,8 @@ type Point struct {
 // Generator is whether the generator itself was the limit.
 type Generator struct {
 	CPU      float64 `json:"cpu_seconds"`
-	Lag      float64 `json:"max_lag_ms"` // the latest that a call was placed after its time
+	Lag      float64 `json:"max_lag_ms"`  // the latest that a call was placed after its time by the rate
+	Wait     float64 `json:"max_wait_ms"` // the longest that a datagram waited, until the run began to end
 	Resident int64   `json:"max_resident_bytes"`
 	Complete bool    `json:"ended_politely"` // the LNS acknowledged the end of everything
 }
@@ -221,7 +222,7 @@ func (r *Run) report(now time.Time) *Report {
 			SendErrors: t.sendErrors, Unwanted: t.unwanted, Lost: r.mail.lost,
 		},
 		Timeline:  Timeline{Interval: seconds(t.timeline.interval), Points: t.timeline.points},
-		Generator: generator(t.lag),
+		Generator: generator(t.lag, t.waited),
 	}
 	rep.Generator.Complete = !r.stage.unanswered
 	for p, h := range t.took {
@@ -272,8 +273,8 @@ func (c *Config) settings() Settings {
 }
 
 // generator tells what this process has used.
-func generator(lag time.Duration) Generator {
-	g := Generator{Lag: millis(lag)}
+func generator(lag, waited time.Duration) Generator {
+	g := Generator{Lag: millis(lag), Wait: millis(waited)}
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) == nil {
 		g.CPU = seconds(time.Duration(u.Utime.Nano() + u.Stime.Nano()))

@@ -231,6 +231,31 @@ func TestRateCountsFromWhenACallWasDue(t *testing.T) {
 	})
 }
 
+// TestOverloadedGenerator: a loop that is held up says how long datagrams waited for it.
+func TestOverloadedGenerator(t *testing.T) {
+	for _, busy := range []time.Duration{0, 80 * time.Millisecond} {
+		t.Run(fmt.Sprint(busy), func(t *testing.T) {
+			inScene(t, lnsConfig, func(s *scene) {
+				s.wire.Impair(1, dataplane.Conditions{Delay: 10 * time.Millisecond})
+				cfg := load(1, 10)
+				cfg.Hold, cfg.Churn, cfg.Duration = 100*time.Millisecond, true, 5*time.Second
+				cfg.Progress = func(p Progress) {
+					if p.At > cfg.Duration-time.Second {
+						time.Sleep(100 * busy) // an end that is slow is none of its business
+					} else {
+						time.Sleep(busy)
+					}
+				}
+				r := s.run(cfg)
+				least, most := millis(busy)/2, millis(busy)
+				if w := r.Generator.Wait; w < least || w > most {
+					t.Errorf("datagrams waited at most %v ms, want %v to %v", w, least, most)
+				}
+			})
+		})
+	}
+}
+
 func TestConcurrency(t *testing.T) {
 	inScene(t, lnsConfig, func(s *scene) {
 		s.lns.fake.SetHook(slowly(500 * time.Millisecond))

@@ -25,6 +25,7 @@ type tally struct {
 
 	firstPlaced, lastUp time.Duration // never, 0: not yet
 	lag                 time.Duration // the latest that a call was placed after its time
+	waited              time.Duration // the longest of a datagram for the loop
 
 	flows    flowTally
 	timeline timeline
@@ -68,6 +69,14 @@ func (t *tally) place(now, lag time.Duration) {
 	t.firstPlaced = min(t.firstPlaced, now)
 	t.lag = max(t.lag, lag)
 	t.timeline.now.Placed++
+}
+
+// wait notes that a datagram waited for the loop. To end everything is a piece of work that
+// all wait for, and nothing of a session is timed any more.
+func (t *tally) wait(d time.Duration, ending bool) {
+	if !ending {
+		t.waited = max(t.waited, d)
+	}
 }
 
 // fail counts a session that did not come up. One that was not even placed counts too.

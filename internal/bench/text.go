@@ -137,8 +137,12 @@ func (r *Report) writeRest(b *bytes.Buffer) {
 		writeCounts(b, count{f.Duplicates, "came back twice"})
 	}
 	g := r.Generator
-	fmt.Fprintf(b, "generator  %.1f s of processor time, %d MiB, calls placed at most %s ms late\n", g.CPU,
-		g.Resident>>20, short(g.Lag))
+	fmt.Fprintf(b, "generator  %.1f s of processor time, %d MiB, datagrams waited at most %s ms", g.CPU,
+		g.Resident>>20, short(g.Wait))
+	if r.Settings.Rate > 0 { // or else a call is due when it is placed
+		fmt.Fprintf(b, ", calls placed at most %s ms late", short(g.Lag))
+	}
+	b.WriteString("\n")
 }
 
 // String is one line about how far the run is.
