@@ -144,11 +144,24 @@ func resolve(ctx context.Context, target string, want4, want6 bool) (netip.AddrP
 	if err != nil {
 		return netip.AddrPort{}, fmt.Errorf("port of the LNS: %w", err)
 	}
-	addrs, err := net.DefaultResolver.LookupNetIP(ctx, network, strings.Trim(host, "[]"))
+	addr, err := lookUp(ctx, network, strings.Trim(host, "[]"))
 	if err != nil {
 		return netip.AddrPort{}, fmt.Errorf("address of the LNS: %w", err)
 	}
-	return netip.AddrPortFrom(addrs[0].Unmap(), uint16(number)), nil
+	return netip.AddrPortFrom(addr, uint16(number)), nil
+}
+
+// lookUp finds an address of a host.
+func lookUp(ctx context.Context, network, host string) (netip.Addr, error) {
+	a, err := netip.ParseAddr(host)
+	if err == nil && a.Zone() != "" && network != "ip4" {
+		return a, nil // the resolver would lose the zone
+	}
+	all, err := net.DefaultResolver.LookupNetIP(ctx, network, host)
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	return all[0].Unmap(), nil
 }
 
 func (f *flags) patterns() error {

@@ -176,6 +176,7 @@ func TestTargets(t *testing.T) {
 	for target, want := range map[string]string{
 		"192.0.2.1": "192.0.2.1:1701", "192.0.2.1:5": "192.0.2.1:5", "2001:db8::1": "[2001:db8::1]:1701",
 		"[2001:db8::1]": "[2001:db8::1]:1701", "[2001:db8::1]:5": "[2001:db8::1]:5",
+		"fe80::1%eth0": "[fe80::1%eth0]:1701", "[fe80::1%eth0]:5": "[fe80::1%eth0]:5",
 	} {
 		got, err := resolve(context.Background(), target, false, false)
 		if err != nil || got.String() != want {
