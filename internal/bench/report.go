@@ -76,7 +76,8 @@ type Sessions struct {
 	Renegotiated uint64 `json:"renegotiated"` // LCP began anew in a session that was up
 }
 
-// A Speed is how fast sessions came or went.
+// A Speed is how fast sessions came or went. Time in which nothing was to come does not
+// count.
 type Speed struct {
 	Sessions uint64  `json:"sessions"`
 	Seconds  float64 `json:"seconds"`
@@ -229,7 +230,7 @@ func (r *Run) report(now time.Time) *Report {
 		rep.Phases = append(rep.Phases, times(Phase(p).String(), h))
 	}
 	if t.cameUp > 0 {
-		rep.SetUp = speed(t.cameUp, t.lastUp-t.firstPlaced)
+		rep.SetUp = speed(t.cameUp, t.comingUp)
 	}
 	for _, p := range t.timeline.points {
 		rep.SetUp.Best = max(rep.SetUp.Best, float64(p.Up)/rep.Timeline.Interval)

@@ -245,6 +245,22 @@ func TestShortRun(t *testing.T) {
 	}
 }
 
+// TestAttempts: with churn there are more of them than tunnels and sessions.
+func TestAttempts(t *testing.T) {
+	r := sample()
+	r.Tunnels = Tunnels{CameUp: 16, Failed: 3, Lost: 8, MostUp: 8}
+	r.Sessions = Sessions{Placed: 2100, CameUp: 2000, Failed: 90, Cancelled: 10, Dropped: 1000, MostUp: 1000}
+	var b bytes.Buffer
+	if err := r.WriteText(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"16 of 19 came up", "2000 of 2100 came up"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("the text does not say %q:\n%s", want, b.String())
+		}
+	}
+}
+
 // TestLateCalls: without a rate no call has a time that it could be late for.
 func TestLateCalls(t *testing.T) {
 	for rate, want := range map[float64]bool{0: false, 10: true} {

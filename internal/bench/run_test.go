@@ -231,6 +231,45 @@ func TestRateCountsFromWhenACallWasDue(t *testing.T) {
 	})
 }
 
+// TestSpeed: sessions came up so fast while any were to, by the rate or the LNS's speed. That
+// they were all up, or had no tunnel, is not counted.
+func TestSpeed(t *testing.T) {
+	for name, test := range map[string]struct {
+		change      func(cfg *Config, s *scene)
+		least, most float64 // seconds
+		sessions    uint64
+	}{
+		"as fast as they come": {func(*Config, *scene) {}, 0.5, 1.5, 20},
+		"by a rate": {func(cfg *Config, s *scene) {
+			s.lns.fake.SetHook(nil)
+			cfg.Rate = 5
+		}, 3.8, 3.9, 20},
+		"held": {func(cfg *Config, _ *scene) { cfg.Duration = time.Minute }, 0.5, 1.5, 20},
+		"lost and back": {func(cfg *Config, s *scene) {
+			cfg.Churn, cfg.Duration = true, time.Minute
+			cfg.Progress = func(p Progress) {
+				if p.At == 40*time.Second {
+					go s.deleteTunnel()
+				}
+			}
+		}, 1, 3, 30},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inScene(t, lnsConfig, func(s *scene) {
+				s.lns.fake.SetHook(slowly(250 * time.Millisecond))
+				cfg := load(2, 20)
+				test.change(cfg, s)
+				up := s.run(cfg).SetUp
+				same(t, "sessions", up.Sessions, test.sessions)
+				if up.Seconds < test.least || up.Seconds > test.most {
+					t.Errorf("they came up in %v s, want %v to %v", up.Seconds, test.least, test.most)
+				}
+				same(t, "rate", up.Rate, float64(up.Sessions)/up.Seconds)
+			})
+		})
+	}
+}
+
 // TestOverloadedGenerator: a loop that is held up says how long datagrams waited for it.
 func TestOverloadedGenerator(t *testing.T) {
 	for _, busy := range []time.Duration{0, 80 * time.Millisecond} {

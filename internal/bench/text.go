@@ -27,7 +27,7 @@ func (r *Report) writeSummary(b *bytes.Buffer) {
 	if r.Interrupted {
 		b.WriteString(", interrupted")
 	}
-	fmt.Fprintf(b, "\n\ntunnels    %d of %d came up", t.CameUp, r.Settings.Tunnels)
+	fmt.Fprintf(b, "\n\ntunnels    %d of %d came up", t.CameUp, r.tunnelAttempts())
 	writeCounts(b, count{t.Failed, "failed"}, count{t.Lost, "lost"})
 	fmt.Fprintf(b, "sessions   %d of %d came up", s.CameUp, r.attempts())
 	writeCounts(b, count{s.Failed, "failed"}, count{s.Dropped, "dropped"}, count{s.Cancelled, "cancelled"},
@@ -51,6 +51,11 @@ func (r *Report) writeSummary(b *bytes.Buffer) {
 // attempts are how many sessions were to come up.
 func (r *Report) attempts() uint64 {
 	return max(r.Sessions.CameUp+r.Sessions.Failed+r.Sessions.Cancelled, uint64(r.Settings.Sessions))
+}
+
+// tunnelAttempts are how many tunnels were to come up.
+func (r *Report) tunnelAttempts() uint64 {
+	return max(r.Tunnels.CameUp+r.Tunnels.Failed, uint64(r.Settings.Tunnels))
 }
 
 // A count is a number that is told if it is not zero.
