@@ -445,6 +445,7 @@ func TestEndings(t *testing.T) {
 				synctest.Wait()
 				s.lns.wantSessions(left)
 				same(t, "ended", r.Sessions.Ended, 10)
+				same(t, "politely", r.Generator.Complete, end != EndVanish)
 				same(t, "torn down", r.TearDown.Sessions, uint64(10-left))
 				same(t, "in some time", r.TearDown.Seconds > 0, end != EndVanish)
 				same(t, "a CDN for each", cdns == 10, end == EndCalls)
