@@ -374,6 +374,24 @@ func TestDropped(t *testing.T) {
 	}
 }
 
+// TestLostTunnel: the calls that wait for their turn in it are not placed any more.
+func TestLostTunnel(t *testing.T) {
+	inScene(t, lnsConfig, func(s *scene) {
+		cfg := load(1, 20)
+		cfg.Rate = 0.9 // none is in set-up at that second
+		cfg.Progress = func(p Progress) {
+			if p.At == 5*time.Second && !p.Last {
+				go s.deleteTunnel()
+			}
+		}
+		r := s.run(cfg)
+		same(t, "dropped", r.Sessions.Dropped, r.Sessions.CameUp)
+		s.wantFailures(r, Failure{
+			Phase: "tunnel", Cause: "its tunnel was lost", Count: 20 - r.Sessions.CameUp,
+		})
+	})
+}
+
 // deleteTunnel has the LNS end one tunnel.
 func (s *scene) deleteTunnel() {
 	list, err := s.lns.ListTunnels(s.Context(), management.Page{Limit: 1})

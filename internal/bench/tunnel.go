@@ -221,10 +221,10 @@ func (t *tunnel) leaveOpening() {
 func (t *tunnel) stopped(now time.Duration, why cause) {
 	r := t.run
 	t.leaveOpening()
-	if t.state == tunnelUp {
+	wasUp := t.state == tunnelUp
+	if wasUp {
 		r.tally.tunnelsUp--
 	}
-	wasUp := t.state == tunnelUp
 	t.state = tunnelDown
 	switch {
 	case r.isEnding():
@@ -242,7 +242,7 @@ func (t *tunnel) stopped(now time.Duration, why cause) {
 		return
 	}
 	for s, ok := t.waiting.pop(); ok; s, ok = t.waiting.pop() {
-		s.giveUpWaiting(now)
+		s.giveUpWaiting(now, wasUp)
 	}
 }
 
