@@ -115,9 +115,6 @@ func (f *flags) registerSessions(p *pflag.FlagSet) {
 func (f *flags) config(ctx context.Context, target string) (*bench.Config, error) {
 	c := &f.cfg
 	var err error
-	if c.Target, err = resolve(ctx, target, f.ipv4, f.ipv6); err != nil {
-		return nil, err
-	}
 	if f.sources != "" {
 		if c.Sources, err = bench.ParseSources(f.sources); err != nil {
 			return nil, fmt.Errorf("--source: %w", err)
@@ -126,11 +123,14 @@ func (f *flags) config(ctx context.Context, target string) (*bench.Config, error
 	if err := errors.Join(f.patterns(), f.secrets(), f.methods(), f.packets()); err != nil {
 		return nil, err
 	}
+	if c.Target, err = resolve(ctx, target, f.ipv4, f.ipv6); err != nil {
+		return nil, err
+	}
 	c.End = bench.Ending(f.end)
 	return c, c.Complete()
 }
 
-// resolve finds the address of the LNS.
+// resolve finds the address of the LNS. That a name has none is a runError.
 func resolve(ctx context.Context, target string, want4, want6 bool) (netip.AddrPort, error) {
 	host, port := target, "1701"
 	if h, p, err := net.SplitHostPort(target); err == nil {
@@ -146,7 +146,11 @@ func resolve(ctx context.Context, target string, want4, want6 bool) (netip.AddrP
 	}
 	addr, err := lookUp(ctx, network, strings.Trim(host, "[]"))
 	if err != nil {
-		return netip.AddrPort{}, fmt.Errorf("address of the LNS: %w", err)
+		err = fmt.Errorf("address of the LNS: %w", err)
+		if _, unknown := errors.AsType[*net.DNSError](err); unknown && host != "" {
+			err = &runError{err}
+		}
+		return netip.AddrPort{}, err
 	}
 	return netip.AddrPortFrom(addr, uint16(number)), nil
 }

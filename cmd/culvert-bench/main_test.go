@@ -53,6 +53,24 @@ func TestWrongCommands(t *testing.T) {
 	}
 }
 
+// TestUnknownName: the command may be right, and the resolver wrong or away.
+func TestUnknownName(t *testing.T) {
+	for name, test := range map[string]struct {
+		args []string
+		want int
+	}{
+		"no name":         {[]string{":1701"}, exitUsage},
+		"no such address": {[]string{"-6", "192.0.2.1"}, exitUsage},
+		"no such name":    {[]string{"no..such.name"}, exitNothing}, // without asking anybody
+		"and wrong flags": {[]string{"--auth", "md5", "no..such.name"}, exitUsage},
+	} {
+		code, _, stderr := runBench(t, test.args...)
+		if code != test.want || strings.Count(stderr, "\n") != 1 {
+			t.Errorf("%s: %d, %q, want %d and a line", name, code, stderr, test.want)
+		}
+	}
+}
+
 // silent is a UDP port on which nobody answers.
 func silent(t *testing.T) string {
 	t.Helper()
