@@ -14,9 +14,9 @@ import (
 var page string
 
 var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
-	"short": short,
-	"time":  func(t time.Time) string { return t.Format(time.RFC3339) },
-	"share": func(n, all uint64) string { return fmt.Sprintf("%.1f%%", 100*float64(n)/float64(max(all, 1))) },
+	"number": chart.Number,
+	"time":   func(t time.Time) string { return t.Format(time.RFC3339) },
+	"share":  func(n, all uint64) string { return fmt.Sprintf("%.1f%%", 100*float64(n)/float64(max(all, 1))) },
 }).Parse(page))
 
 // A view is a report with its charts.

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"culvert/internal/chart"
 )
 
 // WriteText writes a report for people.
@@ -81,8 +83,11 @@ func (r *Report) writeTimes(b *bytes.Buffer) {
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(t, "\nmilliseconds\tcount\tmin\tmean\tp50\tp90\tp99\tp99.9\tmax\t\n")
 	for _, p := range all {
-		fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", p.Name, p.Count, short(p.Min),
-			short(p.Mean), short(p.P50), short(p.P90), short(p.P99), short(p.P999), short(p.Max))
+		fmt.Fprintf(t, "%s\t%d\t", p.Name, p.Count)
+		for _, ms := range []float64{p.Min, p.Mean, p.P50, p.P90, p.P99, p.P999, p.Max} {
+			fmt.Fprintf(t, "%s\t", chart.Number(ms))
+		}
+		fmt.Fprintln(t)
 	}
 	t.Flush()
 }
@@ -94,17 +99,6 @@ func (r *Report) measured() []Times {
 		all = append(all[:len(all):len(all)], r.Traffic.Times)
 	}
 	return slices.DeleteFunc(slices.Clone(all), func(t Times) bool { return t.Count == 0 })
-}
-
-// short is a number with as many digits as mean something.
-func short(ms float64) string {
-	switch {
-	case ms < 10:
-		return fmt.Sprintf("%.2f", ms)
-	case ms < 100:
-		return fmt.Sprintf("%.1f", ms)
-	}
-	return fmt.Sprintf("%.0f", ms)
 }
 
 func (r *Report) writeFailures(b *bytes.Buffer) {
@@ -143,9 +137,9 @@ func (r *Report) writeRest(b *bytes.Buffer) {
 	}
 	g := r.Generator
 	fmt.Fprintf(b, "generator  %.1f s of processor time, %d MiB, datagrams waited at most %s ms", g.CPU,
-		g.Resident>>20, short(g.Wait))
+		g.Resident>>20, chart.Number(g.Wait))
 	if r.Settings.Rate > 0 { // or else a call is due when it is placed
-		fmt.Fprintf(b, ", calls placed at most %s ms late", short(g.Lag))
+		fmt.Fprintf(b, ", calls placed at most %s ms late", chart.Number(g.Lag))
 	}
 	b.WriteString("\n")
 }
