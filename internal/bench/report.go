@@ -176,8 +176,8 @@ type Point struct {
 // Generator is whether the generator itself was the limit.
 type Generator struct {
 	CPU      float64 `json:"cpu_seconds"`
-	Lag      float64 `json:"max_lag_ms"`  // the latest that a call was placed after its time by the rate
-	Wait     float64 `json:"max_wait_ms"` // the longest that a datagram waited, until the run began to end
+	Lag      float64 `json:"max_lag_ms"`  // the latest that a call was placed after its time
+	Wait     float64 `json:"max_wait_ms"` // the longest of a datagram until the run began to end
 	Resident int64   `json:"max_resident_bytes"`
 	Complete bool    `json:"ended_politely"` // the LNS acknowledged the end of everything
 }
@@ -209,11 +209,13 @@ func (r *Run) report(now time.Time) *Report {
 		Seconds: seconds(r.since(now)), Interrupted: r.stage.interrupted,
 		Settings: r.cfg.settings(),
 		Tunnels: Tunnels{
-			CameUp: t.tunnelsCameUp, Failed: t.tunnelsFailed, Lost: t.tunnelsLost, MostUp: t.tunnelsMostUp,
+			CameUp: t.tunnelsCameUp, Failed: t.tunnelsFailed, Lost: t.tunnelsLost,
+			MostUp: t.tunnelsMostUp,
 		},
 		Sessions: Sessions{
-			Placed: t.placed, CameUp: t.cameUp, Failed: t.failed, Dropped: t.dropped, Ended: t.ended,
-			Cancelled: t.cancelled, Unplaced: r.pending, MostUp: t.mostUp, Renegotiated: t.renegotiated,
+			Placed: t.placed, CameUp: t.cameUp, Failed: t.failed, Dropped: t.dropped,
+			Ended: t.ended, Cancelled: t.cancelled, Unplaced: r.pending, MostUp: t.mostUp,
+			Renegotiated: t.renegotiated,
 		},
 		TearDown: speed(r.stage.ended, r.stage.endOver-r.stage.endBegan),
 		Failures: t.failures.sorted(), Drops: t.drops.sorted(),
@@ -303,7 +305,9 @@ type Progress struct {
 	FailedTunnels          uint64 // attempts
 }
 
-var stageNames = [...]string{"running", "waiting for packets", "hanging up", "closing tunnels", "over"}
+var stageNames = [...]string{
+	"running", "waiting for packets", "hanging up", "closing tunnels", "over",
+}
 
 // tellProgress tells how far the run is.
 func (r *Run) tellProgress(now time.Duration) {

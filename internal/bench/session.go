@@ -125,7 +125,9 @@ func (s *session) call(now, due time.Duration) {
 	}
 	s.id = id
 	s.tunnel.sessions[id] = s
-	r.step(s.tunnel, l2tp.PlaceCall{Session: id, Kind: l2tp.LACIncoming, Call: r.cfg.call(int(s.number))})
+	r.step(s.tunnel, l2tp.PlaceCall{
+		Session: id, Kind: l2tp.LACIncoming, Call: r.cfg.call(int(s.number)),
+	})
 	r.deadlines.update(s)
 }
 

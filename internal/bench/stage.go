@@ -14,7 +14,7 @@ type stage struct {
 
 	endBegan, endOver time.Duration // of hanging up: until the last call was ended
 	ended             uint64        // sessions that were up when it began
-	unanswered        bool          // the LNS did not acknowledge all of it in time, or was not told
+	unanswered        bool          // the LNS did not acknowledge all of it, or was not told
 }
 
 // A stageName names a stage.

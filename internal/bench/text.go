@@ -32,8 +32,9 @@ func (r *Report) writeSummary(b *bytes.Buffer) {
 	fmt.Fprintf(b, "\n\ntunnels    %d of %d came up", t.CameUp, r.tunnelAttempts())
 	writeCounts(b, count{t.Failed, "failed"}, count{t.Lost, "lost"})
 	fmt.Fprintf(b, "sessions   %d of %d came up", s.CameUp, r.attempts())
-	writeCounts(b, count{s.Failed, "failed"}, count{s.Dropped, "dropped"}, count{s.Cancelled, "cancelled"},
-		count{uint64(s.Unplaced), "not placed"}, count{s.Renegotiated, "renegotiated"})
+	writeCounts(b, count{s.Failed, "failed"}, count{s.Dropped, "dropped"},
+		count{s.Cancelled, "cancelled"}, count{uint64(s.Unplaced), "not placed"},
+		count{s.Renegotiated, "renegotiated"})
 	if s.CameUp > 0 {
 		fmt.Fprintf(b, "set-up     %.1f sessions/s over %.2f s", r.SetUp.Rate, r.SetUp.Seconds)
 		if r.SetUp.Seconds > r.Timeline.Interval { // else no interval is full of them
@@ -52,7 +53,8 @@ func (r *Report) writeSummary(b *bytes.Buffer) {
 
 // attempts are how many sessions were to come up.
 func (r *Report) attempts() uint64 {
-	return max(r.Sessions.CameUp+r.Sessions.Failed+r.Sessions.Cancelled, uint64(r.Settings.Sessions))
+	s := &r.Sessions
+	return max(s.CameUp+s.Failed+s.Cancelled, uint64(r.Settings.Sessions))
 }
 
 // tunnelAttempts are how many tunnels were to come up.
@@ -124,20 +126,20 @@ func (r *Report) writeRest(b *bytes.Buffer) {
 	m := r.Messages
 	fmt.Fprintf(b, "\ncontrol    %d messages sent, %d received, %d sent again\n", m.ControlSent,
 		m.ControlReceived, m.AgainL2TP)
-	fmt.Fprintf(b, "data       %d messages sent, %d received, %d PPP frames sent again\n", m.DataSent,
-		m.DataReceived, m.AgainPPP)
+	fmt.Fprintf(b, "data       %d messages sent, %d received, %d PPP frames sent again\n",
+		m.DataSent, m.DataReceived, m.AgainPPP)
 	if m.SendErrors+m.Unwanted+m.Lost > 0 {
-		fmt.Fprintf(b, "trouble    %d could not be sent, %d had no tunnel or session, %d lost by the generator\n",
-			m.SendErrors, m.Unwanted, m.Lost)
+		fmt.Fprintf(b, "trouble    %d could not be sent, %d had no tunnel or session, "+
+			"%d lost by the generator\n", m.SendErrors, m.Unwanted, m.Lost)
 	}
 	if f := r.Traffic; f != nil {
-		fmt.Fprintf(b, "packets    %d sent in %d sessions, %d lost (%.3f %%), %.0f/s, %.2f Mbit/s each way", f.Sent,
-			f.Sessions, f.Lost, f.LossPercent, f.Rate, f.Megabits)
+		fmt.Fprintf(b, "packets    %d sent in %d sessions, %d lost (%.3f %%), %.0f/s, "+
+			"%.2f Mbit/s each way", f.Sent, f.Sessions, f.Lost, f.LossPercent, f.Rate, f.Megabits)
 		writeCounts(b, count{f.Duplicates, "came back twice"})
 	}
 	g := r.Generator
-	fmt.Fprintf(b, "generator  %.1f s of processor time, %d MiB, datagrams waited at most %s ms", g.CPU,
-		g.Resident>>20, chart.Number(g.Wait))
+	fmt.Fprintf(b, "generator  %.1f s of processor time, %d MiB, datagrams waited at most %s ms",
+		g.CPU, g.Resident>>20, chart.Number(g.Wait))
 	if r.Settings.Rate > 0 { // or else a call is due when it is placed
 		fmt.Fprintf(b, ", calls placed at most %s ms late", chart.Number(g.Lag))
 	}
@@ -147,12 +149,15 @@ func (r *Report) writeRest(b *bytes.Buffer) {
 // String is one line about how far the run is.
 func (p Progress) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%5s  %d/%d up  %.0f/s  %d in set-up  %d/%d tunnels", p.At.Truncate(time.Second), p.Sessions,
-		p.Wanted, p.Rate, p.InFlight, p.Tunnels, p.WantedTunnels)
+	fmt.Fprintf(&b, "%5s  %d/%d up  %.0f/s  %d in set-up  %d/%d tunnels",
+		p.At.Truncate(time.Second), p.Sessions, p.Wanted, p.Rate, p.InFlight, p.Tunnels,
+		p.WantedTunnels)
 	if p.Packets >= 0 {
 		fmt.Fprintf(&b, "  %.0f packets/s", p.Packets)
 	}
-	for _, c := range []count{{p.Failed, "failed"}, {p.Dropped, "dropped"}, {p.FailedTunnels, "tunnels failed"}} {
+	for _, c := range []count{
+		{p.Failed, "failed"}, {p.Dropped, "dropped"}, {p.FailedTunnels, "tunnels failed"},
+	} {
 		if c.n > 0 {
 			fmt.Fprintf(&b, "  %d %s", c.n, c.what)
 		}

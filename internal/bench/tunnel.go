@@ -163,7 +163,9 @@ func (t *tunnel) act(now time.Time, a l2tp.Action) {
 		t.established(at)
 	case l2tp.CallAnswered:
 		if s := t.sessions[a.Session]; s != nil {
-			t.run.step(t, l2tp.CallConnected{Session: a.Session, Call: t.run.cfg.call(int(s.number))})
+			t.run.step(t, l2tp.CallConnected{
+				Session: a.Session, Call: t.run.cfg.call(int(s.number)),
+			})
 		}
 	case l2tp.SessionUp:
 		if s := t.sessions[a.Session]; s != nil {
