@@ -47,16 +47,20 @@ func (f *flags) register(p *pflag.FlagSet) {
 	f.registerSessions(p)
 	p.StringVar(&f.traffic, "traffic", string(bench.ICMPEcho),
 		"what is sent into sessions: icmp (echo requests) or udp (to an echo service)")
-	p.IntVar(&f.cfg.Traffic.Sessions, "traffic-sessions", 0, "send packets into `N` of the sessions")
+	p.IntVar(&f.cfg.Traffic.Sessions, "traffic-sessions", 0,
+		"send packets into `N` of the sessions")
 	p.Float64Var(&f.cfg.Traffic.Rate, "traffic-rate", 1, "packets a second in each of them")
 	p.IntVar(&f.cfg.Traffic.Window, "traffic-window", 0,
-		"have `N` packets under way in each, the next when one came back (default: as --traffic-rate has it)")
+		"have `N` packets under way in each, the next when one came back "+
+			"(default: as --traffic-rate has it)")
 	p.IntVar(&f.cfg.Traffic.Size, "traffic-size", 84, "`BYTES` of an IP packet")
 	p.StringVar(&f.trafficTarget, "traffic-target", "",
 		"`ADDR[:PORT]` that they are sent to (default the LNS's address in the session, port 7)")
-	p.StringVar(&f.json, "json", "", "write the report as JSON into `FILE`; - is the output, and nothing else is there")
+	p.StringVar(&f.json, "json", "",
+		"write the report as JSON into `FILE`; - is the output, and nothing else is there")
 	p.StringVar(&f.html, "html", "", "write the report as a page with charts into `FILE`")
-	p.DurationVar(&f.progress, "progress", plainInterval, "show progress so often where it is not a terminal")
+	p.DurationVar(&f.progress, "progress", plainInterval,
+		"show progress so often where it is not a terminal")
 	p.BoolVarP(&f.quiet, "quiet", "q", false, "do not show progress")
 }
 
@@ -64,24 +68,28 @@ func (f *flags) registerLoad(p *pflag.FlagSet) {
 	c := &f.cfg
 	p.IntVarP(&c.Tunnels, "tunnels", "t", 1, "open `N` tunnels")
 	p.IntVarP(&c.Sessions, "sessions", "s", 1, "place `N` calls, the tunnels taking turns")
-	p.Float64VarP(&c.Rate, "rate", "r", 0, "place so many calls a second (default: as --concurrency has it)")
+	p.Float64VarP(&c.Rate, "rate", "r", 0,
+		"place so many calls a second (default: as --concurrency has it)")
 	p.IntVarP(&c.Concurrency, "concurrency", "c", 0,
 		fmt.Sprintf("`N` calls in set-up at once at most (default %d; no limit with --rate)",
 			bench.DefaultConcurrency))
 	p.DurationVarP(&c.Duration, "duration", "d", 0,
 		"end the run after so long (default: when every call came up, or failed, or has ended)")
 	p.DurationVar(&c.Hold, "hold", 0, "end each session after so long (default: when the run ends)")
-	p.BoolVar(&c.Churn, "churn", false, "begin anew what has ended, failed or was dropped, until --duration")
+	p.BoolVar(&c.Churn, "churn", false,
+		"begin anew what has ended, failed or was dropped, until --duration")
 	p.DurationVar(&c.ConnectTimeout, "connect-timeout", bench.DefaultConnectTimeout,
 		"give a tunnel or a call up after so long")
 	p.StringVar(&f.end, "end", string(bench.EndCalls),
-		"how the run ends: calls (CDN for each, then StopCCN), tunnels (StopCCN) or vanish (silence)")
+		"how the run ends: calls (CDN for each, then StopCCN), tunnels (StopCCN) "+
+			"or vanish (silence)")
 }
 
 func (f *flags) registerTunnels(p *pflag.FlagSet) {
 	c := &f.cfg
-	p.StringVar(&f.sources, "source", "", "`ADDRS` from which tunnels come in turn: addresses, ranges (A-B) and "+
-		"prefixes, with commas")
+	p.StringVar(&f.sources, "source", "",
+		"`ADDRS` from which tunnels come in turn: addresses, ranges (A-B) and "+
+			"prefixes, with commas")
 	p.Uint16Var(&c.SourcePort, "source-port", 0,
 		"UDP `PORT` that the tunnels of an address share (default: each has its own)")
 	p.BoolVarP(&f.ipv4, "ipv4", "4", false, "use an IPv4 address of the LNS")
@@ -91,7 +99,8 @@ func (f *flags) registerTunnels(p *pflag.FlagSet) {
 	p.StringVar(&f.secretFile, "secret-file", "",
 		"`FILE` whose first line is the tunnels' secret (default $"+secretVariable+")")
 	p.BoolVar(&c.ChallengePeer, "challenge", false, "have the LNS prove that it knows the secret")
-	p.DurationVar(&c.HelloInterval, "hello", time.Minute, "send a HELLO after so long without a message; 0 for none")
+	p.DurationVar(&c.HelloInterval, "hello", time.Minute,
+		"send a HELLO after so long without a message; 0 for none")
 	p.Uint16Var(&c.Window, "window", bench.DefaultWindow, "receive window that tunnels offer")
 }
 
@@ -99,15 +108,18 @@ func (f *flags) registerSessions(p *pflag.FlagSet) {
 	c := &f.cfg
 	p.StringSliceVar(&f.auth, "auth", []string{"mschapv2", "chap", "mschap", "pap"},
 		"`METHODS` that we agree to, the preferred first: pap, chap, mschap, mschapv2")
-	p.StringVarP(&f.user, "user", "u", "user%d", "`NAME` of the user; a %d in it is the session's number")
+	p.StringVarP(&f.user, "user", "u", "user%d",
+		"`NAME` of the user; a %d in it is the session's number")
 	p.IntVar(&c.FirstUser, "first-user", 1, "number of the first session's user")
 	p.IntVar(&c.Users, "users", 0, "begin again after `N` users (default: one for each session)")
 	p.StringVar(&f.passwordFile, "password-file", "",
 		"`FILE` whose first line is the password of all (default $"+passwordVariable+")")
-	p.StringVar(&f.callingNumber, "calling-number", "", "Calling Number of the calls; may have a %d like --user")
+	p.StringVar(&f.callingNumber, "calling-number", "",
+		"Calling Number of the calls; may have a %d like --user")
 	p.StringVar(&f.calledNumber, "called-number", "", "Called Number, likewise")
 	p.Uint16Var(&c.MRU, "mru", 1500, "MRU that sessions ask for")
-	p.DurationVar(&c.EchoInterval, "echo", 0, "send an LCP echo request so often in each session (default: none)")
+	p.DurationVar(&c.EchoInterval, "echo", 0,
+		"send an LCP echo request so often in each session (default: none)")
 	p.IntVar(&c.EchoFailures, "echo-failures", 5, "drop a session after `N` without a reply")
 }
 
@@ -115,9 +127,6 @@ func (f *flags) registerSessions(p *pflag.FlagSet) {
 func (f *flags) config(ctx context.Context, target string) (*bench.Config, error) {
 	c := &f.cfg
 	var err error
-	if c.Target, err = resolve(ctx, target, f.ipv4, f.ipv6); err != nil {
-		return nil, err
-	}
 	if f.sources != "" {
 		if c.Sources, err = bench.ParseSources(f.sources); err != nil {
 			return nil, fmt.Errorf("--source: %w", err)
@@ -126,11 +135,14 @@ func (f *flags) config(ctx context.Context, target string) (*bench.Config, error
 	if err := errors.Join(f.patterns(), f.secrets(), f.methods(), f.packets()); err != nil {
 		return nil, err
 	}
+	if c.Target, err = resolve(ctx, target, f.ipv4, f.ipv6); err != nil {
+		return nil, err
+	}
 	c.End = bench.Ending(f.end)
 	return c, c.Complete()
 }
 
-// resolve finds the address of the LNS.
+// resolve finds the address of the LNS. That a name has none is a runError.
 func resolve(ctx context.Context, target string, want4, want6 bool) (netip.AddrPort, error) {
 	host, port := target, "1701"
 	if h, p, err := net.SplitHostPort(target); err == nil {
@@ -144,11 +156,28 @@ func resolve(ctx context.Context, target string, want4, want6 bool) (netip.AddrP
 	if err != nil {
 		return netip.AddrPort{}, fmt.Errorf("port of the LNS: %w", err)
 	}
-	addrs, err := net.DefaultResolver.LookupNetIP(ctx, network, strings.Trim(host, "[]"))
+	addr, err := lookUp(ctx, network, strings.Trim(host, "[]"))
 	if err != nil {
-		return netip.AddrPort{}, fmt.Errorf("address of the LNS: %w", err)
+		err = fmt.Errorf("address of the LNS: %w", err)
+		if _, unknown := errors.AsType[*net.DNSError](err); unknown && host != "" {
+			err = &runError{err}
+		}
+		return netip.AddrPort{}, err
 	}
-	return netip.AddrPortFrom(addrs[0].Unmap(), uint16(number)), nil
+	return netip.AddrPortFrom(addr, uint16(number)), nil
+}
+
+// lookUp finds an address of a host.
+func lookUp(ctx context.Context, network, host string) (netip.Addr, error) {
+	a, err := netip.ParseAddr(host)
+	if err == nil && a.Zone() != "" && network != "ip4" {
+		return a, nil // the resolver would lose the zone
+	}
+	all, err := net.DefaultResolver.LookupNetIP(ctx, network, host)
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	return all[0].Unmap(), nil
 }
 
 func (f *flags) patterns() error {
@@ -244,10 +273,12 @@ func (f *flags) openReports() (r reports, err error) {
 
 // write writes the report wherever it is to go.
 func (r reports) write(report *bench.Report, stdout io.Writer) error {
+	var errs []error
 	if r.output {
-		return report.WriteJSON(stdout)
+		errs = append(errs, report.WriteJSON(stdout))
+	} else {
+		errs = append(errs, report.WriteText(stdout))
 	}
-	errs := []error{report.WriteText(stdout)}
 	if r.json != nil {
 		errs = append(errs, report.WriteJSON(r.json), r.json.Close())
 	}

@@ -4,8 +4,8 @@
 //	culvert-bench [flags] LNS[:PORT]
 //
 // It exits with 0 when every session came up and stayed until it was ended, 1 when
-// some failed or were dropped, 2 when the command is wrong, and 3 when the run was not
-// possible or no session came up at all.
+// some failed, were dropped or were not up when the time was, 2 when the command is
+// wrong, and 3 when the run was not possible or no session came up at all.
 package main
 
 import (

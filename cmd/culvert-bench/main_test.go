@@ -53,6 +53,24 @@ func TestWrongCommands(t *testing.T) {
 	}
 }
 
+// TestUnknownName: the command may be right, and the resolver wrong or away.
+func TestUnknownName(t *testing.T) {
+	for name, test := range map[string]struct {
+		args []string
+		want int
+	}{
+		"no name":         {[]string{":1701"}, exitUsage},
+		"no such address": {[]string{"-6", "192.0.2.1"}, exitUsage},
+		"no such name":    {[]string{"no..such.name"}, exitNothing}, // without asking anybody
+		"and wrong flags": {[]string{"--auth", "md5", "no..such.name"}, exitUsage},
+	} {
+		code, _, stderr := runBench(t, test.args...)
+		if code != test.want || strings.Count(stderr, "\n") != 1 {
+			t.Errorf("%s: %d, %q, want %d and a line", name, code, stderr, test.want)
+		}
+	}
+}
+
 // silent is a UDP port on which nobody answers.
 func silent(t *testing.T) string {
 	t.Helper()
@@ -89,11 +107,18 @@ func TestSilentLNS(t *testing.T) {
 	}
 }
 
-// TestJSONAlone: programs read the output.
+// TestJSONAlone: programs read the output. The page is written besides.
 func TestJSONAlone(t *testing.T) {
-	_, stdout, stderr := runBench(t, "-q", "--connect-timeout", "50ms", "--json", "-", silent(t))
-	if !strings.HasPrefix(stdout, "{") || !strings.HasSuffix(stdout, "}\n") || stderr != "" {
-		t.Errorf("output %q, errors %q", stdout, stderr)
+	html := filepath.Join(t.TempDir(), "r.html")
+	for name, more := range map[string][]string{"alone": nil, "with a page": {"--html", html}} {
+		args := append([]string{"-q", "--connect-timeout", "50ms", "--json", "-", silent(t)}, more...)
+		_, stdout, stderr := runBench(t, args...)
+		if !strings.HasPrefix(stdout, "{") || !strings.HasSuffix(stdout, "}\n") || stderr != "" {
+			t.Errorf("%s: output %q, errors %q", name, stdout, stderr)
+		}
+	}
+	if page, err := os.ReadFile(html); err != nil || !strings.Contains(string(page), "</html>") {
+		t.Errorf("the page: %v, %.40q", err, page)
 	}
 }
 
@@ -122,7 +147,7 @@ func TestSecretsComeFromFiles(t *testing.T) {
 func TestExitCodes(t *testing.T) {
 	report := func(change func(r *bench.Report)) *bench.Report {
 		r := &bench.Report{
-			Settings: bench.Settings{Sessions: 10}, Tunnels: bench.Tunnels{CameUp: 1},
+			Settings: bench.Settings{Tunnels: 1, Sessions: 10}, Tunnels: bench.Tunnels{CameUp: 1},
 			Sessions: bench.Sessions{CameUp: 10},
 		}
 		change(r)
@@ -136,9 +161,19 @@ func TestExitCodes(t *testing.T) {
 		"one failed":  {func(r *bench.Report) { r.Sessions.Failed = 1 }, exitFailures},
 		"one dropped": {func(r *bench.Report) { r.Sessions.Dropped = 1 }, exitFailures},
 		"tunnel lost": {func(r *bench.Report) { r.Tunnels.Lost = 1 }, exitFailures},
-		"none":        {func(r *bench.Report) { r.Sessions.CameUp = 0 }, exitNothing},
-		"no tunnel":   {func(r *bench.Report) { r.Settings.Sessions, r.Tunnels.CameUp = 0, 0 }, exitNothing},
-		"tunnels":     {func(r *bench.Report) { r.Settings.Sessions, r.Sessions.CameUp = 0, 0 }, exitSuccess},
+		"hung":        {func(r *bench.Report) { r.Sessions.CameUp, r.Sessions.Cancelled = 1, 9 }, exitFailures},
+		"time is up":  {func(r *bench.Report) { r.Sessions.CameUp, r.Sessions.Unplaced = 1, 9 }, exitFailures},
+		"interrupted": {onTheirWay(func(r *bench.Report) { r.Interrupted = true }), exitSuccess},
+		"churn":       {onTheirWay(func(r *bench.Report) { r.Settings.Churn = true }), exitSuccess},
+		"churn that failed": {onTheirWay(func(r *bench.Report) {
+			r.Settings.Churn, r.Sessions.Failed = true, 1
+		}), exitFailures},
+		"tunnel hung": {func(r *bench.Report) {
+			r.Settings.Sessions, r.Sessions.CameUp, r.Settings.Tunnels = 0, 0, 2
+		}, exitFailures},
+		"none":      {func(r *bench.Report) { r.Sessions.CameUp = 0 }, exitNothing},
+		"no tunnel": {func(r *bench.Report) { r.Settings.Sessions, r.Tunnels.CameUp = 0, 0 }, exitNothing},
+		"tunnels":   {func(r *bench.Report) { r.Settings.Sessions, r.Sessions.CameUp = 0, 0 }, exitSuccess},
 	} {
 		if got := exitCode(report(test.change)); got != test.want {
 			t.Errorf("%s: exit code %d, want %d", name, got, test.want)
@@ -146,10 +181,20 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
+// onTheirWay is a change after which some sessions, and a tunnel, were not up yet when the
+// run ended.
+func onTheirWay(change func(r *bench.Report)) func(r *bench.Report) {
+	return func(r *bench.Report) {
+		r.Sessions.CameUp, r.Sessions.Cancelled, r.Sessions.Unplaced, r.Settings.Tunnels = 5, 2, 3, 2
+		change(r)
+	}
+}
+
 func TestTargets(t *testing.T) {
 	for target, want := range map[string]string{
 		"192.0.2.1": "192.0.2.1:1701", "192.0.2.1:5": "192.0.2.1:5", "2001:db8::1": "[2001:db8::1]:1701",
 		"[2001:db8::1]": "[2001:db8::1]:1701", "[2001:db8::1]:5": "[2001:db8::1]:5",
+		"fe80::1%eth0": "[fe80::1%eth0]:1701", "[fe80::1%eth0]:5": "[fe80::1%eth0]:5",
 	} {
 		got, err := resolve(context.Background(), target, false, false)
 		if err != nil || got.String() != want {

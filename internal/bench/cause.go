@@ -14,7 +14,7 @@ type Phase uint8
 // The phases, in their order.
 const (
 	PhaseTunnel Phase = iota // from the SCCRQ until the tunnel is established
-	PhaseQueue               // a call waits until its ICRQ leaves: for its turn in the tunnel's window
+	PhaseQueue               // a call waits for its turn in the tunnel's window
 	PhaseCall                // from the ICRQ until the ICCN has left
 	PhaseLCP                 // until LCP is opened
 	PhaseAuth                // until the LNS has accepted the user, if it asks

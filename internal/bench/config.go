@@ -26,8 +26,9 @@ type Config struct {
 	Hold     time.Duration // how long a session stays; 0: to the run's end
 	Churn    bool          // sessions and tunnels that ended for whatever reason are begun anew
 
-	ConnectTimeout time.Duration // for a tunnel, and for a session until it has an address; default 60 s
-	End            Ending        // default EndCalls
+	// ConnectTimeout is for a tunnel, and for a session until it has an address; default 60 s.
+	ConnectTimeout time.Duration
+	End            Ending // default EndCalls
 
 	HostName      Pattern // of the tunnel; default culvert-bench
 	Secret        l2tp.Secret
@@ -87,7 +88,8 @@ func (c *Config) Complete() error {
 	}
 	for _, a := range c.Sources {
 		if a.Is4() != c.Target.Addr().Is4() {
-			return fmt.Errorf("source %v: expected an address of the same family as %v", a, c.Target.Addr())
+			return fmt.Errorf("source %v: expected an address of the same family as %v", a,
+				c.Target.Addr())
 		}
 	}
 	c.setDefaults()

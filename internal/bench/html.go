@@ -14,9 +14,11 @@ import (
 var page string
 
 var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
-	"short": short,
-	"time":  func(t time.Time) string { return t.Format(time.RFC3339) },
-	"share": func(n, all uint64) string { return fmt.Sprintf("%.1f%%", 100*float64(n)/float64(max(all, 1))) },
+	"number": chart.Number,
+	"time":   func(t time.Time) string { return t.Format(time.RFC3339) },
+	"share": func(n, all uint64) string {
+		return fmt.Sprintf("%.1f%%", 100*float64(n)/float64(max(all, 1)))
+	},
 }).Parse(page))
 
 // A view is a report with its charts.
@@ -57,7 +59,9 @@ func (r *Report) WriteHTML(w io.Writer) error {
 func (r *Report) timesChart() template.HTML {
 	bars := chart.Bars{Unit: "ms", Names: []string{"p50", "p90", "p99", "max"}}
 	for _, p := range r.measured() {
-		bars.Groups = append(bars.Groups, chart.Group{Name: p.Name, Bars: []float64{p.P50, p.P90, p.P99, p.Max}})
+		bars.Groups = append(bars.Groups, chart.Group{
+			Name: p.Name, Bars: []float64{p.P50, p.P90, p.P99, p.Max},
+		})
 	}
 	return barChart(bars)
 }

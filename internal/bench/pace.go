@@ -39,6 +39,7 @@ func (r *Run) placeCalls(now time.Duration) {
 	for {
 		if r.ready.len() == 0 {
 			r.pace.starved = true
+			r.tally.idle()
 			return
 		}
 		if r.pace.starved {

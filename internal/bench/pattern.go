@@ -22,7 +22,8 @@ func ParsePattern(text string) (Pattern, error) {
 		}
 	}
 	if strings.Contains(rest, "%") || numbers > 1 {
-		return "", fmt.Errorf("pattern %q: expected at most one %%d or the like, and %%%% for a percent sign", text)
+		return "", fmt.Errorf(
+			"pattern %q: expected at most one %%d or the like, and %%%% for a percent sign", text)
 	}
 	return Pattern(text), nil
 }

@@ -55,7 +55,7 @@ func sample() *Report {
 			{1, 121, 115, 6, 10, 2, 203, 15, 2000, 90.25, 300},
 			{2, 119, 130, 7, 20, 3, 310, 4, 2090, 70.125, 150},
 		}},
-		Generator: Generator{CPU: 1.25, Lag: 3.5, Resident: 50 << 20, Complete: true},
+		Generator: Generator{CPU: 1.25, Lag: 3.5, Wait: 0.75, Resident: 50 << 20, Complete: true},
 	}
 	for p := range numPhases {
 		scale := float64(p + 1)
@@ -242,6 +242,36 @@ func TestShortRun(t *testing.T) {
 		if strings.Contains(b.String(), "best") != want {
 			t.Errorf("set-up in %v s: %s", seconds, b.String())
 		}
+	}
+}
+
+// TestAttempts: with churn there are more of them than tunnels and sessions.
+func TestAttempts(t *testing.T) {
+	r := sample()
+	r.Tunnels = Tunnels{CameUp: 16, Failed: 3, Lost: 8, MostUp: 8}
+	r.Sessions = Sessions{Placed: 2100, CameUp: 2000, Failed: 90, Cancelled: 10, Dropped: 1000, MostUp: 1000}
+	var b bytes.Buffer
+	if err := r.WriteText(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"16 of 19 came up", "2000 of 2100 came up"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("the text does not say %q:\n%s", want, b.String())
+		}
+	}
+}
+
+// TestLateCalls: without a rate no call has a time that it could be late for.
+func TestLateCalls(t *testing.T) {
+	for rate, want := range map[float64]bool{0: false, 10: true} {
+		r := sample()
+		r.Settings.Rate = rate
+		var text, page bytes.Buffer
+		if err := errors.Join(r.WriteText(&text), r.WriteHTML(&page)); err != nil {
+			t.Fatal(err)
+		}
+		same(t, "late calls in the text", strings.Contains(text.String(), "ms late"), want)
+		same(t, "late calls in the page", strings.Contains(page.String(), "late by"), want)
 	}
 }
 

@@ -121,7 +121,7 @@ func (r *Run) Do(ctx context.Context) *Report {
 			r.finish(r.since(time.Now()))
 		}
 		mail = r.mail.take(mail)
-		mail.each(r.receive)
+		r.tally.wait(r.mail.deliver(mail, r.receive), r.isEnding())
 		r.expire()
 		r.advance(r.since(time.Now()))
 		timer.Reset(r.wait(time.Now()))

@@ -3,7 +3,6 @@ package bench
 import (
 	"context"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"net/netip"
 	"strings"
@@ -165,93 +164,6 @@ func messageType(b []byte) l2tp.MessageType {
 	return mt
 }
 
-// TestRate: calls are placed at their times, whatever the LNS does.
-func TestRate(t *testing.T) {
-	inScene(t, lnsConfig, func(s *scene) {
-		s.lns.fake.SetHook(slowly(300 * time.Millisecond))
-		cfg := load(4, 200)
-		cfg.Rate = 50
-		r := s.run(cfg)
-		same(t, "sessions", r.Sessions.CameUp, 200)
-		for _, p := range r.Timeline.Points[1:3] {
-			same(t, fmt.Sprintf("placed at %v", p.At), p.Placed, 50)
-		}
-		if took := r.SetUp.Seconds; took < 4 || took > 5 {
-			t.Errorf("200 calls at 50/s came up in %.1f s, want 4 to 5", took)
-		}
-		if r.Phases[PhaseSetUp].Min < 595 {
-			t.Errorf("the fastest set-up took %v ms, less than the LNS's data plane", r.Phases[PhaseSetUp].Min)
-		}
-	})
-}
-
-// TestPhasesAddUp: what a set-up takes is what its phases take.
-func TestPhasesAddUp(t *testing.T) {
-	inScene(t, lnsConfig, func(s *scene) {
-		s.lns.fake.SetHook(slowly(50 * time.Millisecond))
-		s.wire.Impair(1, dataplane.Conditions{Delay: 10 * time.Millisecond})
-		r := s.run(load(2, 40))
-		sum := 0.0
-		for _, p := range r.Phases[PhaseQueue:PhaseSetUp] {
-			sum += p.Mean
-		}
-		all := r.Phases[PhaseSetUp].Mean
-		if math.Abs(sum-all) > all/100 || all < 100 {
-			t.Errorf("the phases take %.1f ms together, the set-up %.1f", sum, all)
-		}
-	})
-}
-
-// slowly has each operation of a data plane take some time.
-func slowly(d time.Duration) dataplane.Hook {
-	return func(ctx context.Context, _ dataplane.Op, _ dataplane.SessionKey) error {
-		select {
-		case <-time.After(d):
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// TestRateCountsFromWhenACallWasDue: a generator that is held up by its own limit says so.
-func TestRateCountsFromWhenACallWasDue(t *testing.T) {
-	inScene(t, lnsConfig, func(s *scene) {
-		s.lns.fake.SetHook(slowly(time.Second))
-		cfg := load(1, 20)
-		cfg.Rate, cfg.Concurrency = 100, 1
-		r := s.run(cfg)
-		same(t, "sessions", r.Sessions.CameUp, 20)
-		if worst := r.Phases[PhaseSetUp].Max; worst < 20_000 {
-			t.Errorf("the last of 20 set-ups took %v ms, want more than the 20 s that it waited", worst)
-		}
-		if r.Generator.Lag < 20_000 {
-			t.Errorf("lag = %v ms, want more than 20 s", r.Generator.Lag)
-		}
-	})
-}
-
-func TestConcurrency(t *testing.T) {
-	inScene(t, lnsConfig, func(s *scene) {
-		s.lns.fake.SetHook(slowly(500 * time.Millisecond))
-		cfg := load(2, 60)
-		cfg.Concurrency = 7
-		r := s.run(cfg)
-		same(t, "sessions", r.Sessions.CameUp, 60)
-		full := 0
-		for _, p := range r.Timeline.Points {
-			if p.InFlight > 7 {
-				t.Errorf("%d calls at once at %v s, want at most 7", p.InFlight, p.At)
-			} else if p.InFlight == 7 {
-				full++
-			}
-		}
-		if full < 5 {
-			t.Errorf("7 calls at once in %d of %d seconds", full, len(r.Timeline.Points))
-		}
-	})
-}
-
 func TestHoldAndChurn(t *testing.T) {
 	inScene(t, lnsConfig, func(s *scene) {
 		cfg := load(2, 20)
@@ -308,6 +220,24 @@ func TestDropped(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestLostTunnel: the calls that wait for their turn in it are not placed any more.
+func TestLostTunnel(t *testing.T) {
+	inScene(t, lnsConfig, func(s *scene) {
+		cfg := load(1, 20)
+		cfg.Rate = 0.9 // none is in set-up at that second
+		cfg.Progress = func(p Progress) {
+			if p.At == 5*time.Second && !p.Last {
+				go s.deleteTunnel()
+			}
+		}
+		r := s.run(cfg)
+		same(t, "dropped", r.Sessions.Dropped, r.Sessions.CameUp)
+		s.wantFailures(r, Failure{
+			Phase: "tunnel", Cause: "its tunnel was lost", Count: 20 - r.Sessions.CameUp,
+		})
+	})
 }
 
 // deleteTunnel has the LNS end one tunnel.
@@ -381,6 +311,7 @@ func TestEndings(t *testing.T) {
 				synctest.Wait()
 				s.lns.wantSessions(left)
 				same(t, "ended", r.Sessions.Ended, 10)
+				same(t, "politely", r.Generator.Complete, end != EndVanish)
 				same(t, "torn down", r.TearDown.Sessions, uint64(10-left))
 				same(t, "in some time", r.TearDown.Seconds > 0, end != EndVanish)
 				same(t, "a CDN for each", cdns == 10, end == EndCalls)
@@ -458,78 +389,6 @@ func TestSharedPort(t *testing.T) {
 		same(t, "tunnels", r.Tunnels.CameUp, 6)
 		same(t, "sources", len(opening), 3)
 	})
-}
-
-// TestTraffic: packets come back or are counted as lost, and copies are not counted twice.
-func TestTraffic(t *testing.T) {
-	t.Run("held", func(t *testing.T) { testTraffic(t, 0, 900) })
-	t.Run("in sessions of 4 s", func(t *testing.T) { testTraffic(t, 4*time.Second, 600) })
-}
-
-func testTraffic(t *testing.T, hold time.Duration, least uint64) {
-	came := 0
-	copies := func(n int) int {
-		came = n
-		switch n % 10 {
-		case 0:
-			return 0
-		case 5:
-			return 2
-		}
-		return 1
-	}
-	inEchoScene(t, 200*time.Millisecond, copies, func(s *scene) {
-		cfg := load(2, 20)
-		cfg.Duration = 20 * time.Second
-		cfg.Hold = hold
-		cfg.Churn = hold > 0
-		cfg.Traffic = Traffic{Sessions: 5, Rate: 10}
-		f := s.run(cfg).Traffic
-		same(t, "sent", f.Sent, uint64(came))
-		if f.Sent < least || f.Sent > 1000 {
-			t.Errorf("%d packets sent, want %d to 1000", f.Sent, least)
-		}
-		same(t, "lost", f.Lost, f.Sent/10)
-		same(t, "twice", f.Duplicates, (f.Sent+5)/10)
-		if f.Times.Min < 199 || f.Times.Max > 205 {
-			t.Errorf("round trip of %v to %v ms, want 200", f.Times.Min, f.Times.Max)
-		}
-	})
-}
-
-// TestTrafficByWindow: packets go as fast as they come back, and what is lost does not
-// stop them.
-func TestTrafficByWindow(t *testing.T) {
-	silent := false
-	copies := func(n int) int {
-		if n%100 == 0 || silent {
-			return 0
-		}
-		return 1
-	}
-	inEchoScene(t, 10*time.Millisecond, copies, func(s *scene) {
-		cfg := load(1, 2)
-		cfg.Duration = 10 * time.Second
-		cfg.Traffic = Traffic{Sessions: 2, Window: 8}
-		cfg.Progress = func(p Progress) { silent = p.At == 5*time.Second } // for a second
-		r := s.run(cfg)
-		f := r.Traffic
-		// 8 in each session every 10 ms, for 7 to 8 s.
-		if f.Received < 2*8*100*7 || f.Received > 2*8*100*9 {
-			t.Errorf("%d packets came back, want 16 every 10 ms", f.Received)
-		}
-		if f.Lost < f.Sent/100 || f.Lost > f.Sent/100+16+2 {
-			t.Errorf("%d of %d lost, want one in a hundred and those of the pause", f.Lost, f.Sent)
-		}
-		same(t, "packets of the timeline", sumPackets(r), f.Received)
-	})
-}
-
-func sumPackets(r *Report) (n uint64) {
-	for _, p := range r.Timeline.Points {
-		n += p.Packets
-	}
-	return n
 }
 
 // TestEcho: a session whose LNS is silent is dropped.

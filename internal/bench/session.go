@@ -100,10 +100,14 @@ func (s *session) enqueue() {
 	s.run().makeReady(s.tunnel)
 }
 
-// giveUpWaiting ends a session whose tunnel will not come up.
-func (s *session) giveUpWaiting(now time.Duration) {
+// giveUpWaiting ends a session whose tunnel will not come up, or not again.
+func (s *session) giveUpWaiting(now time.Duration, wasUp bool) {
+	why := cause{text: "its tunnel did not come up"}
+	if wasUp {
+		why.text = "its tunnel was lost"
+	}
 	s.run().pending--
-	s.run().tally.fail(PhaseTunnel, cause{text: "its tunnel did not come up"})
+	s.run().tally.fail(PhaseTunnel, why)
 	s.settle(now, false)
 }
 
@@ -121,7 +125,9 @@ func (s *session) call(now, due time.Duration) {
 	}
 	s.id = id
 	s.tunnel.sessions[id] = s
-	r.step(s.tunnel, l2tp.PlaceCall{Session: id, Kind: l2tp.LACIncoming, Call: r.cfg.call(int(s.number))})
+	r.step(s.tunnel, l2tp.PlaceCall{
+		Session: id, Kind: l2tp.LACIncoming, Call: r.cfg.call(int(s.number)),
+	})
 	r.deadlines.update(s)
 }
 

@@ -20,7 +20,8 @@ func ParseSources(text string) ([]netip.Addr, error) {
 		}
 		for a := first; ; a = a.Next() {
 			if len(all) == maxSources {
-				return nil, fmt.Errorf("sources %q: expected at most %d addresses", text, maxSources)
+				return nil, fmt.Errorf("sources %q: expected at most %d addresses", text,
+					maxSources)
 			}
 			all = append(all, a)
 			if a == last {

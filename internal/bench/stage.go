@@ -14,7 +14,7 @@ type stage struct {
 
 	endBegan, endOver time.Duration // of hanging up: until the last call was ended
 	ended             uint64        // sessions that were up when it began
-	unanswered        bool          // the LNS did not acknowledge all of it in time
+	unanswered        bool          // the LNS did not acknowledge all of it, or was not told
 }
 
 // A stageName names a stage.
@@ -167,7 +167,7 @@ func (r *Run) over(now time.Duration) {
 		r.stage.endOver = now // the last StopCCN that is acknowledged ends the last sessions
 	}
 	r.stage.endOver = max(r.stage.endOver, r.stage.endBegan)
-	r.stage.unanswered = r.busy > 0 && r.cfg.End != EndVanish
+	r.stage.unanswered = r.busy > 0 || r.cfg.End == EndVanish
 	r.tally.timeline.close(r.tally.upNow, r.tally.inFlight)
 	r.tellProgress(now)
 }

@@ -23,8 +23,10 @@ type tally struct {
 	failures, drops causes
 	took            [numPhases]*hdrhistogram.Histogram // microseconds
 
-	firstPlaced, lastUp time.Duration // never, 0: not yet
-	lag                 time.Duration // the latest that a call was placed after its time
+	comingUp      time.Duration // for how long sessions were, until the last that did
+	comingUpSince time.Duration // that is not in it yet; never while nothing is to come up
+	lag           time.Duration // the latest that a call was placed after its time
+	waited        time.Duration // the longest of a datagram for the loop
 
 	flows    flowTally
 	timeline timeline
@@ -34,7 +36,7 @@ type tally struct {
 const longest = int64(time.Hour / time.Microsecond)
 
 func newTally() tally {
-	t := tally{failures: causes{}, drops: causes{}, firstPlaced: never, timeline: newTimeline()}
+	t := tally{failures: causes{}, drops: causes{}, comingUpSince: never, timeline: newTimeline()}
 	for p := range t.took {
 		t.took[p] = hdrhistogram.New(1, longest, 3)
 	}
@@ -57,7 +59,8 @@ func (t *tally) up(now time.Duration) {
 	t.upNow++
 	t.inFlight--
 	t.mostUp = max(t.mostUp, t.upNow)
-	t.lastUp = now
+	t.comingUp += now - t.comingUpSince
+	t.comingUpSince = now
 	t.timeline.now.Up++
 }
 
@@ -65,9 +68,25 @@ func (t *tally) up(now time.Duration) {
 func (t *tally) place(now, lag time.Duration) {
 	t.placed++
 	t.inFlight++
-	t.firstPlaced = min(t.firstPlaced, now)
+	t.comingUpSince = min(t.comingUpSince, now)
 	t.lag = max(t.lag, lag)
 	t.timeline.now.Placed++
+}
+
+// idle notes that no session is ready to be placed: if none is in set-up either, nothing is
+// to come up, and that is nobody's time.
+func (t *tally) idle() {
+	if t.inFlight == 0 {
+		t.comingUpSince = never
+	}
+}
+
+// wait notes that a datagram waited for the loop. To end everything is a piece of work that
+// all wait for, and nothing of a session is timed any more.
+func (t *tally) wait(d time.Duration, ending bool) {
+	if !ending {
+		t.waited = max(t.waited, d)
+	}
 }
 
 // fail counts a session that did not come up. One that was not even placed counts too.

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"culvert/internal/chart"
 )
 
 // WriteText writes a report for people.
@@ -27,11 +29,12 @@ func (r *Report) writeSummary(b *bytes.Buffer) {
 	if r.Interrupted {
 		b.WriteString(", interrupted")
 	}
-	fmt.Fprintf(b, "\n\ntunnels    %d of %d came up", t.CameUp, r.Settings.Tunnels)
+	fmt.Fprintf(b, "\n\ntunnels    %d of %d came up", t.CameUp, r.tunnelAttempts())
 	writeCounts(b, count{t.Failed, "failed"}, count{t.Lost, "lost"})
 	fmt.Fprintf(b, "sessions   %d of %d came up", s.CameUp, r.attempts())
-	writeCounts(b, count{s.Failed, "failed"}, count{s.Dropped, "dropped"}, count{s.Cancelled, "cancelled"},
-		count{uint64(s.Unplaced), "not placed"}, count{s.Renegotiated, "renegotiated"})
+	writeCounts(b, count{s.Failed, "failed"}, count{s.Dropped, "dropped"},
+		count{s.Cancelled, "cancelled"}, count{uint64(s.Unplaced), "not placed"},
+		count{s.Renegotiated, "renegotiated"})
 	if s.CameUp > 0 {
 		fmt.Fprintf(b, "set-up     %.1f sessions/s over %.2f s", r.SetUp.Rate, r.SetUp.Seconds)
 		if r.SetUp.Seconds > r.Timeline.Interval { // else no interval is full of them
@@ -50,7 +53,13 @@ func (r *Report) writeSummary(b *bytes.Buffer) {
 
 // attempts are how many sessions were to come up.
 func (r *Report) attempts() uint64 {
-	return max(r.Sessions.CameUp+r.Sessions.Failed+r.Sessions.Cancelled, uint64(r.Settings.Sessions))
+	s := &r.Sessions
+	return max(s.CameUp+s.Failed+s.Cancelled, uint64(r.Settings.Sessions))
+}
+
+// tunnelAttempts are how many tunnels were to come up.
+func (r *Report) tunnelAttempts() uint64 {
+	return max(r.Tunnels.CameUp+r.Tunnels.Failed, uint64(r.Settings.Tunnels))
 }
 
 // A count is a number that is told if it is not zero.
@@ -76,8 +85,11 @@ func (r *Report) writeTimes(b *bytes.Buffer) {
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(t, "\nmilliseconds\tcount\tmin\tmean\tp50\tp90\tp99\tp99.9\tmax\t\n")
 	for _, p := range all {
-		fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", p.Name, p.Count, short(p.Min),
-			short(p.Mean), short(p.P50), short(p.P90), short(p.P99), short(p.P999), short(p.Max))
+		fmt.Fprintf(t, "%s\t%d\t", p.Name, p.Count)
+		for _, ms := range []float64{p.Min, p.Mean, p.P50, p.P90, p.P99, p.P999, p.Max} {
+			fmt.Fprintf(t, "%s\t", chart.Number(ms))
+		}
+		fmt.Fprintln(t)
 	}
 	t.Flush()
 }
@@ -89,17 +101,6 @@ func (r *Report) measured() []Times {
 		all = append(all[:len(all):len(all)], r.Traffic.Times)
 	}
 	return slices.DeleteFunc(slices.Clone(all), func(t Times) bool { return t.Count == 0 })
-}
-
-// short is a number with as many digits as mean something.
-func short(ms float64) string {
-	switch {
-	case ms < 10:
-		return fmt.Sprintf("%.2f", ms)
-	case ms < 100:
-		return fmt.Sprintf("%.1f", ms)
-	}
-	return fmt.Sprintf("%.0f", ms)
 }
 
 func (r *Report) writeFailures(b *bytes.Buffer) {
@@ -125,31 +126,38 @@ func (r *Report) writeRest(b *bytes.Buffer) {
 	m := r.Messages
 	fmt.Fprintf(b, "\ncontrol    %d messages sent, %d received, %d sent again\n", m.ControlSent,
 		m.ControlReceived, m.AgainL2TP)
-	fmt.Fprintf(b, "data       %d messages sent, %d received, %d PPP frames sent again\n", m.DataSent,
-		m.DataReceived, m.AgainPPP)
+	fmt.Fprintf(b, "data       %d messages sent, %d received, %d PPP frames sent again\n",
+		m.DataSent, m.DataReceived, m.AgainPPP)
 	if m.SendErrors+m.Unwanted+m.Lost > 0 {
-		fmt.Fprintf(b, "trouble    %d could not be sent, %d had no tunnel or session, %d lost by the generator\n",
-			m.SendErrors, m.Unwanted, m.Lost)
+		fmt.Fprintf(b, "trouble    %d could not be sent, %d had no tunnel or session, "+
+			"%d lost by the generator\n", m.SendErrors, m.Unwanted, m.Lost)
 	}
 	if f := r.Traffic; f != nil {
-		fmt.Fprintf(b, "packets    %d sent in %d sessions, %d lost (%.3f %%), %.0f/s, %.2f Mbit/s each way", f.Sent,
-			f.Sessions, f.Lost, f.LossPercent, f.Rate, f.Megabits)
+		fmt.Fprintf(b, "packets    %d sent in %d sessions, %d lost (%.3f %%), %.0f/s, "+
+			"%.2f Mbit/s each way", f.Sent, f.Sessions, f.Lost, f.LossPercent, f.Rate, f.Megabits)
 		writeCounts(b, count{f.Duplicates, "came back twice"})
 	}
 	g := r.Generator
-	fmt.Fprintf(b, "generator  %.1f s of processor time, %d MiB, calls placed at most %s ms late\n", g.CPU,
-		g.Resident>>20, short(g.Lag))
+	fmt.Fprintf(b, "generator  %.1f s of processor time, %d MiB, datagrams waited at most %s ms",
+		g.CPU, g.Resident>>20, chart.Number(g.Wait))
+	if r.Settings.Rate > 0 { // or else a call is due when it is placed
+		fmt.Fprintf(b, ", calls placed at most %s ms late", chart.Number(g.Lag))
+	}
+	b.WriteString("\n")
 }
 
 // String is one line about how far the run is.
 func (p Progress) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%5s  %d/%d up  %.0f/s  %d in set-up  %d/%d tunnels", p.At.Truncate(time.Second), p.Sessions,
-		p.Wanted, p.Rate, p.InFlight, p.Tunnels, p.WantedTunnels)
+	fmt.Fprintf(&b, "%5s  %d/%d up  %.0f/s  %d in set-up  %d/%d tunnels",
+		p.At.Truncate(time.Second), p.Sessions, p.Wanted, p.Rate, p.InFlight, p.Tunnels,
+		p.WantedTunnels)
 	if p.Packets >= 0 {
 		fmt.Fprintf(&b, "  %.0f packets/s", p.Packets)
 	}
-	for _, c := range []count{{p.Failed, "failed"}, {p.Dropped, "dropped"}, {p.FailedTunnels, "tunnels failed"}} {
+	for _, c := range []count{
+		{p.Failed, "failed"}, {p.Dropped, "dropped"}, {p.FailedTunnels, "tunnels failed"},
+	} {
 		if c.n > 0 {
 			fmt.Fprintf(&b, "  %d %s", c.n, c.what)
 		}

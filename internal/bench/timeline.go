@@ -60,7 +60,8 @@ func (p Point) join(q Point) Point {
 	j := Point{
 		At: p.At, Placed: p.Placed + q.Placed, Up: p.Up + q.Up, Failed: p.Failed + q.Failed,
 		Ended: p.Ended + q.Ended, Dropped: p.Dropped + q.Dropped,
-		UpNow: q.UpNow, InFlight: q.InFlight, Packets: p.Packets + q.Packets, Max: max(p.Max, q.Max),
+		UpNow: q.UpNow, InFlight: q.InFlight, Packets: p.Packets + q.Packets,
+		Max: max(p.Max, q.Max),
 	}
 	if j.Up > 0 {
 		j.Mean = (p.Mean*float64(p.Up) + q.Mean*float64(q.Up)) / float64(j.Up)

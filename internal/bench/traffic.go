@@ -15,10 +15,11 @@ import (
 type Traffic struct {
 	Sessions int // how many of all have any, spread over them; 0: none
 	Kind     TrafficKind
-	Rate     float64        // packets a second in each; default 1
-	Window   int            // so many under way in each, and the next when one came back; 0: as Rate has it
-	Size     int            // bytes of the IP packet; default 84
-	Target   netip.AddrPort // default: the LNS's address in the session; port 7 of UDP
+	Rate     float64 // packets a second in each; default 1
+	// Window is how many are under way in each, the next when one came back; 0: as Rate has it.
+	Window int
+	Size   int            // bytes of the IP packet; default 84
+	Target netip.AddrPort // default: the LNS's address in the session; port 7 of UDP
 }
 
 // A TrafficKind is what packets are.
@@ -59,7 +60,8 @@ func (t *Traffic) complete(sessions int) error {
 	case t.Kind != ICMPEcho && t.Kind != UDPEcho:
 		return fmt.Errorf("traffic %q: expected %s or %s", t.Kind, ICMPEcho, UDPEcho)
 	case t.Rate < 0 || t.Window < 0 || t.Window > maxWindow:
-		return fmt.Errorf("rate of traffic: expected more than 0; window: expected 0 to %d", maxWindow)
+		return fmt.Errorf("rate of traffic: expected more than 0; window: expected 0 to %d",
+			maxWindow)
 	case t.Size < minPacket || t.Size > maxSize:
 		return fmt.Errorf("packets of %d bytes: expected %d to %d", t.Size, minPacket, maxSize)
 	case t.Target.Addr().IsValid() && !t.Target.Addr().Is4():
@@ -88,7 +90,7 @@ type flow struct {
 // A flowTally is what is counted of all flows.
 type flowTally struct {
 	sent, received, duplicates uint64
-	first, last                time.Duration           // when the first was sent, and the last came back
+	first, last                time.Duration           // when any was sent, or came back
 	took                       *hdrhistogram.Histogram // microseconds there and back
 }
 

@@ -163,7 +163,9 @@ func (t *tunnel) act(now time.Time, a l2tp.Action) {
 		t.established(at)
 	case l2tp.CallAnswered:
 		if s := t.sessions[a.Session]; s != nil {
-			t.run.step(t, l2tp.CallConnected{Session: a.Session, Call: t.run.cfg.call(int(s.number))})
+			t.run.step(t, l2tp.CallConnected{
+				Session: a.Session, Call: t.run.cfg.call(int(s.number)),
+			})
 		}
 	case l2tp.SessionUp:
 		if s := t.sessions[a.Session]; s != nil {
@@ -221,10 +223,10 @@ func (t *tunnel) leaveOpening() {
 func (t *tunnel) stopped(now time.Duration, why cause) {
 	r := t.run
 	t.leaveOpening()
-	if t.state == tunnelUp {
+	wasUp := t.state == tunnelUp
+	if wasUp {
 		r.tally.tunnelsUp--
 	}
-	wasUp := t.state == tunnelUp
 	t.state = tunnelDown
 	switch {
 	case r.isEnding():
@@ -242,7 +244,7 @@ func (t *tunnel) stopped(now time.Duration, why cause) {
 		return
 	}
 	for s, ok := t.waiting.pop(); ok; s, ok = t.waiting.pop() {
-		s.giveUpWaiting(now)
+		s.giveUpWaiting(now, wasUp)
 	}
 }
 

@@ -35,8 +35,8 @@ func (u *UDP) Dial(local, target netip.AddrPort, receive Receiver) (Conn, error)
 		return nil, err
 	}
 	c := &udpConn{
-		network: u, Socket: s, fd: s.FD(), local: s.Local().Addr(), target: target.Addr(),
-		receive: receive, shared: local.Port() != 0,
+		network: u, Socket: s, fd: s.FD(), local: s.Local().Addr(),
+		target: target.Addr().WithZone(""), receive: receive, shared: local.Port() != 0,
 	}
 	if err := u.poller.Add(c.fd, c.ready); err != nil {
 		s.Close()
@@ -50,7 +50,7 @@ type udpConn struct {
 	network *UDP
 	*kernel.Socket
 	fd            int
-	local, target netip.Addr
+	local, target netip.Addr // the target without its zone, of which there are names and numbers
 	receive       Receiver
 	shared        bool
 	ended         bool // the run's loop's
@@ -87,7 +87,7 @@ func (c *udpConn) readFirst() error {
 func (c *udpConn) readAny() (n int, err error) {
 	err = c.ReadBatch(c.network.scratch, batch, func(d kernel.Datagram) {
 		n++
-		if d.Peer.Addr() == c.target {
+		if d.Peer.Addr().WithZone("") == c.target {
 			c.connect(d.Peer)
 			c.receive(d.Peer, d.Data)
 		}

@@ -40,8 +40,9 @@ func (p *Plot) Bars(b Bars) {
 		at := left + (room-wide*float64(g.measured()))/2
 		for j, v := range g.Bars {
 			if v > 0 {
-				title := strings.TrimSpace(b.Names[j] + ", " + g.Name + ": " + Number(v) + " " + b.Unit)
-				p.bar(j, at, wide, height(v), title, Number(v))
+				value := Number(v)
+				title := strings.TrimSpace(b.Names[j] + ", " + g.Name + ": " + value + " " + b.Unit)
+				p.bar(j, at, wide, height(v), title, value)
 				at += wide
 			}
 		}
@@ -52,8 +53,8 @@ func (p *Plot) Bars(b Bars) {
 // bar draws a bar. The pointer is told what it is, and the eye where there is room.
 func (p *Plot) bar(class int, x, wide, height float64, title, value string) {
 	top := p.y(height)
-	p.Add(`<rect class="s%d" x="%.1f" y="%.1f" width="%.1f" height="%.1f"><title>%s</title></rect>`, class,
-		x+0.5, top, wide-1, p.y(0)-top, html.EscapeString(title))
+	p.Add(`<rect class="s%d" x="%.1f" y="%.1f" width="%.1f" height="%.1f"><title>%s</title></rect>`,
+		class, x+0.5, top, wide-1, p.y(0)-top, html.EscapeString(title))
 	if wide >= valueRoom {
 		p.Add(`<text class="value" x="%.1f" y="%.1f">%s</text>`, x+wide/2, top-3, value)
 	}

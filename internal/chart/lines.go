@@ -37,7 +37,8 @@ func (p *Plot) Lines(step float64, all []Series) {
 // line draws one series of n points. A single one is a dot.
 func (p *Plot) line(s Series, n int, top float64) {
 	if len(s.Values) == 1 {
-		p.Add(`<circle class="%s" cx="%.1f" cy="%.1f" r="3"/>`, s.Class, p.x(0.5/float64(n)), p.y(s.Values[0]/top))
+		p.Add(`<circle class="%s" cx="%.1f" cy="%.1f" r="3"/>`, s.Class, p.x(0.5/float64(n)),
+			p.y(s.Values[0]/top))
 		return
 	}
 	points := make([]string, len(s.Values))

@@ -47,10 +47,12 @@ func (p *Plot) width() float64 { return p.frame.Width - p.frame.Left - p.frame.R
 func (p *Plot) grid(part float64, label string) {
 	y := p.y(part)
 	p.Add(`<line class="grid" x1="%g" x2="%g" y1="%.1f" y2="%.1f"/>`, p.x(0), p.x(1), y, y)
-	p.Add(`<text class="y" x="%g" y="%.1f">%s</text>`, p.frame.Left-6, y+4, html.EscapeString(label))
+	p.Add(`<text class="y" x="%g" y="%.1f">%s</text>`, p.frame.Left-6, y+4,
+		html.EscapeString(label))
 }
 
 // below writes below the plot.
 func (p *Plot) below(x float64, label string) {
-	p.Add(`<text class="x" x="%.1f" y="%g">%s</text>`, x, p.frame.Height-8, html.EscapeString(label))
+	p.Add(`<text class="x" x="%.1f" y="%g">%s</text>`, x, p.frame.Height-8,
+		html.EscapeString(label))
 }

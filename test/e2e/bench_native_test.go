@@ -69,6 +69,22 @@ func TestNativeBench(t *testing.T) {
 	lns.checkGone()
 }
 
+// TestNativeBenchLinkLocal: an LNS at an address that only has a meaning on a link.
+func TestNativeBenchLinkLocal(t *testing.T) {
+	lab.RequireTUN(t)
+	lnsNS, lacNS := newHosts(t)
+	lnsNS.Run("ip", "address", "add", "fe80::1/64", "dev", "eth0", "nodad")
+	lacNS.Run("ip", "address", "add", "fe80::2/64", "dev", "eth0", "nodad")
+	lns := newSite(t, lnsNS, "null", lnsConfig())
+	l := daemon.StartLoad(t, lacNS, alice.Password, "--user", alice.Name, "--tunnels", "2",
+		"--sessions", "5", "fe80::1%eth0")
+	r := l.Report(2 * time.Minute)
+	if r.Sessions.CameUp != 5 || r.Sessions.Ended != 5 || r.Tunnels.CameUp != 2 {
+		t.Errorf("sessions %+v, tunnels %+v", r.Sessions, r.Tunnels)
+	}
+	lns.WaitGone(goneLimit)
+}
+
 // TestNativeBenchFailure: the report has the cause and no secret.
 func TestNativeBenchFailure(t *testing.T) {
 	lab.RequireTUN(t)
