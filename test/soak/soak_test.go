@@ -173,9 +173,9 @@ func (s *soak) cycle(i int) {
 		length, turns = s.form.long, s.form.turns
 	}
 	d := turns[i%len(turns)]
+	s.call() // which takes as long as it takes, and the churn does not wait for anybody
 	c := s.startChurn(s.rate, length)
 	until := time.Now().Add(length)
-	s.call()
 	c = d.do(s, c, until)
 	if c == nil {
 		s.quiet()
