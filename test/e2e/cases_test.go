@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -118,13 +119,22 @@ func (p plane) steer(s *site, session *api.Session) (forget func()) {
 	if p.name != "kernel" {
 		return func() {} // one device, which looks at the source
 	}
-	dev := session.GetStatus().GetInterface()
-	rule := []string{"from", localAddr(s.t, session).String(), "lookup", "100"}
-	s.NS.Run("ip", "route", "replace", "default", "dev", dev, "table", "100")
+	return s.steer(session, firstTable)
+}
+
+// firstTable is the first of the routing tables that steer is given.
+const firstTable = 100
+
+// steer has what comes from a session's address leave through its interface, by a routing table.
+func (s *site) steer(session *api.Session, table int) (forget func()) {
+	s.t.Helper()
+	dev, number := session.GetStatus().GetInterface(), strconv.Itoa(table)
+	rule := []string{"from", localAddr(s.t, session).String(), "lookup", number}
+	s.NS.Run("ip", "route", "replace", "default", "dev", dev, "table", number)
 	s.NS.Run("ip", append([]string{"rule", "add"}, rule...)...)
 	return func() {
 		s.NS.Run("ip", append([]string{"rule", "del"}, rule...)...)
-		s.NS.Run("ip", "route", "flush", "table", "100")
+		s.NS.Run("ip", "route", "flush", "table", number)
 	}
 }
 
