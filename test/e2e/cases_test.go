@@ -119,22 +119,22 @@ func (p plane) steer(s *site, session *api.Session) (forget func()) {
 	if p.name != "kernel" {
 		return func() {} // one device, which looks at the source
 	}
-	return s.steer(session, firstTable)
+	from := end{s.NS, localAddr(s.t, session)}
+	return steer(from, session.GetStatus().GetInterface(), firstTable)
 }
 
 // firstTable is the first of the routing tables that steer is given.
 const firstTable = 100
 
-// steer has what comes from a session's address leave through its interface, by a routing table.
-func (s *site) steer(session *api.Session, table int) (forget func()) {
-	s.t.Helper()
-	dev, number := session.GetStatus().GetInterface(), strconv.Itoa(table)
-	rule := []string{"from", localAddr(s.t, session).String(), "lookup", number}
-	s.NS.Run("ip", "route", "replace", "default", "dev", dev, "table", number)
-	s.NS.Run("ip", append([]string{"rule", "add"}, rule...)...)
+// steer has what comes from an address leave through an interface, by a routing table.
+func steer(from end, dev string, table int) (forget func()) {
+	number := strconv.Itoa(table)
+	rule := []string{"from", from.addr.String(), "lookup", number}
+	from.ns.Run("ip", "route", "replace", "default", "dev", dev, "table", number)
+	from.ns.Run("ip", append([]string{"rule", "add"}, rule...)...)
 	return func() {
-		s.NS.Run("ip", append([]string{"rule", "del"}, rule...)...)
-		s.NS.Run("ip", "route", "flush", "table", number)
+		from.ns.Run("ip", append([]string{"rule", "del"}, rule...)...)
+		from.ns.Run("ip", "route", "flush", "table", number)
 	}
 }
 

@@ -13,7 +13,6 @@ import (
 	"culvert/api"
 	"culvert/test/daemon"
 	"culvert/test/lab"
-	"culvert/test/peers"
 )
 
 // survivalConfig keeps the control channel busy: a tunnel that was forgotten in a restart
@@ -66,7 +65,7 @@ func TestSurvival(t *testing.T) {
 	lns.wantAll(before)
 	lac.wantTold(called)
 	lns.wantFewAuthenticated(churned)
-	sent := running.stop(t)
+	sent := running.stop()
 	wantMonotonic(t, links, interfaceCounters(t, lnsNS))
 	now := lns.sessionCounters(busy)
 	wantMonotonic(t, counted, now)
@@ -95,6 +94,7 @@ func newMortal(t testing.TB, ns *lab.NetNS, config string) *site {
 
 // flows are flows through sessions of a LAC.
 type flows struct {
+	t       *testing.T
 	running []*lab.Flow
 	forget  []func()
 }
@@ -102,25 +102,31 @@ type flows struct {
 // startFlows starts flows through some of the sessions, either way in turn.
 func startFlows(t *testing.T, lns, lac *site, n int) *flows {
 	t.Helper()
-	f := new(flows)
-	for i, s := range lac.Up(true)[:n] {
-		near, far := end{lac.NS, localAddr(t, s)}, end{lns.NS, peerAddr(t, s)}
-		if i%2 == 1 {
-			near, far = far, near
-		} else {
-			f.forget = append(f.forget, lac.steer(s, firstTable+i))
-		}
-		f.running = append(f.running, lab.StartFlow(t, near.ns, near.addr, far.ns, far.addr, 20*time.Millisecond))
+	f := &flows{t: t}
+	for _, s := range lac.Up(true)[:n] {
+		f.add(end{lac.NS, localAddr(t, s)}, s.GetStatus().GetInterface(), end{lns.NS, peerAddr(t, s)})
 	}
 	return f
 }
 
+// add starts a flow from the LAC's end of a session, or every other time to it.
+func (f *flows) add(near end, dev string, far end) {
+	f.t.Helper()
+	n := len(f.running)
+	if n%2 == 1 {
+		near, far = far, near
+	} else {
+		f.forget = append(f.forget, steer(near, dev, firstTable+n))
+	}
+	f.running = append(f.running, lab.StartFlow(f.t, near.ns, near.addr, far.ns, far.addr, 20*time.Millisecond))
+}
+
 // stop ends flows, none of whose packets may be lost, and returns how many there were.
-func (f *flows) stop(t *testing.T) (sent uint64) {
-	t.Helper()
+func (f *flows) stop() (sent uint64) {
+	f.t.Helper()
 	for _, flow := range f.running {
 		n := flow.Stop()
-		t.Logf("%d packets, none lost", n)
+		f.t.Logf("%d packets, none lost", n)
 		sent += n
 	}
 	for _, forget := range f.forget {
@@ -299,36 +305,6 @@ func (s *site) checkKeeper() {
 	})
 }
 
-// xl2tpd with pppd calls an LNS that is killed, and one that it killed answers its calls.
-func TestXL2TPDSurvival(t *testing.T) {
-	lab.RequireKernel(t)
-	step := newClock(t)
-	lnsNS, lacNS := newHosts(t)
-	lns := newMortal(t, lnsNS, lnsConfig(survivalConfig, authConfig(peers.CHAP)))
-	lac := peers.StartXL2TPD(t, lacNS, peers.XL2TPDConfig{LNS: lnsAddr, Auth: peers.CHAP, User: alice})
-	lac.Dial()
-	link := lac.WaitUp(1)
-	before := daemon.Indexed(lns.WaitUp(1, upLimit))
-	session := lns.Sessions()[0]
-	step("up")
-	flow := lab.StartFlow(t, lacNS, link.Local, lnsNS, localAddr(t, session), 20*time.Millisecond)
-	began := time.Now()
-	for range 5 {
-		lns.Kill()
-		lns.Restart()
-		lns.wantAll(before)
-	}
-	step("killed")
-	// xl2tpd's Hello comes after a minute of silence, ours does at once.
-	time.Sleep(controlLife - min(controlLife, time.Since(began)))
-	lns.wantAll(before)
-	t.Logf("%d packets, none lost", flow.Stop())
-	lac.HangUp()
-	lac.WaitDown()
-	lns.checkGone()
-	step("ended")
-}
-
 // The keeper may be restarted while the daemon runs: what is up outlives the daemon
 // afterwards.
 func TestSurvivalOfTheKeepersRestart(t *testing.T) {
@@ -348,7 +324,7 @@ func TestSurvivalOfTheKeepersRestart(t *testing.T) {
 	lns.Kill()
 	lns.Restart()
 	lns.wantAll(before)
-	flow.stop(t)
+	flow.stop()
 
 	// Both die: everything begins anew, and nothing of the old is left.
 	lns.Keeper().Kill()
@@ -398,7 +374,7 @@ func TestSurvivalWithoutRoom(t *testing.T) {
 	lns.Kill()
 	lns.Restart()
 	lns.wantAll(before)
-	flow.stop(t)
+	flow.stop()
 	step("there is room again")
 
 	lns.limitFiles("0")
