@@ -33,7 +33,9 @@ func TestXL2TPDSurvival(t *testing.T) {
 
 	f := &flows{t: t}
 	for _, l := range links[:carrying] {
-		f.add(end{lacNS, l.Local}, l.Interface, end{lnsNS, l.Peer})
+		near, far := end{lacNS, l.Local}, end{lnsNS, l.Peer}
+		ping(t, far, near) // the first packets after IPCP may be lost
+		f.add(near, l.Interface, far)
 	}
 	negotiated := negotiations(lac, staying)
 	random := rand.New(rand.NewPCG(3, 4))
