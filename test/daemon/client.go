@@ -117,6 +117,18 @@ func (d *Daemon) Sessions() []*api.Session {
 	return all
 }
 
+// Session returns a session as it is now, with its counters, which Sessions leaves out.
+func (d *Daemon) Session(s *api.Session) *api.Session {
+	d.t.Helper()
+	r, err := d.client.Show(d.t.Context(), connect.NewRequest(&api.ShowRequest{
+		Object: &api.Object{Kind: &api.Object_Session{Session: &api.Session{
+			TunnelId: s.TunnelId, SessionId: s.SessionId}}}}))
+	if err != nil {
+		d.t.Fatalf("showing session %d/%d: %v", s.GetTunnelId(), s.GetSessionId(), err)
+	}
+	return r.Msg.Object.GetSession()
+}
+
 func (d *Daemon) list(filter *api.Object) (all []*api.Object) {
 	d.t.Helper()
 	req := &api.ListRequest{Filter: filter}

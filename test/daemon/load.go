@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -34,6 +35,13 @@ func StartLoad(t testing.TB, ns *lab.NetNS, password string, args ...string) *Lo
 	return l
 }
 
+// End ends it politely, waits for that for so long at most, and returns the report.
+func (l *Load) End(limit time.Duration) *bench.Report {
+	l.t.Helper()
+	l.Signal(syscall.SIGINT)
+	return l.Report(limit)
+}
+
 // Report waits for the end, for so long at most, and returns the report. What the exit code
 // says, that sessions failed, the report says too.
 func (l *Load) Report(limit time.Duration) *bench.Report {
@@ -48,4 +56,14 @@ func (l *Load) Report(limit time.Duration) *bench.Report {
 		l.t.Fatalf("reading culvert-bench's report: %v: %s", err, l.Output())
 	}
 	return r
+}
+
+// WantStayed checks by a report that so many sessions came up once, and stayed.
+func WantStayed(t testing.TB, r *bench.Report, count int) {
+	t.Helper()
+	n := r.Sessions
+	if int(n.CameUp) != count || n.Failed+n.Dropped+n.Renegotiated+r.Tunnels.Lost != 0 {
+		t.Errorf("of what was to stay %d sessions came up, %d failed, %d were dropped, %d negotiated anew, "+
+			"%d tunnels lost; want %d and none", n.CameUp, n.Failed, n.Dropped, n.Renegotiated, r.Tunnels.Lost, count)
+	}
 }

@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -118,13 +119,22 @@ func (p plane) steer(s *site, session *api.Session) (forget func()) {
 	if p.name != "kernel" {
 		return func() {} // one device, which looks at the source
 	}
-	dev := session.GetStatus().GetInterface()
-	rule := []string{"from", localAddr(s.t, session).String(), "lookup", "100"}
-	s.NS.Run("ip", "route", "replace", "default", "dev", dev, "table", "100")
-	s.NS.Run("ip", append([]string{"rule", "add"}, rule...)...)
+	from := end{s.NS, localAddr(s.t, session)}
+	return steer(from, session.GetStatus().GetInterface(), firstTable)
+}
+
+// firstTable is the first of the routing tables that steer is given.
+const firstTable = 100
+
+// steer has what comes from an address leave through an interface, by a routing table.
+func steer(from end, dev string, table int) (forget func()) {
+	number := strconv.Itoa(table)
+	rule := []string{"from", from.addr.String(), "lookup", number}
+	from.ns.Run("ip", "route", "replace", "default", "dev", dev, "table", number)
+	from.ns.Run("ip", append([]string{"rule", "add"}, rule...)...)
 	return func() {
-		s.NS.Run("ip", append([]string{"rule", "del"}, rule...)...)
-		s.NS.Run("ip", "route", "flush", "table", "100")
+		from.ns.Run("ip", append([]string{"rule", "del"}, rule...)...)
+		from.ns.Run("ip", "route", "flush", "table", number)
 	}
 }
 

@@ -22,6 +22,10 @@ type XL2TPDConfig struct {
 	// LNS is the server to call. When it is not valid, xl2tpd is the server.
 	LNS netip.Addr
 
+	// More are further addresses of servers. xl2tpd places one call to each, in a tunnel of its own, and
+	// the kernel tells xl2tpd's tunnels apart by their addresses.
+	More []netip.Addr
+
 	// Secret of the tunnel, for challenges both ways. Empty means none. xl2tpd
 	// takes the rest of its file's line, but for what follows # or ;.
 	Secret string
@@ -50,6 +54,7 @@ type XL2TPD struct {
 	t      testing.TB
 	ns     *lab.NetNS
 	dir    string
+	calls  int // that it can place or, as a server, 1
 	daemon *lab.Daemon
 }
 
@@ -58,7 +63,7 @@ func StartXL2TPD(t testing.TB, ns *lab.NetNS, cfg XL2TPDConfig) *XL2TPD {
 	t.Helper()
 	lab.RequireProgram(t, "xl2tpd")
 	lab.RequireProgram(t, "pppd")
-	x := &XL2TPD{t: t, ns: ns, dir: t.TempDir()}
+	x := &XL2TPD{t: t, ns: ns, dir: t.TempDir(), calls: 1 + len(cfg.More)}
 	for name, content := range cfg.files(x.dir) {
 		if err := os.WriteFile(filepath.Join(x.dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
@@ -78,14 +83,20 @@ func StartXL2TPD(t testing.TB, ns *lab.NetNS, cfg XL2TPDConfig) *XL2TPD {
 func (x *XL2TPD) file(name string) string { return filepath.Join(x.dir, name) }
 
 func (x *XL2TPD) logPPP() {
-	if x.t.Failed() {
-		x.t.Logf("pppd in %s said:\n%s", x.ns.Name, x.pppLog())
+	if !x.t.Failed() {
+		return
+	}
+	for i := range x.calls {
+		x.t.Logf("pppd in %s, call %d, said:\n%s", x.ns.Name, i, x.PPPLog(i))
 	}
 }
 
-// pppLog returns what the pppd processes have said so far.
-func (x *XL2TPD) pppLog() string {
-	b, err := os.ReadFile(x.file(pppLogFile))
+// pppLog returns what the pppd processes of a server, or of a client's first call, have said so far.
+func (x *XL2TPD) pppLog() string { return x.PPPLog(0) }
+
+// PPPLog returns what the pppd processes of one call of a client have said so far.
+func (x *XL2TPD) PPPLog(call int) string {
+	b, err := os.ReadFile(x.file(numbered(pppLogFile, call)))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		x.t.Errorf("reading the log of pppd: %v", err)
 	}
@@ -95,10 +106,16 @@ func (x *XL2TPD) pppLog() string {
 // PID is the process's identifier. Each pppd is a child of it.
 func (x *XL2TPD) PID() int { return x.daemon.Cmd.Process.Pid }
 
-// Dial places the call of a client.
+// Dial places the call of a client, the first if it has several.
 func (x *XL2TPD) Dial() {
 	x.t.Helper()
-	x.control("c " + lacName)
+	x.DialCall(0)
+}
+
+// DialCall places one of the calls of a client: that to LNS is 0, those to More follow.
+func (x *XL2TPD) DialCall(call int) {
+	x.t.Helper()
+	x.control("c " + lacName(call))
 }
 
 // HangUp closes the tunnel last established, from xl2tpd's end.
@@ -113,17 +130,28 @@ func (x *XL2TPD) HangUp() {
 
 var tunnelEstablished = regexp.MustCompile(`Connection established to .*Local: (\d+)`)
 
-// control writes a command to xl2tpd's pipe.
+// control writes a command to xl2tpd's pipe, and returns when it was taken: of two that are in the
+// pipe at once xl2tpd would make one.
 func (x *XL2TPD) control(command string) {
 	x.t.Helper()
+	answer := x.file("answer") // xl2tpd removes it when it has written there
+	if err := os.WriteFile(answer, nil, 0o600); err != nil {
+		x.t.Fatal(err)
+	}
 	f, err := os.OpenFile(x.file("control"), os.O_WRONLY, 0)
 	if err != nil {
 		x.t.Fatalf("commanding xl2tpd: %v", err)
 	}
 	defer f.Close()
-	if _, err := f.WriteString(command); err != nil {
+	if _, err := fmt.Fprintf(f, "@%s %s\n", answer, command); err != nil {
 		x.t.Fatalf("commanding xl2tpd: %v", err)
 	}
+	lab.Wait(x.t, upLimit, "xl2tpd to take "+command, func() error {
+		if _, err := os.Stat(answer); !errors.Is(err, os.ErrNotExist) {
+			return errors.New("it has not answered")
+		}
+		return nil
+	})
 }
 
 // A Link is a PPP interface of a peer with its IPv4 addresses.
@@ -153,6 +181,12 @@ func (x *XL2TPD) WaitUp(count int) Link {
 		return err
 	})
 	return l
+}
+
+// LinkOf is the link that one call of a client has brought up last, with an error if it has none.
+func (x *XL2TPD) LinkOf(call int) (Link, error) {
+	x.t.Helper()
+	return lastLink(x.PPPLog(call))
 }
 
 func lastLink(text string) (l Link, err error) {

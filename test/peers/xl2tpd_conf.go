@@ -2,10 +2,12 @@ package peers
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 )
 
-// The files of an xl2tpd, in its directory.
+// The files of an xl2tpd, in its directory. A client has the options and the log of pppd for each
+// server that it calls, numbered from 0.
 const (
 	confFile    = "xl2tpd.conf"
 	secretsFile = "l2tp-secrets"
@@ -13,21 +15,41 @@ const (
 	pppLogFile  = "ppp.log"
 )
 
-// lacName is the section of the one server that a client calls.
-const lacName = "peer"
+// lacName is the section of a server that a client calls.
+func lacName(call int) string { return fmt.Sprint("peer", call) }
+
+// numbered is the name of a file of one call. That of the first is that of a server as well.
+func numbered(name string, call int) string {
+	if call == 0 {
+		return name
+	}
+	return fmt.Sprint(name, ".", call)
+}
 
 func (c XL2TPDConfig) files(dir string) map[string]string {
-	conf := c.global(dir)
-	if c.LNS.IsValid() {
-		conf += c.lac(dir)
-	} else {
-		conf += c.lns(dir)
-	}
-	return map[string]string{
-		confFile:    conf,
+	files := map[string]string{
 		secretsFile: fmt.Sprintf("* * %s\n", c.Secret),
-		optionsFile: c.options(dir),
+		optionsFile: c.options(dir, 0),
 	}
+	var conf strings.Builder
+	conf.WriteString(c.global(dir))
+	if !c.LNS.IsValid() {
+		conf.WriteString(c.lns(dir))
+	}
+	for i, lns := range c.servers() {
+		conf.WriteString(c.lac(dir, i, lns))
+		files[numbered(optionsFile, i)] = c.options(dir, i)
+	}
+	files[confFile] = conf.String()
+	return files
+}
+
+// servers are those that a client calls.
+func (c XL2TPDConfig) servers() []netip.Addr {
+	if !c.LNS.IsValid() {
+		return nil
+	}
+	return append([]netip.Addr{c.LNS}, c.More...)
 }
 
 // Never a line "ipsec saref" here: xl2tpd then carries data itself, whatever
@@ -55,7 +77,7 @@ length bit = yes
 `, c.Pool, c.Local, yesNo(c.Secret != ""), yesNo(!c.Quiet), dir, optionsFile)
 }
 
-func (c XL2TPDConfig) lac(dir string) string {
+func (c XL2TPDConfig) lac(dir string, call int, lns netip.Addr) string {
 	return fmt.Sprintf(`[lac %s]
 lns = %v
 challenge = %s
@@ -65,15 +87,15 @@ ppp debug = yes
 pppoptfile = %s/%s
 length bit = yes
 autodial = no
-`, lacName, c.LNS, yesNo(c.Secret != ""), c.User.Name, dir, optionsFile)
+`, lacName(call), lns, yesNo(c.Secret != ""), c.User.Name, dir, numbered(optionsFile, call))
 }
 
 // options returns pppd's options file.
-func (c XL2TPDConfig) options(dir string) string {
+func (c XL2TPDConfig) options(dir string, call int) string {
 	// Echoes end a link whose peer went without a word, sooner than the test ends.
 	lines := []string{"noccp", "nodefaultroute", "lcp-echo-interval 5", "lcp-echo-failure 6"}
 	if !c.Quiet {
-		lines = append(lines, "debug", "logfile "+dir+"/"+pppLogFile)
+		lines = append(lines, "debug", "logfile "+dir+"/"+numbered(pppLogFile, call))
 	}
 	if c.LNS.IsValid() {
 		lines = append(lines, "noauth",

@@ -8,8 +8,8 @@ import (
 	"culvert/test/lab"
 )
 
-// A disturbance is what happens while sessions come and go. It returns the load that
-// runs at its end, nil if there is none.
+// A disturbance is what happens while sessions come and go, until they do so no more. It returns
+// the load that runs at its end, nil if there is none.
 type disturbance struct {
 	name string
 	do   func(s *soak, c *load, until time.Time) *load
@@ -32,9 +32,15 @@ func (s *soak) pause(until time.Time, parts int) {
 	}
 }
 
+// over reports whether the time is over. The load may have ended then, and takes no signal.
+func over(until time.Time) bool { return !time.Now().Before(until) }
+
 // vanish kills those who call, without a word to the LNS, and has others come.
 func (s *soak) vanish(c *load, until time.Time) *load {
 	s.pause(until, 2)
+	if over(until) {
+		return c
+	}
 	c.Kill()
 	if left := time.Until(until); left > holdTime {
 		return s.startChurn(s.rate, left)
@@ -49,6 +55,9 @@ const freezeTime = 2 * time.Second
 func (s *soak) freeze(c *load, until time.Time) *load {
 	for range 2 {
 		s.pause(until, 3)
+		if over(until) {
+			return c
+		}
 		for _, l := range []*load{c, s.base} {
 			l.Signal(syscall.SIGSTOP)
 		}

@@ -2,7 +2,6 @@ package soak
 
 import (
 	"fmt"
-	"syscall"
 	"testing"
 	"time"
 
@@ -27,10 +26,7 @@ const endLimit = 3 * time.Minute
 func (l *load) report(d time.Duration) *bench.Report { return l.Report(d + endLimit) }
 
 // stop ends it politely.
-func (l *load) stop() *bench.Report {
-	l.Signal(syscall.SIGINT)
-	return l.report(0)
-}
+func (l *load) stop() *bench.Report { return l.End(endLimit) }
 
 // holdTime is how long a session of the churn stays.
 const holdTime = 2 * time.Second

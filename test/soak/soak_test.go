@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"culvert/api"
-	"culvert/internal/bench"
 	"culvert/test/daemon"
 	"culvert/test/lab"
 )
@@ -173,9 +172,9 @@ func (s *soak) cycle(i int) {
 		length, turns = s.form.long, s.form.turns
 	}
 	d := turns[i%len(turns)]
+	s.call() // which takes as long as it takes, and the churn does not wait for anybody
 	c := s.startChurn(s.rate, length)
 	until := time.Now().Add(length)
-	s.call()
 	c = d.do(s, c, until)
 	if c == nil {
 		s.quiet()
@@ -310,7 +309,7 @@ func (s *soak) end() {
 	if s.lns.System().Statistics.Retransmits == 0 {
 		t.Error("nothing was sent again: is the path lossy?")
 	}
-	wantStayed(t, s.base.stop(), s.form.base)
+	daemon.WantStayed(t, s.base.stop(), s.form.base)
 	if n := s.lac.System().Statistics.TunnelsLost; n != 0 {
 		t.Errorf("the LAC has lost %d tunnels", n)
 	}
@@ -321,15 +320,5 @@ func (s *soak) end() {
 	s.lnsNS.CheckLeaks(t, s.clean)
 	if err := s.lns.Stop(); err != nil {
 		t.Error(err)
-	}
-}
-
-// wantStayed checks by culvert-bench's report that its sessions came up once, and stayed.
-func wantStayed(t *testing.T, r *bench.Report, count int) {
-	t.Helper()
-	n := r.Sessions
-	if int(n.CameUp) != count || n.Failed+n.Dropped+n.Renegotiated+r.Tunnels.Lost != 0 {
-		t.Errorf("of what was to stay %d sessions came up, %d failed, %d were dropped, %d negotiated anew, "+
-			"%d tunnels lost; want %d and none", n.CameUp, n.Failed, n.Dropped, n.Renegotiated, r.Tunnels.Lost, count)
 	}
 }
