@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -515,4 +516,38 @@ func TestFaultsAreFewLines(t *testing.T) {
 			t.Errorf("%d faults are counted, want 1000", n)
 		}
 	})
+}
+
+// TestLongRequestsAreNotKept: a tunnel does not keep the SCCRQ that began it, or for
+// which it was refused.
+func TestLongRequestsAreNotKept(t *testing.T) {
+	const many, length = 1000, 60 << 10
+	for name, limit := range map[string]string{"half open": "0", "refused": "1"} {
+		t.Run(name, func(t *testing.T) {
+			inFlood(t, "system modify tunnel_requests_per_second=0 tunnel_requests_per_source=0 "+
+				"max_tunnels="+limit+"\n", func(s *stranger, lns, _ *host) {
+				before := heapInUse()
+				for range many {
+					b := append(s.message(), make([]byte, length)...) // padding
+					binary.BigEndian.PutUint16(b[2:], uint16(len(b)))
+					s.wire.Send(s.anywhere(), atLNS, b)
+					synctest.Wait()
+				}
+				kept := (heapInUse() - before) / many
+				if n := lns.count.halfOpen.Load() + int64(lns.count.tunnelsRefused.Load()); n != many {
+					t.Fatalf("%d tunnels are half open or refused, want %d", n, many)
+				}
+				if kept > length/4 {
+					t.Errorf("each keeps %d bytes of memory, and its SCCRQ had %d", kept, length)
+				}
+			})
+		})
+	}
+}
+
+func heapInUse() int {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
 }
