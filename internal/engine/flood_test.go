@@ -234,21 +234,27 @@ func TestGarbageFrames(t *testing.T) {
 		s.call()
 		s.settle(time.Second)
 		lns.onShard(func(tun *tunnel) {
-			for id, sess := range tun.sessions {
+			for id := range tun.sessions {
 				b := []byte{0, 2, 0, 0, 0, 0, 0xff, 3, 0xc0, 0x21, 1}
 				binary.BigEndian.PutUint16(b[2:], uint16(tun.core.ID()))
 				binary.BigEndian.PutUint16(b[4:], uint16(id))
-				for range 1000 {
-					s.wire.Send(s.from, netip.AddrPortFrom(lnsAddr, 1701), b)
+				for _, more := range []int{60000, 0} {
+					for range 1000 {
+						s.wire.Send(s.from, atLNS, append(b, make([]byte, more)...))
+					}
 				}
-				_ = sess
 			}
 		})
 		synctest.Wait()
 		lns.onShard(func(tun *tunnel) {
 			for _, sess := range tun.sessions {
-				if len(sess.early) > maxEarly {
-					t.Errorf("%d frames wait, want at most %d", len(sess.early), maxEarly)
+				if n := len(sess.early); n != maxEarly {
+					t.Errorf("%d frames wait, want %d", n, maxEarly)
+				}
+				for _, frame := range sess.early {
+					if len(frame) > maxEarlyLength {
+						t.Errorf("one that waits has %d bytes, want at most %d", len(frame), maxEarlyLength)
+					}
 				}
 			}
 		})
