@@ -107,7 +107,7 @@ func (g *gate) judge(now time.Time, peer netip.AddrPort, b []byte) verdict {
 	if g.putsOff(source, network, proven, at) && !g.isRepeated(peer, b, at) {
 		return putOff
 	}
-	if !g.inPace(source, network, at) {
+	if !g.inPace(source, network, proven, at) {
 		return overSourceRate
 	}
 	all := &g.strangers
@@ -119,19 +119,22 @@ func (g *gate) judge(now time.Time, peer netip.AddrPort, b []byte) verdict {
 	}
 	g.pace.charge(all, at)
 	g.sources.charge(source, g.sourcePace, at)
-	g.networks.charge(network, g.networkPace, at)
+	if !proven {
+		g.networks.charge(network, g.networkPace, at)
+	}
 	return admitted
 }
 
 // putsOff reports whether SCCRQs of a source have to be repeated.
 func (g *gate) putsOff(source, network uint64, proven bool, at time.Duration) bool {
-	if !proven {
-		if !g.pace.allows(g.offered, at) {
-			g.pressedUntil = at + pressed
-		}
-		g.pace.charge(&g.offered, at)
+	if proven {
+		return g.busy.seen(source, at, pressed)
 	}
-	return !proven && at < g.pressedUntil ||
+	if !g.pace.allows(g.offered, at) {
+		g.pressedUntil = at + pressed
+	}
+	g.pace.charge(&g.offered, at)
+	return at < g.pressedUntil ||
 		g.busy.seen(source, at, pressed) || g.busy.seen(network, at, pressed)
 }
 
@@ -153,14 +156,15 @@ func (g *gate) isRepeated(peer netip.AddrPort, b []byte, at time.Duration) bool 
 	return before && ago >= soonest
 }
 
-// inPace reports whether a source and its network may send one more.
-func (g *gate) inPace(source, network uint64, at time.Duration) bool {
+// inPace reports whether a source and its network may send one more. Sources that we
+// know have nothing to do with their network, which is full of strangers.
+func (g *gate) inPace(source, network uint64, proven bool, at time.Duration) bool {
 	ok := true
 	if !g.sources.allows(source, g.sourcePace, at) {
 		g.busy.note(source, at)
 		ok = false
 	}
-	if !g.networks.allows(network, g.networkPace, at) {
+	if !proven && !g.networks.allows(network, g.networkPace, at) {
 		g.busy.note(network, at)
 		ok = false
 	}
