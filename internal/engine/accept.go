@@ -81,7 +81,7 @@ func (s *shard) accept(d dataplane.Datagram, sccrq l2tp.SCCRQ) {
 	}
 	answers := s.engine.listenerOf(d, settings)
 	t := s.newTunnel(l2tp.Respond(settings.core, id), settings, d.Peer)
-	t.unheard = s.engine.gate.isPressed(time.Now())
+	t.unheard = s.engine.gate.isPressed(time.Now(), d.Peer.Addr())
 	t.enlist()
 	t.beginBy(first{d.Peer, sccrq.AssignedTunnelID})
 	s.halfOpen.add(t)

@@ -317,7 +317,44 @@ func TestHalfOpenTunnelsOfANetwork(t *testing.T) {
 func (g *gate) calm() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.pressedUntil = 0
+	g.pressedUntil, g.busy = 0, newSightings(busySources)
+}
+
+// TestHalfOpenTunnelsOfOne: where one source or network has its share of the half-open
+// tunnels it has to repeat its SCCRQs, and nobody else.
+func TestHalfOpenTunnelsOfOne(t *testing.T) {
+	last := byte(0)
+	tests := map[string]func() netip.AddrPort{
+		"source": func() netip.AddrPort { return netip.MustParseAddrPort("198.51.100.1:1701") },
+		"network": func() netip.AddrPort {
+			last++
+			return netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 51, 100, last}), UsualPort)
+		},
+	}
+	for name, from := range tests {
+		t.Run(name, func(t *testing.T) {
+			inFlood(t, "system modify max_half_open_tunnels=64\n", func(s *stranger, lns, _ *host) {
+				for range 300 { // 100 a second
+					s.wire.Send(from(), atLNS, s.message())
+					pass(10 * time.Millisecond)
+				}
+				st := lns.statistics()
+				if st.TunnelRequestsPutOff < 250 || st.TunnelsCreated > 1+32 {
+					t.Errorf("%d SCCRQs were put off, %d tunnels begun; want nearly all of 300, and some",
+						st.TunnelRequestsPutOff, st.TunnelsCreated)
+				}
+				late := s.another(t)
+				defer late.stop()
+				pass(500 * time.Millisecond) // nothing is repeated yet
+				late.wantSessions(api.SessionState_SESSION_STATE_UP, 1)
+				s.wire.Send(netip.MustParseAddrPort("203.0.113.1:1701"), atLNS, s.message())
+				pass(time.Millisecond)
+				if n := lns.told("203.0.113.1"); n != 1 {
+					t.Errorf("%d events tell of somebody else's tunnel, want 1", n)
+				}
+			})
+		})
+	}
 }
 
 // TestHalfOpenTunnelsLeaveRoom: under max_tunnels those that are not established make
