@@ -230,7 +230,7 @@ func (t *tunnel) incomingCall(now time.Time, a l2tp.IncomingCall) {
 		t.shard.step(t, l2tp.CallRefused{Session: a.Session, Result: *refusal})
 		return
 	}
-	s := t.newSession(now, a.Session, a.Kind)
+	s := t.newSession(now, a.Session, a.Kind, nil)
 	snapshot := t.shard.engine.store.Snapshot()
 	s.settings = t.shard.settings.incoming(snapshot, t.settings, a.Kind)
 	s.peerID = a.PeerSession

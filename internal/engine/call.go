@@ -113,9 +113,9 @@ func (c *call) placeCall(now time.Time) {
 	if resolved.Type == api.SessionType_SESSION_TYPE_LNOC {
 		kind = l2tp.LNSOutgoing
 	}
-	s := t.newSession(now, id, kind)
+	s := t.newSession(now, id, kind, c)
 	s.settings = t.shard.settings.session(snapshot, resolved, false)
-	s.wanted, c.session = c, s
+	c.session = s
 	c.limit = resolved.PPP.MaxFailureCount
 	c.attempts++
 	s.traceBegin(c.asked.GetSessionName(), fmt.Sprintf("placing call %s, attempt %d",

@@ -67,8 +67,12 @@ const (
 	maxEarlyLength = 4 + 1500
 )
 
-func (t *tunnel) newSession(now time.Time, id l2tp.SessionID, kind l2tp.CallKind) *session {
-	s := &session{tunnel: t, id: id, kind: kind, created: now}
+// newSession makes a session for a call that is wanted, or that the peer asks for if that
+// is nil.
+func (t *tunnel) newSession(
+	now time.Time, id l2tp.SessionID, kind l2tp.CallKind, wanted *call,
+) *session {
+	s := &session{tunnel: t, id: id, kind: kind, wanted: wanted, created: now}
 	if limit := t.shard.engine.store.Snapshot().System().SessionEstablishTimeout; limit > 0 {
 		s.endBy = now.Add(limit)
 	}
