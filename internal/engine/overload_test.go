@@ -484,6 +484,44 @@ func TestFloodWithPorts(t *testing.T) {
 		})
 }
 
+// TestHalfOpenTunnelsGiveWayUnopened: a tunnel that gave way while its socket was being
+// opened sends nothing by it, and the socket is closed.
+func TestHalfOpenTunnelsGiveWayUnopened(t *testing.T) {
+	inFlood(t, "system modify max_half_open_tunnels=16\n"+ // two for a source
+		"tunnel profile modify profile_name=default our_udp_port=0\n",
+		func(s *stranger, lns, _ *host) {
+			replies := make(map[l2tp.TunnelID]int)
+			s.wire.Peer(lateAddr, func(_, _ netip.AddrPort, b []byte) {
+				if h, _, err := l2tp.ParseHeader(b); err == nil {
+					replies[h.TunnelID]++
+				}
+			})
+			release := make(chan struct{})
+			lns.fake.SetHook(func(_ context.Context, op dataplane.Op, _ dataplane.SessionKey) error {
+				if op == dataplane.OpOpenTunnel {
+					<-release
+				}
+				return nil
+			})
+			for range 3 {
+				s.wire.Send(netip.AddrPortFrom(lateAddr, UsualPort), atLNS, s.message())
+				pass(1100 * time.Millisecond)
+			}
+			close(release)
+			pass(100 * time.Millisecond)
+			if n := lns.statistics().HalfOpenTunnelsEvicted; n != 1 {
+				t.Errorf("%d tunnels gave way, want 1", n)
+			}
+			if replies[1] != 0 || replies[3] == 0 || replies[5] == 0 {
+				t.Errorf("replies by tunnel: %v, want none to 1, which gave way, but to 3 and 5", replies)
+			}
+			inventory, err := lns.fake.Inventory(context.Background())
+			if n := len(inventory.Tunnels); err != nil || n != 3 {
+				t.Errorf("the data plane has %d tunnels, want the LAC's, 3 and 5", n)
+			}
+		})
+}
+
 // TestPortOfAnswers: a tunnel that a peer opens between the very ports of one of ours,
 // which may be another shard's, is answered from another port; others from ours.
 func TestPortOfAnswers(t *testing.T) {

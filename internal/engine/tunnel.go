@@ -216,6 +216,10 @@ func (t *tunnel) open(then func()) {
 				return
 			}
 			t.path = path
+			if t.finished { // it gave way, and leave has queued what closes the socket
+				t.outbox = nil
+				return
+			}
 			t.touch()
 			for _, b := range t.outbox {
 				t.send(b)
