@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"errors"
 	"net/netip"
 	"time"
 
@@ -127,9 +126,6 @@ func (h *halfOpens) inTheWay(limit int, peer netip.Addr) (t *tunnel, of netip.Pr
 	}
 	return nil, everywhere
 }
-
-// errNoSocket is why a tunnel that was half open cannot carry sessions.
-var errNoSocket = errors.New("there is no socket")
 
 // giveWay forgets a half-open tunnel without a word: its peer may not be there at
 // all, and if it is it begins anew.

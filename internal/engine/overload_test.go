@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -520,6 +521,29 @@ func TestHalfOpenTunnelsGiveWayUnopened(t *testing.T) {
 				t.Errorf("the data plane has %d tunnels, want the LAC's, 3 and 5", n)
 			}
 		})
+}
+
+// TestNoSocket: that a tunnel gets no socket is told in one line, and counted once.
+func TestNoSocket(t *testing.T) {
+	inBubble(t, lnsConfig, "", func(_ *dataplane.Wire, lns, lac *host) {
+		lns.fake.SetHook(func(_ context.Context, op dataplane.Op, _ dataplane.SessionKey) error {
+			if op == dataplane.OpOpenTunnel {
+				return errors.New("no buffer space available")
+			}
+			return nil
+		})
+		lac.declare(lacConfig)
+		pass(500 * time.Millisecond)
+		if n := strings.Count(lns.logs.String(), "level=ERROR"); n != 1 {
+			t.Errorf("%d lines tell of errors, want 1:\n%s", n, lns.logs)
+		}
+		if n := lns.statistics().KernelErrors; n != 1 {
+			t.Errorf("%d errors of the kernel are counted, want 1", n)
+		}
+		if n := lns.count.tunnels.Load(); n != 0 {
+			t.Errorf("%d tunnels are there, want none", n)
+		}
+	})
 }
 
 // TestPortOfAnswers: a tunnel that a peer opens between the very ports of one of ours,

@@ -291,7 +291,7 @@ func (t *tunnel) attach(peer l2tp.TunnelID) {
 	t.do(fmt.Sprintf("data tunnel, peer's tunnel %d", peer), job{
 		run: func(ctx context.Context) error {
 			if t.path == nil {
-				return errNoSocket
+				return nil // openFailed ends the tunnel
 			}
 			return t.path.Attach(ctx, peer)
 		},
@@ -300,6 +300,9 @@ func (t *tunnel) attach(peer l2tp.TunnelID) {
 				t.log().Error("creating data tunnel", "err", err)
 				t.shard.step(t, l2tp.Stop{Result: l2tp.Result{Code: l2tp.StopError,
 					Error: l2tp.ErrorResources, Message: "no data tunnel"}})
+				return
+			}
+			if t.path == nil {
 				return
 			}
 			t.attached = true
