@@ -128,9 +128,9 @@ func (h *halfOpens) inTheWay(limit int, peer netip.Addr) (t *tunnel, of netip.Pr
 }
 
 // giveWay forgets a half-open tunnel without a word: its peer may not be there at
-// all, and if it is it begins anew.
+// all, and if it is it begins anew. It is we who end it, and not lost.
 func (t *tunnel) giveWay(now time.Time) {
-	t.stopped(now, l2tp.End{Lost: true, Result: l2tp.Result{
+	t.stopped(now, l2tp.End{Result: l2tp.Result{
 		Code: l2tp.StopError, Error: l2tp.ErrorResources, Message: "too many half-open tunnels"}})
 	t.finish()
 }
