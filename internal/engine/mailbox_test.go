@@ -12,22 +12,13 @@ import (
 // TestFirstMessagesWaitApart: SCCRQs do not take the room of what concerns tunnels.
 func TestFirstMessagesWaitApart(t *testing.T) {
 	inFlood(t, "", func(s *stranger, lns, lac *host) {
-		release := make(chan struct{})
-		for _, sh := range lns.shards {
-			sh.mail.post(func() { <-release })
-		}
-		synctest.Wait()
+		release := lns.halt()
 		for range 10 {
 			s.wire.Send(s.anywhere(), atLNS, s.message())
 		}
 		synctest.Wait()
-		firsts, others := 0, 0
-		for _, sh := range lns.shards {
-			sh.mail.mu.Lock()
-			firsts, others = firsts+sh.mail.waits.packets, others+sh.mail.load.packets
-			sh.mail.mu.Unlock()
-		}
-		close(release)
+		firsts, others := lns.queued()
+		release()
 		if firsts != 10 || others != 0 {
 			t.Errorf("%d wait apart and %d among others, want 10 and 0", firsts, others)
 		}

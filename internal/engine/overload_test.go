@@ -374,33 +374,54 @@ func TestHalfOpenTunnelsLeaveRoom(t *testing.T) {
 	})
 }
 
-// TestFloodOfOthers: what is to no tunnel, or from others than its peer, is not
-// queued for a shard.
+// TestFloodOfOthers: what is to no tunnel, or from others than its peer, is dropped and
+// counted before it is queued for a shard.
 func TestFloodOfOthers(t *testing.T) {
 	inFlood(t, "", func(s *stranger, lns, lac *host) {
 		id := uint16(lns.key().Tunnel)
-		unknown := lns.statistics().RxUnknownTunnel
-		queued := 0
+		before := lns.total.noTunnel.Load()
+		release := lns.halt()
 		for i := range 1000 {
 			b := header(id)
 			if i%2 == 0 {
 				b = header(id + 1 + uint16(i))
 			}
 			lns.DatagramReceived(dataplane.Datagram{Local: atLNS, Peer: s.anywhere(), Data: b})
-			for _, sh := range lns.shards {
-				sh.mail.mu.Lock()
-				queued += sh.mail.load.packets + sh.mail.waits.packets
-				sh.mail.mu.Unlock()
-			}
 		}
-		if queued != 0 {
-			t.Errorf("%d messages were queued, want none", queued)
+		lns.DatagramReceived(dataplane.Datagram{Local: atLNS,
+			Peer: netip.AddrPortFrom(lacAddr, UsualPort), Data: header(id)})
+		firsts, others := lns.queued()
+		counted := lns.total.noTunnel.Load() - before
+		release()
+		if firsts != 0 || others != 1 {
+			t.Errorf("%d first messages and %d others wait, want that of the peer only", firsts, others)
 		}
-		if n := lns.statistics().RxUnknownTunnel - unknown; n != 1000 {
-			t.Errorf("%d messages are counted, want 1000", n)
+		if counted != 1000 {
+			t.Errorf("%d messages are counted, want 1000", counted)
 		}
+		synctest.Wait()
 		lac.wantSessions(api.SessionState_SESSION_STATE_UP, 1)
 	})
+}
+
+// halt has all shards wait until release is called.
+func (h *host) halt() (release func()) {
+	halted := make(chan struct{})
+	for _, sh := range h.shards {
+		sh.mail.post(func() { <-halted })
+	}
+	synctest.Wait()
+	return func() { close(halted) }
+}
+
+// queued is how many packets wait for the shards.
+func (h *host) queued() (firsts, others int) {
+	for _, sh := range h.shards {
+		sh.mail.mu.Lock()
+		firsts, others = firsts+sh.mail.waits.packets, others+sh.mail.load.packets
+		sh.mail.mu.Unlock()
+	}
+	return firsts, others
 }
 
 // header is an acknowledgement to a tunnel.
