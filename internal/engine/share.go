@@ -46,10 +46,12 @@ func (s *session) urgencyOfCall() urgency {
 func (s *session) setUpBegins() {
 	s.counted = true
 	s.engine().count.settingUp.Add(1)
-	if s.wanted == nil {
-		s.engine().count.askedFor.Add(1)
-		s.shard().askedFor[s.tunnel.peer.Addr()]++
+	if s.wanted != nil {
+		s.tunnel.placing.inSetUp++
+		return
 	}
+	s.engine().count.askedFor.Add(1)
+	s.shard().askedFor[s.tunnel.peer.Addr()]++
 }
 
 // setUpDone gives back the credit of a session's set-up.
@@ -60,6 +62,8 @@ func (s *session) setUpDone() {
 	s.counted = false
 	s.engine().count.settingUp.Add(-1)
 	if s.wanted != nil {
+		s.tunnel.placing.inSetUp--
+		s.tunnel.placeNext(time.Now())
 		return
 	}
 	s.engine().count.askedFor.Add(-1)

@@ -38,6 +38,7 @@ type tunnel struct {
 	waiting  []func()         // what waits for that
 
 	sessions      map[l2tp.SessionID]*session
+	placing       placing
 	pmtu          *pathMTU                        // nil: the path is not watched
 	changed       map[l2tp.SessionID]*api.Session // what commands say of those that the peer began
 	created       time.Time
