@@ -264,6 +264,38 @@ func TestGarbageFrames(t *testing.T) {
 	})
 }
 
+// TestPortsOfAPeer: of what a peer sends from port after port, before it has answered, nothing
+// is kept.
+func TestPortsOfAPeer(t *testing.T) {
+	inBubble(t, "", "", func(w *dataplane.Wire, _, lac *host) {
+		var id uint16 // of the LAC's tunnel
+		w.Peer(lateAddr, func(_, _ netip.AddrPort, b []byte) {
+			if m, err := l2tp.PeekSCCRQ(b); err == nil {
+				id = uint16(m.AssignedTunnelID)
+			}
+		})
+		stuck := make(chan struct{})
+		lac.fake.SetHook(func(_ context.Context, op dataplane.Op, _ dataplane.SessionKey) error {
+			if op == dataplane.OpReconnect {
+				<-stuck
+			}
+			return nil
+		})
+		lac.declare("tunnel create tunnel_name=out dest_ipaddr=" + lateAddr.String() + "\n")
+		pass(100 * time.Millisecond)
+		for port := range uint16(1000) {
+			w.Send(netip.AddrPortFrom(lateAddr, 2000+port), netip.AddrPortFrom(lacAddr, UsualPort), header(id))
+		}
+		synctest.Wait()
+		lac.onShard(func(t *tunnel) {
+			if n := len(t.jobs.queue); n > 0 || !t.jobs.pending() {
+				lac.t.Errorf("%d jobs wait for the one that runs, want none for one", n)
+			}
+		})
+		close(stuck)
+	})
+}
+
 // TestStartFails: a packet that comes while the engine fails to start does not
 // hold it up.
 func TestStartFails(t *testing.T) {

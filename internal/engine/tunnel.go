@@ -232,7 +232,8 @@ func (t *tunnel) open(then func()) {
 }
 
 // follow makes peer the other end if it answers our SCCRQ from another port
-// than we asked at, and then calls then.
+// than we asked at, and then calls then. While the socket is on its way somewhere else
+// what comes from yet another port is lost, or a peer had any number of messages wait.
 //
 // "The recipient picks a free port on its own system (which may or may not be
 // 1701), and sends its reply to the initiator's UDP port and address, setting its own
@@ -241,6 +242,9 @@ func (t *tunnel) open(then func()) {
 func (t *tunnel) follow(peer netip.AddrPort, then func()) {
 	if t.byPeer || peer == t.peer || t.core.State() != l2tp.TunnelWaitCtlReply {
 		then()
+		return
+	}
+	if t.jobs.pending() {
 		return
 	}
 	t.shard.engine.registry.move(t.peer, peer)
