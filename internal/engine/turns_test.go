@@ -17,7 +17,7 @@ import (
 // inTurns runs f with a LAC that was asked for many calls at once, and an LNS whose kernel
 // takes none of them until it is released.
 func inTurns(t *testing.T, many int, f func(lns, lac *host, release func())) {
-	inBubble(t, manyLNS, "", func(_ *dataplane.Wire, lns, lac *host) {
+	inMortalBubble(t, manyLNS, "", func(_ *dataplane.Wire, lns, lac *host) {
 		var free atomic.Bool
 		stuck := make(chan struct{})
 		lns.fake.SetHook(func(_ context.Context, op dataplane.Op, _ dataplane.SessionKey) error {
@@ -123,6 +123,20 @@ func TestCallsWaitForTheNextTunnel(t *testing.T) {
 		}
 		release()
 		pass(time.Minute)
+		lac.wantPlaced(0, 0)
+		lac.wantCarried(many)
+	})
+}
+
+// TestCallsWaitThroughARestart: calls that wait for their turn when the LAC is killed are
+// placed by the next process.
+func TestCallsWaitThroughARestart(t *testing.T) {
+	const many = 400
+	inTurns(t, many, func(_, lac *host, release func()) {
+		lac.wantPlaced(maxPlaced, many-maxPlaced)
+		lac.restart(time.Second, nil)
+		release()
+		pass(2 * time.Minute)
 		lac.wantPlaced(0, 0)
 		lac.wantCarried(many)
 	})
