@@ -196,7 +196,7 @@ func (s *survival) text() string {
 	if why := s.cause(); why != "" {
 		return "no: " + why
 	}
-	for _, what := range []string{event.What, commit.What} {
+	for _, what := range []string{event.JournalKind, commit.JournalKind} {
 		if err := s.dir.Fault(what); err != nil {
 			return fmt.Sprintf("yes, but not %s: %v", what, err)
 		}

@@ -12,8 +12,8 @@ import (
 	"culvert/internal/journal"
 )
 
-// What is the word for what runs in a directory of journals.
-const What = "the configuration"
+// JournalKind is the word for what runs in a directory of journals.
+const JournalKind = "the configuration"
 
 // runningKey is the key of the record of what runs. It is two sums, of the file and of what
 // it says, and the text of the running configuration.
@@ -78,7 +78,7 @@ func Keep(dir *journal.Dir, records journal.Records) *Keeping {
 	k := &Keeping{wake: make(chan struct{}, 1), value: records[runningKey]}
 	k.writing.Lock()
 	defer k.writing.Unlock()
-	k.journal = dir.Writer(What, k.again)
+	k.journal = dir.Writer(JournalKind, k.again)
 	_ = k.journal.Rewrite(k.put)
 	return k
 }

@@ -227,7 +227,7 @@ func testNoRoomForWhatRuns(t *testing.T) {
 	s.command("user create user_name=carol user_password=x\n")
 	time.Sleep(2 * longest)
 	synctest.Wait()
-	if dir.Fault(What) == nil {
+	if dir.Fault(JournalKind) == nil {
 		t.Error("nothing is wrong")
 	}
 	makeRoom()

@@ -81,7 +81,7 @@ func (s *shard) accept(d dataplane.Datagram, sccrq l2tp.SCCRQ) {
 	}
 	answers := s.engine.listenerOf(d, settings)
 	t := s.newTunnel(l2tp.Respond(settings.core, id), settings, d.Peer)
-	t.unheard = s.engine.gate.isPressed(time.Now())
+	t.unheard = s.engine.gate.isPressed(time.Now(), d.Peer.Addr())
 	t.enlist()
 	t.beginBy(first{d.Peer, sccrq.AssignedTunnelID})
 	s.halfOpen.add(t)
@@ -89,7 +89,7 @@ func (s *shard) accept(d dataplane.Datagram, sccrq l2tp.SCCRQ) {
 		d.Peer, sccrq.HostName, peer.ProfileName, settings.ProfileName))
 	t.captured(trace.Received, d.Local, d.Peer, d.Data)
 	if answers != nil {
-		t.answerBy(answers, d)
+		t.answerBy(answers, d.Local)
 	} else {
 		t.open(func() {})
 	}
@@ -130,7 +130,7 @@ func (s *shard) refuse(
 	t.traceBegin("", fmt.Sprintf("tunnel asked for by %v, host %q: refused, %s",
 		d.Peer, sccrq.HostName, r.StopString()))
 	t.captured(trace.Received, d.Local, d.Peer, d.Data)
-	t.answerBy(s.engine.listenerAt(d.Local), d)
+	t.answerBy(s.engine.listenerAt(d.Local), d.Local)
 	s.step(t, l2tp.MessageReceived{Data: d.Data})
 }
 
@@ -206,18 +206,19 @@ func (e *Engine) listenerOf(d dataplane.Datagram, settings *tunnelSettings) data
 	return e.listenerAt(d.Local)
 }
 
-// answerBy has the tunnel answer d by a listener, while it has no socket; without a
-// listener it does not answer.
-func (t *tunnel) answerBy(l dataplane.Listener, d dataplane.Datagram) {
+// answerBy has the tunnel answer by a listener, from the address at which it was asked,
+// while it has no socket; without a listener it does not answer. Of the SCCRQ itself,
+// which may be 64 KiB long, nothing is kept.
+func (t *tunnel) answerBy(l dataplane.Listener, local netip.AddrPort) {
 	t.answer = func(b []byte) {
 		if l == nil {
 			return
 		}
-		if err := l.Send(d.Local.Addr(), d.Peer, b); err != nil {
+		if err := l.Send(local.Addr(), t.peer, b); err != nil {
 			t.shard.engine.total.sendFailures.Add(1)
 			t.log().Debug("sending control message", "err", err)
 		}
-		t.captured(trace.Sent, d.Local, d.Peer, b)
+		t.captured(trace.Sent, local, t.peer, b)
 	}
 }
 
@@ -229,7 +230,7 @@ func (t *tunnel) incomingCall(now time.Time, a l2tp.IncomingCall) {
 		t.shard.step(t, l2tp.CallRefused{Session: a.Session, Result: *refusal})
 		return
 	}
-	s := t.newSession(now, a.Session, a.Kind)
+	s := t.newSession(now, a.Session, a.Kind, nil)
 	snapshot := t.shard.engine.store.Snapshot()
 	s.settings = t.shard.settings.incoming(snapshot, t.settings, a.Kind)
 	s.peerID = a.PeerSession

@@ -20,6 +20,7 @@ type call struct {
 	failures int // in a row
 	limit    int // after so many it is given up; 0: never
 	retry    backoff
+	waits    bool // for its turn, in its tunnel's queue
 	deleted  bool
 	cause    string
 }
@@ -52,6 +53,7 @@ func (c *call) forget() {
 	d := c.dialer
 	c.retry.at = time.Time{}
 	d.shard.deadlines.remove(c)
+	c.leaveQueue()
 	if c.deleted = true; c.index < 0 {
 		return
 	}
@@ -89,11 +91,8 @@ func (d *dialer) callOf(name string, id uint32) *call {
 	return d.callIDs[l2tp.SessionID(id)]
 }
 
-// placeCall begins an attempt to have a session.
-func (c *call) placeCall(now time.Time) {
-	if c.session != nil || c.deleted {
-		return
-	}
+// attempt begins an attempt to have a session.
+func (c *call) attempt(now time.Time) {
 	t := c.dialer.tunnel
 	snapshot := t.shard.engine.store.Snapshot()
 	resolved, err := snapshot.ResolveSession(c.dialer.resolved, c.asked)
@@ -113,9 +112,9 @@ func (c *call) placeCall(now time.Time) {
 	if resolved.Type == api.SessionType_SESSION_TYPE_LNOC {
 		kind = l2tp.LNSOutgoing
 	}
-	s := t.newSession(now, id, kind)
+	s := t.newSession(now, id, kind, c)
 	s.settings = t.shard.settings.session(snapshot, resolved, false)
-	s.wanted, c.session = c, s
+	c.session = s
 	c.limit = resolved.PPP.MaxFailureCount
 	c.attempts++
 	s.traceBegin(c.asked.GetSessionName(), fmt.Sprintf("placing call %s, attempt %d",

@@ -10,6 +10,7 @@
 //   - gate.go, pace.go, sightings.go, registry.go: what pollers let in
 //   - accept.go, dial.go: how tunnels begin, by a peer or by us
 //   - halfopen.go, share.go, overload.go: what is bounded, and what the log is told of it
+//   - turns.go: which calls of ours are placed when
 //   - tunnel.go: one tunnel: what its core says is carried out; tunnel_end.go: how it ends
 //   - session.go: one session, from the call to the network
 //   - link.go: the session's PPP link, carried out likewise

@@ -118,6 +118,7 @@ type counts struct {
 	sessionsUp                    atomic.Int64 // that carry a network
 	// settingUp is how many sessions are between their request and their first network.
 	settingUp atomic.Int64
+	askedFor  atomic.Int64 // how many of those a peer asked for
 
 	tunnelsCreated, sessionsCreated atomic.Uint64
 	tunnelsRefused, sessionsRefused atomic.Uint64

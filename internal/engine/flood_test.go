@@ -234,27 +234,65 @@ func TestGarbageFrames(t *testing.T) {
 		s.call()
 		s.settle(time.Second)
 		lns.onShard(func(tun *tunnel) {
-			for id, sess := range tun.sessions {
+			for id := range tun.sessions {
 				b := []byte{0, 2, 0, 0, 0, 0, 0xff, 3, 0xc0, 0x21, 1}
 				binary.BigEndian.PutUint16(b[2:], uint16(tun.core.ID()))
 				binary.BigEndian.PutUint16(b[4:], uint16(id))
-				for range 1000 {
-					s.wire.Send(s.from, netip.AddrPortFrom(lnsAddr, 1701), b)
+				for _, more := range []int{60000, 0} {
+					for range 1000 {
+						s.wire.Send(s.from, atLNS, append(b, make([]byte, more)...))
+					}
 				}
-				_ = sess
 			}
 		})
 		synctest.Wait()
 		lns.onShard(func(tun *tunnel) {
 			for _, sess := range tun.sessions {
-				if len(sess.early) > maxEarly {
-					t.Errorf("%d frames wait, want at most %d", len(sess.early), maxEarly)
+				if n := len(sess.early); n != maxEarly {
+					t.Errorf("%d frames wait, want %d", n, maxEarly)
+				}
+				for _, frame := range sess.early {
+					if len(frame) > maxEarlyLength {
+						t.Errorf("one that waits has %d bytes, want at most %d", len(frame), maxEarlyLength)
+					}
 				}
 			}
 		})
 		close(stuck)
 		pass(time.Second)
 		s.settle(time.Second)
+	})
+}
+
+// TestPortsOfAPeer: of what a peer sends from port after port, before it has answered, nothing
+// is kept.
+func TestPortsOfAPeer(t *testing.T) {
+	inBubble(t, "", "", func(w *dataplane.Wire, _, lac *host) {
+		var id uint16 // of the LAC's tunnel
+		w.Peer(lateAddr, func(_, _ netip.AddrPort, b []byte) {
+			if m, err := l2tp.PeekSCCRQ(b); err == nil {
+				id = uint16(m.AssignedTunnelID)
+			}
+		})
+		stuck := make(chan struct{})
+		lac.fake.SetHook(func(_ context.Context, op dataplane.Op, _ dataplane.SessionKey) error {
+			if op == dataplane.OpReconnect {
+				<-stuck
+			}
+			return nil
+		})
+		lac.declare("tunnel create tunnel_name=out dest_ipaddr=" + lateAddr.String() + "\n")
+		pass(100 * time.Millisecond)
+		for port := range uint16(1000) {
+			w.Send(netip.AddrPortFrom(lateAddr, 2000+port), netip.AddrPortFrom(lacAddr, UsualPort), header(id))
+		}
+		synctest.Wait()
+		lac.onShard(func(t *tunnel) {
+			if n := len(t.jobs.queue); n > 0 || !t.jobs.pending() {
+				lac.t.Errorf("%d jobs wait for the one that runs, want none for one", n)
+			}
+		})
+		close(stuck)
 	})
 }
 

@@ -34,7 +34,7 @@ type gate struct {
 	networks          meters
 	pressedUntil      time.Duration // strangers are put off until then
 	known             *sightings    // sources that have had a tunnel
-	busy              *sightings    // sources and networks that were over their pace
+	busy              *sightings    // sources and networks that had more than their share
 	first             *sightings    // SCCRQs, by when they first came; nil while all is calm
 }
 
@@ -79,6 +79,9 @@ const (
 	putOff                 // until it is repeated
 )
 
+// everywhere is where all strangers are.
+var everywhere netip.Prefix
+
 // sourceOf is what a rate is held against: an IPv4 address, or what a household or
 // an office has of IPv6.
 func sourceOf(addr netip.Addr) netip.Prefix { return prefixOf(addr, 32, 64) }
@@ -107,7 +110,7 @@ func (g *gate) judge(now time.Time, peer netip.AddrPort, b []byte) verdict {
 	if g.putsOff(source, network, proven, at) && !g.isRepeated(peer, b, at) {
 		return putOff
 	}
-	if !g.inPace(source, network, at) {
+	if !g.inPace(source, network, proven, at) {
 		return overSourceRate
 	}
 	all := &g.strangers
@@ -119,19 +122,28 @@ func (g *gate) judge(now time.Time, peer netip.AddrPort, b []byte) verdict {
 	}
 	g.pace.charge(all, at)
 	g.sources.charge(source, g.sourcePace, at)
-	g.networks.charge(network, g.networkPace, at)
+	if !proven {
+		g.networks.charge(network, g.networkPace, at)
+	}
 	return admitted
 }
 
 // putsOff reports whether SCCRQs of a source have to be repeated.
 func (g *gate) putsOff(source, network uint64, proven bool, at time.Duration) bool {
-	if !proven {
-		if !g.pace.allows(g.offered, at) {
-			g.pressedUntil = at + pressed
-		}
-		g.pace.charge(&g.offered, at)
+	if proven {
+		return g.busy.seen(source, at, pressed)
 	}
-	return !proven && at < g.pressedUntil ||
+	if !g.pace.allows(g.offered, at) {
+		g.pressedUntil = at + pressed
+	}
+	g.pace.charge(&g.offered, at)
+	return g.putsOffStrangers(source, network, at)
+}
+
+// putsOffStrangers reports whether SCCRQs of a source that we do not know have to be
+// repeated. mu is held.
+func (g *gate) putsOffStrangers(source, network uint64, at time.Duration) bool {
+	return at < g.pressedUntil ||
 		g.busy.seen(source, at, pressed) || g.busy.seen(network, at, pressed)
 }
 
@@ -153,14 +165,15 @@ func (g *gate) isRepeated(peer netip.AddrPort, b []byte, at time.Duration) bool 
 	return before && ago >= soonest
 }
 
-// inPace reports whether a source and its network may send one more.
-func (g *gate) inPace(source, network uint64, at time.Duration) bool {
+// inPace reports whether a source and its network may send one more. Sources that we
+// know have nothing to do with their network, which is full of strangers.
+func (g *gate) inPace(source, network uint64, proven bool, at time.Duration) bool {
 	ok := true
 	if !g.sources.allows(source, g.sourcePace, at) {
 		g.busy.note(source, at)
 		ok = false
 	}
-	if !g.networks.allows(network, g.networkPace, at) {
+	if !proven && !g.networks.allows(network, g.networkPace, at) {
 		g.busy.note(network, at)
 		ok = false
 	}
@@ -175,18 +188,26 @@ func (g *gate) prove(peer netip.Addr) {
 	g.known.note(maphash.Comparable(g.seed, sourceOf(peer)), time.Since(g.base))
 }
 
-// press has strangers put off for a while: there are too many half-open tunnels.
-func (g *gate) press(now time.Time) {
+// press has SCCRQs put off for a while, since there are too many half-open tunnels: those
+// of a source or of a network that has too many of them, or those of all strangers.
+func (g *gate) press(now time.Time, of netip.Prefix) {
+	at := now.Sub(g.base)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.pressedUntil = now.Sub(g.base) + pressed
+	if of == everywhere {
+		g.pressedUntil = at + pressed
+		return
+	}
+	g.busy.note(maphash.Comparable(g.seed, of), at)
 }
 
-// isPressed reports whether strangers are put off.
-func (g *gate) isPressed(now time.Time) bool {
+// isPressed reports whether SCCRQs of a peer whom we do not know are put off.
+func (g *gate) isPressed(now time.Time, peer netip.Addr) bool {
+	at := now.Sub(g.base)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return now.Sub(g.base) < g.pressedUntil
+	return g.putsOffStrangers(maphash.Comparable(g.seed, sourceOf(peer)),
+		maphash.Comparable(g.seed, networkOf(peer)), at)
 }
 
 // relax gives back the memory that a flood took.

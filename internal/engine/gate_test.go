@@ -73,6 +73,15 @@ func TestGate(t *testing.T) {
 			{0, "1.0.0.10", "a", putOff},
 			{0, "1.0.1.9", "a", admitted},
 		}},
+		"a neighbour that we know": {0, 1, []step{
+			{0, "9.0.0.2", "a", admitted}, {0, "9.0.0.3", "a", admitted},
+			{0, "9.0.0.4", "a", admitted}, {0, "9.0.0.5", "a", admitted},
+			{0, "9.0.0.6", "a", admitted}, {0, "9.0.0.7", "a", admitted},
+			{0, "9.0.0.8", "a", admitted}, {0, "9.0.0.9", "a", admitted},
+			{0, "9.0.0.10", "a", overSourceRate}, {0, "9.0.0.11", "a", putOff},
+			{0, "9.0.0.1", "a", admitted}, {0, "9.0.0.1", "b", admitted},
+			{0, "9.0.0.1", "c", overSourceRate}, {0, "9.0.0.1", "d", putOff},
+		}},
 		"no limits": {0, 0, []step{
 			{0, "1.0.0.1", "a", admitted}, {0, "1.0.0.1", "a", admitted},
 			{0, "1.0.0.1", "a", admitted}, {0, "1.0.0.1", "a", admitted},

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"errors"
 	"net/netip"
 	"time"
 
@@ -94,14 +93,15 @@ const (
 // makeRoom reports whether one more half-open tunnel with a peer may be made, and has
 // an older one give way where there are too many.
 func (s *shard) makeRoom(now time.Time, sys config.System, peer netip.Addr) bool {
-	t, full := s.halfOpen.inTheWay(max(sys.MaxHalfOpenTunnels/len(s.engine.shards), 1), peer)
-	if !full && sys.MaxTunnels > 0 && s.engine.count.tunnels.Load() >= int64(sys.MaxTunnels) {
-		t, full = s.halfOpen.oldest, s.halfOpen.oldest != nil // what is established stays
+	limit := max(sys.MaxHalfOpenTunnels/len(s.engine.shards), 1)
+	t, of := s.halfOpen.inTheWay(limit, peer)
+	if t == nil && sys.MaxTunnels > 0 && s.engine.count.tunnels.Load() >= int64(sys.MaxTunnels) {
+		t = s.halfOpen.oldest // what is established stays
 	}
-	if !full {
+	if t == nil {
 		return true
 	}
-	s.engine.gate.press(now)
+	s.engine.gate.press(now, of)
 	s.engine.overload.notice("tunnels", peer)
 	if now.Sub(t.created) < graceOfHalfOpen {
 		s.engine.total.unanswered.Add(1)
@@ -112,28 +112,25 @@ func (s *shard) makeRoom(now time.Time, sys config.System, peer netip.Addr) bool
 	return true
 }
 
-// inTheWay returns the tunnel that is to give way to one with a peer, if there are
-// too many.
-func (h *halfOpens) inTheWay(limit int, peer netip.Addr) (t *tunnel, full bool) {
+// inTheWay returns the tunnel that is to give way to one with a peer, and where there
+// are too many, or nil.
+func (h *halfOpens) inTheWay(limit int, peer netip.Addr) (t *tunnel, of netip.Prefix) {
 	source, network := sourceOf(peer), networkOf(peer)
 	switch {
 	case h.of[source] >= max(limit/shareOfSource, 1):
-		return h.oldestOf(source), true
+		return h.oldestOf(source), source
 	case h.of[network] >= max(limit/shareOfNetwork, 1):
-		return h.oldestOf(network), true
+		return h.oldestOf(network), network
 	case h.count >= limit:
-		return h.oldest, true
+		return h.oldest, everywhere
 	}
-	return nil, false
+	return nil, everywhere
 }
 
-// errNoSocket is why a tunnel that was half open cannot carry sessions.
-var errNoSocket = errors.New("there is no socket")
-
 // giveWay forgets a half-open tunnel without a word: its peer may not be there at
-// all, and if it is it begins anew.
+// all, and if it is it begins anew. It is we who end it, and not lost.
 func (t *tunnel) giveWay(now time.Time) {
-	t.stopped(now, l2tp.End{Lost: true, Result: l2tp.Result{
+	t.stopped(now, l2tp.End{Result: l2tp.Result{
 		Code: l2tp.StopError, Error: l2tp.ErrorResources, Message: "too many half-open tunnels"}})
 	t.finish()
 }

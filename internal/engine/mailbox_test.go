@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"reflect"
 	"testing"
 	"testing/synctest"
 
@@ -11,22 +12,13 @@ import (
 // TestFirstMessagesWaitApart: SCCRQs do not take the room of what concerns tunnels.
 func TestFirstMessagesWaitApart(t *testing.T) {
 	inFlood(t, "", func(s *stranger, lns, lac *host) {
-		release := make(chan struct{})
-		for _, sh := range lns.shards {
-			sh.mail.post(func() { <-release })
-		}
-		synctest.Wait()
+		release := lns.halt()
 		for range 10 {
 			s.wire.Send(s.anywhere(), atLNS, s.message())
 		}
 		synctest.Wait()
-		firsts, others := 0, 0
-		for _, sh := range lns.shards {
-			sh.mail.mu.Lock()
-			firsts, others = firsts+sh.mail.waits.packets, others+sh.mail.load.packets
-			sh.mail.mu.Unlock()
-		}
-		close(release)
+		firsts, others := lns.queued()
+		release()
 		if firsts != 10 || others != 0 {
 			t.Errorf("%d wait apart and %d among others, want 10 and 0", firsts, others)
 		}
@@ -68,26 +60,52 @@ func TestFirstsWaitBehind(t *testing.T) {
 }
 
 // TestTunnelsShareAMailbox: a tunnel that floods leaves room for others, however many
-// packets it sends and the shard is behind.
+// packets it sends, how long they are, and the shard is behind.
 func TestTunnelsShareAMailbox(t *testing.T) {
 	m := newMailbox()
-	post := func(id l2tp.TunnelID, n int) (got int) {
+	post := func(id l2tp.TunnelID, n, length int) (got int) {
 		before := m.load.packets
 		for range n {
-			m.postPacket(packet{header: l2tp.Header{Control: true, TunnelID: id}})
+			m.postPacket(packet{header: l2tp.Header{Control: true, TunnelID: id},
+				datagram: dataplane.Datagram{Data: make([]byte, length)}})
 		}
 		return m.load.packets - before
 	}
-	half := maxPackets.packets / 2
-	for turn := range 2 {
-		if n := post(1, 50000); n != half {
-			t.Errorf("turn %d: %d packets of a tunnel that floods wait, want %d", turn, n, half)
+	for _, turn := range []struct{ length, want int }{
+		{0, maxPackets.packets / 2},
+		{64 << 10, maxPackets.bytes / 2 / (64 << 10)},
+		{64 << 10, maxPackets.bytes / 2 / (64 << 10)},
+		{0, maxPackets.packets / 2},
+	} {
+		if n := post(1, 50000, turn.length); n != turn.want {
+			t.Errorf("%d packets of %d bytes of a tunnel that floods wait, want %d",
+				n, turn.length, turn.want)
 		}
 		for id := l2tp.TunnelID(2); id < 1000; id++ {
-			if n := post(id, 5); n != 5 {
-				t.Errorf("turn %d: %d packets of tunnel %d wait, want 5", turn, n, id)
+			if n := post(id, 5, 100); n != 5 {
+				t.Errorf("behind packets of %d bytes %d of tunnel %d wait, want 5", turn.length, n, id)
 			}
 		}
 		m.take(nil)
+	}
+}
+
+// TestManyTunnelsInAMailbox: a table that once had many tunnels is not cleared at every
+// turn from then on.
+func TestManyTunnelsInAMailbox(t *testing.T) {
+	m := newMailbox()
+	table := reflect.ValueOf(m.of).Pointer()
+	for _, turn := range []struct {
+		tunnels int
+		kept    bool
+	}{{10, true}, {manyTunnels + 1, false}} {
+		for id := range turn.tunnels {
+			m.postPacket(packet{header: l2tp.Header{Control: true, TunnelID: l2tp.TunnelID(id)}})
+		}
+		m.take(nil)
+		if kept := reflect.ValueOf(m.of).Pointer() == table; kept != turn.kept || len(m.of) > 0 {
+			t.Errorf("after %d tunnels the table is used again: %v, want %v; it has %d",
+				turn.tunnels, kept, turn.kept, len(m.of))
+		}
 	}
 }

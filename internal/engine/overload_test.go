@@ -3,9 +3,11 @@ package engine
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -316,7 +318,44 @@ func TestHalfOpenTunnelsOfANetwork(t *testing.T) {
 func (g *gate) calm() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.pressedUntil = 0
+	g.pressedUntil, g.busy = 0, newSightings(busySources)
+}
+
+// TestHalfOpenTunnelsOfOne: where one source or network has its share of the half-open
+// tunnels it has to repeat its SCCRQs, and nobody else.
+func TestHalfOpenTunnelsOfOne(t *testing.T) {
+	last := byte(0)
+	tests := map[string]func() netip.AddrPort{
+		"source": func() netip.AddrPort { return netip.MustParseAddrPort("198.51.100.1:1701") },
+		"network": func() netip.AddrPort {
+			last++
+			return netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 51, 100, last}), UsualPort)
+		},
+	}
+	for name, from := range tests {
+		t.Run(name, func(t *testing.T) {
+			inFlood(t, "system modify max_half_open_tunnels=64\n", func(s *stranger, lns, _ *host) {
+				for range 300 { // 100 a second
+					s.wire.Send(from(), atLNS, s.message())
+					pass(10 * time.Millisecond)
+				}
+				st := lns.statistics()
+				if st.TunnelRequestsPutOff < 250 || st.TunnelsCreated > 1+32 {
+					t.Errorf("%d SCCRQs were put off, %d tunnels begun; want nearly all of 300, and some",
+						st.TunnelRequestsPutOff, st.TunnelsCreated)
+				}
+				late := s.another(t)
+				defer late.stop()
+				pass(500 * time.Millisecond) // nothing is repeated yet
+				late.wantSessions(api.SessionState_SESSION_STATE_UP, 1)
+				s.wire.Send(netip.MustParseAddrPort("203.0.113.1:1701"), atLNS, s.message())
+				pass(time.Millisecond)
+				if n := lns.told("203.0.113.1"); n != 1 {
+					t.Errorf("%d events tell of somebody else's tunnel, want 1", n)
+				}
+			})
+		})
+	}
 }
 
 // TestHalfOpenTunnelsLeaveRoom: under max_tunnels those that are not established make
@@ -335,33 +374,54 @@ func TestHalfOpenTunnelsLeaveRoom(t *testing.T) {
 	})
 }
 
-// TestFloodOfOthers: what is to no tunnel, or from others than its peer, is not
-// queued for a shard.
+// TestFloodOfOthers: what is to no tunnel, or from others than its peer, is dropped and
+// counted before it is queued for a shard.
 func TestFloodOfOthers(t *testing.T) {
 	inFlood(t, "", func(s *stranger, lns, lac *host) {
 		id := uint16(lns.key().Tunnel)
-		unknown := lns.statistics().RxUnknownTunnel
-		queued := 0
+		before := lns.total.noTunnel.Load()
+		release := lns.halt()
 		for i := range 1000 {
 			b := header(id)
 			if i%2 == 0 {
 				b = header(id + 1 + uint16(i))
 			}
 			lns.DatagramReceived(dataplane.Datagram{Local: atLNS, Peer: s.anywhere(), Data: b})
-			for _, sh := range lns.shards {
-				sh.mail.mu.Lock()
-				queued += sh.mail.load.packets + sh.mail.waits.packets
-				sh.mail.mu.Unlock()
-			}
 		}
-		if queued != 0 {
-			t.Errorf("%d messages were queued, want none", queued)
+		lns.DatagramReceived(dataplane.Datagram{Local: atLNS,
+			Peer: netip.AddrPortFrom(lacAddr, UsualPort), Data: header(id)})
+		firsts, others := lns.queued()
+		counted := lns.total.noTunnel.Load() - before
+		release()
+		if firsts != 0 || others != 1 {
+			t.Errorf("%d first messages and %d others wait, want that of the peer only", firsts, others)
 		}
-		if n := lns.statistics().RxUnknownTunnel - unknown; n != 1000 {
-			t.Errorf("%d messages are counted, want 1000", n)
+		if counted != 1000 {
+			t.Errorf("%d messages are counted, want 1000", counted)
 		}
+		synctest.Wait()
 		lac.wantSessions(api.SessionState_SESSION_STATE_UP, 1)
 	})
+}
+
+// halt has all shards wait until release is called.
+func (h *host) halt() (release func()) {
+	halted := make(chan struct{})
+	for _, sh := range h.shards {
+		sh.mail.post(func() { <-halted })
+	}
+	synctest.Wait()
+	return func() { close(halted) }
+}
+
+// queued is how many packets wait for the shards.
+func (h *host) queued() (firsts, others int) {
+	for _, sh := range h.shards {
+		sh.mail.mu.Lock()
+		firsts, others = firsts+sh.mail.waits.packets, others+sh.mail.load.packets
+		sh.mail.mu.Unlock()
+	}
+	return firsts, others
 }
 
 // header is an acknowledgement to a tunnel.
@@ -446,6 +506,67 @@ func TestFloodWithPorts(t *testing.T) {
 		})
 }
 
+// TestHalfOpenTunnelsGiveWayUnopened: a tunnel that gave way while its socket was being
+// opened sends nothing by it, and the socket is closed.
+func TestHalfOpenTunnelsGiveWayUnopened(t *testing.T) {
+	inFlood(t, "system modify max_half_open_tunnels=16\n"+ // two for a source
+		"tunnel profile modify profile_name=default our_udp_port=0\n",
+		func(s *stranger, lns, _ *host) {
+			replies := make(map[l2tp.TunnelID]int)
+			s.wire.Peer(lateAddr, func(_, _ netip.AddrPort, b []byte) {
+				if h, _, err := l2tp.ParseHeader(b); err == nil {
+					replies[h.TunnelID]++
+				}
+			})
+			release := make(chan struct{})
+			lns.fake.SetHook(func(_ context.Context, op dataplane.Op, _ dataplane.SessionKey) error {
+				if op == dataplane.OpOpenTunnel {
+					<-release
+				}
+				return nil
+			})
+			for range 3 {
+				s.wire.Send(netip.AddrPortFrom(lateAddr, UsualPort), atLNS, s.message())
+				pass(1100 * time.Millisecond)
+			}
+			close(release)
+			pass(100 * time.Millisecond)
+			if n := lns.statistics().HalfOpenTunnelsEvicted; n != 1 {
+				t.Errorf("%d tunnels gave way, want 1", n)
+			}
+			if replies[1] != 0 || replies[3] == 0 || replies[5] == 0 {
+				t.Errorf("replies by tunnel: %v, want none to 1, which gave way, but to 3 and 5", replies)
+			}
+			inventory, err := lns.fake.Inventory(context.Background())
+			if n := len(inventory.Tunnels); err != nil || n != 3 {
+				t.Errorf("the data plane has %d tunnels, want the LAC's, 3 and 5", n)
+			}
+		})
+}
+
+// TestNoSocket: that a tunnel gets no socket is told in one line, and counted once.
+func TestNoSocket(t *testing.T) {
+	inBubble(t, lnsConfig, "", func(_ *dataplane.Wire, lns, lac *host) {
+		lns.fake.SetHook(func(_ context.Context, op dataplane.Op, _ dataplane.SessionKey) error {
+			if op == dataplane.OpOpenTunnel {
+				return errors.New("no buffer space available")
+			}
+			return nil
+		})
+		lac.declare(lacConfig)
+		pass(500 * time.Millisecond)
+		if n := strings.Count(lns.logs.String(), "level=ERROR"); n != 1 {
+			t.Errorf("%d lines tell of errors, want 1:\n%s", n, lns.logs)
+		}
+		if n := lns.statistics().KernelErrors; n != 1 {
+			t.Errorf("%d errors of the kernel are counted, want 1", n)
+		}
+		if n := lns.count.tunnels.Load(); n != 0 {
+			t.Errorf("%d tunnels are there, want none", n)
+		}
+	})
+}
+
 // TestPortOfAnswers: a tunnel that a peer opens between the very ports of one of ours,
 // which may be another shard's, is answered from another port; others from ours.
 func TestPortOfAnswers(t *testing.T) {
@@ -515,4 +636,38 @@ func TestFaultsAreFewLines(t *testing.T) {
 			t.Errorf("%d faults are counted, want 1000", n)
 		}
 	})
+}
+
+// TestLongRequestsAreNotKept: a tunnel does not keep the SCCRQ that began it, or for
+// which it was refused.
+func TestLongRequestsAreNotKept(t *testing.T) {
+	const many, length = 1000, 60 << 10
+	for name, limit := range map[string]string{"half open": "0", "refused": "1"} {
+		t.Run(name, func(t *testing.T) {
+			inFlood(t, "system modify tunnel_requests_per_second=0 tunnel_requests_per_source=0 "+
+				"max_tunnels="+limit+"\n", func(s *stranger, lns, _ *host) {
+				before := heapInUse()
+				for range many {
+					b := append(s.message(), make([]byte, length)...) // padding
+					binary.BigEndian.PutUint16(b[2:], uint16(len(b)))
+					s.wire.Send(s.anywhere(), atLNS, b)
+					synctest.Wait()
+				}
+				kept := (heapInUse() - before) / many
+				if n := lns.count.halfOpen.Load() + int64(lns.count.tunnelsRefused.Load()); n != many {
+					t.Fatalf("%d tunnels are half open or refused, want %d", n, many)
+				}
+				if kept > length/4 {
+					t.Errorf("each keeps %d bytes of memory, and its SCCRQ had %d", kept, length)
+				}
+			})
+		})
+	}
+}
+
+func heapInUse() int {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
 }

@@ -60,11 +60,19 @@ const (
 	gone                 // the call has ended; the kernel is still busy with it
 )
 
-// maxEarly is how many frames are kept for a link that is not there yet.
-const maxEarly = 8
+// What is kept for a link that is not there yet: some frames, as long as a peer may send
+// before another MRU is negotiated (RFC 1661, 6.1), with all fields of PPP's header.
+const (
+	maxEarly       = 8
+	maxEarlyLength = 4 + 1500
+)
 
-func (t *tunnel) newSession(now time.Time, id l2tp.SessionID, kind l2tp.CallKind) *session {
-	s := &session{tunnel: t, id: id, kind: kind, created: now}
+// newSession makes a session for a call that is wanted, or that the peer asks for if that
+// is nil.
+func (t *tunnel) newSession(
+	now time.Time, id l2tp.SessionID, kind l2tp.CallKind, wanted *call,
+) *session {
+	s := &session{tunnel: t, id: id, kind: kind, wanted: wanted, created: now}
 	if limit := t.shard.engine.store.Snapshot().System().SessionEstablishTimeout; limit > 0 {
 		s.endBy = now.Add(limit)
 	}
@@ -358,7 +366,7 @@ func (s *session) receive(frame []byte) {
 	case s.phase == gone, s.settings.Parameters.NoPPP:
 	case s.link != nil:
 		s.shard().stepLink(s, ppp.FrameReceived{Frame: frame})
-	case len(s.early) < maxEarly:
+	case len(s.early) < maxEarly && len(frame) <= maxEarlyLength:
 		s.early = append(s.early, frame)
 		if !s.linkBy.IsZero() {
 			s.beginLink()

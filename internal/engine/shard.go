@@ -27,7 +27,7 @@ type shard struct {
 	firsts    map[first]*tunnel    // tunnels that peers began, by their SCCRQ
 	halfOpen  halfOpens            // those of them that are not established yet
 	refused   int                  // how many of them were refused and linger
-	settingUp map[netip.Addr]int64 // sessions in set-up, by the peers' addresses
+	askedFor  map[netip.Addr]int64 // sessions in set-up that peers asked for, by their addresses
 	dialers   map[*dialer]struct{}
 	wanted    map[l2tp.TunnelID]*dialer // by the identifier of their tunnel, or the next one
 	deadlines deadlines
@@ -54,15 +54,15 @@ type turn struct {
 
 func newShard(e *Engine, index int) *shard {
 	return &shard{
-		engine:    e,
-		index:     index,
-		mail:      newMailbox(),
-		tunnels:   make(map[l2tp.TunnelID]*tunnel),
-		firsts:    make(map[first]*tunnel),
-		dialers:   make(map[*dialer]struct{}),
-		wanted:    make(map[l2tp.TunnelID]*dialer),
-		settingUp: make(map[netip.Addr]int64),
-		ended:     make(chan struct{}),
+		engine:   e,
+		index:    index,
+		mail:     newMailbox(),
+		tunnels:  make(map[l2tp.TunnelID]*tunnel),
+		firsts:   make(map[first]*tunnel),
+		dialers:  make(map[*dialer]struct{}),
+		wanted:   make(map[l2tp.TunnelID]*dialer),
+		askedFor: make(map[netip.Addr]int64),
+		ended:    make(chan struct{}),
 
 		deadlines: newDeadlines(time.Now()),
 	}

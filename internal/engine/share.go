@@ -18,11 +18,12 @@ var errTooLate = errors.New("it waited for too long")
 // isGreedy reports whether the tunnel's peer has its share of the sessions that may
 // be in set-up: as many as are left for others. So one peer gets half of all, two get
 // a third each, and there is always room for one more, whom nobody has to know
-// beforehand (Choudhury and Hahne, dynamic queue length thresholds).
+// beforehand (Choudhury and Hahne, dynamic queue length thresholds). Calls of ours are not
+// among them: peers are not refused for what we ask of others.
 func (t *tunnel) isGreedy() bool {
 	e := t.shard.engine
-	left := e.credit - e.count.settingUp.Load()
-	return t.shard.settingUp[t.peer.Addr()] >= left
+	left := e.credit - e.count.askedFor.Load()
+	return t.shard.askedFor[t.peer.Addr()] >= left
 }
 
 // tooMany refuses a call for now, and counts that.
@@ -45,7 +46,12 @@ func (s *session) urgencyOfCall() urgency {
 func (s *session) setUpBegins() {
 	s.counted = true
 	s.engine().count.settingUp.Add(1)
-	s.shard().settingUp[s.tunnel.peer.Addr()]++
+	if s.wanted != nil {
+		s.tunnel.placing.inSetUp++
+		return
+	}
+	s.engine().count.askedFor.Add(1)
+	s.shard().askedFor[s.tunnel.peer.Addr()]++
 }
 
 // setUpDone gives back the credit of a session's set-up.
@@ -55,7 +61,13 @@ func (s *session) setUpDone() {
 	}
 	s.counted = false
 	s.engine().count.settingUp.Add(-1)
-	shares, peer := s.shard().settingUp, s.tunnel.peer.Addr()
+	if s.wanted != nil {
+		s.tunnel.placing.inSetUp--
+		s.tunnel.placeNext(time.Now())
+		return
+	}
+	s.engine().count.askedFor.Add(-1)
+	shares, peer := s.shard().askedFor, s.tunnel.peer.Addr()
 	if shares[peer]--; shares[peer] <= 0 {
 		delete(shares, peer)
 	}

@@ -38,6 +38,7 @@ func (h *host) wantClean() {
 		"established sessions": h.count.sessionsEstablished.Load(),
 		"sessions that are up": h.count.sessionsUp.Load(),
 		"sessions in set-up":   h.count.settingUp.Load(),
+		"calls of peers":       h.count.askedFor.Load(),
 	} {
 		if n != 0 {
 			h.t.Errorf("%d %s are counted, want 0", n, what)
@@ -60,7 +61,7 @@ func (s *shard) left() string {
 	for what, n := range map[string]int{
 		"tunnels": len(s.tunnels), "firsts": len(s.firsts), "half open": s.halfOpen.count,
 		"refused": s.refused, "dialers": len(s.dialers), "wanted": len(s.wanted),
-		"half open by source": len(s.halfOpen.of), "shares": len(s.settingUp),
+		"half open by source": len(s.halfOpen.of), "shares": len(s.askedFor),
 		"peers": len(s.engine.registry.peers), "deadlines": len(s.deadlines.entries), "names": len(s.engine.names.by),
 	} {
 		if n != 0 {

@@ -126,8 +126,8 @@ func (t *tunnel) countEnd(end l2tp.End) {
 	if t.establishedAt.IsZero() {
 		total.tunnelsFailed.Add(1)
 	}
-	if end.Lost {
-		total.tunnelsLost.Add(1)
+	if end.Lost && (!t.byPeer || !t.establishedAt.IsZero()) {
+		total.tunnelsLost.Add(1) // and not for each stranger who may never have been there
 	}
 	if end.Result.Code == l2tp.StopNotAuthorized {
 		total.tunnelAuthFailures.Add(1)

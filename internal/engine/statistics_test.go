@@ -148,6 +148,33 @@ func TestStatisticsOfSilence(t *testing.T) {
 	})
 }
 
+// TestStatisticsOfStrangers: no tunnel is said to be lost whose peer was perhaps never there,
+// whether it gave way or its time was over.
+func TestStatisticsOfStrangers(t *testing.T) {
+	inFlood(t, "system modify max_half_open_tunnels=16\n", func(s *stranger, lns, _ *host) {
+		for range 10 {
+			s.oneByOne(lns, 4, s.anywhere)
+			pass(1100 * time.Millisecond)
+		}
+		pass(5 * time.Minute)
+		st := lns.statistics()
+		if st.TunnelsFailed != 40 || st.HalfOpenTunnelsEvicted < 10 || st.HalfOpenTunnelsEvicted > 30 {
+			t.Fatalf("%d tunnels failed, of which %d gave way; want 40 and some",
+				st.TunnelsFailed, st.HalfOpenTunnelsEvicted)
+		}
+		if st.TunnelsLost != 0 {
+			t.Errorf("%d tunnels are counted as lost, want none", st.TunnelsLost)
+		}
+		ended := make(map[string]uint64)
+		for _, end := range lns.TunnelEndings() {
+			ended[end.By] += end.Count
+		}
+		if ended["local"] != st.HalfOpenTunnelsEvicted {
+			t.Errorf("ended by whom: %v, want %d by us, which gave way", ended, st.HalfOpenTunnelsEvicted)
+		}
+	})
+}
+
 func TestPeersAndUsers(t *testing.T) {
 	inBubble(t, lnsConfig, sessionsConfig(3), func(_ *dataplane.Wire, lns, lac *host) {
 		pass(time.Second)

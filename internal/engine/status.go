@@ -192,8 +192,11 @@ func (c *call) retryStatus() *api.SessionStatus {
 		Attempts: c.attempts,
 		Cause:    c.cause,
 	}
-	if !c.retry.at.IsZero() {
+	switch {
+	case !c.retry.at.IsZero():
 		status.State = api.SessionState_SESSION_STATE_RETRY
+	case c.waits:
+		status.Cause = "waits until calls before it are through"
 	}
 	return status
 }

@@ -70,10 +70,11 @@ func (t *tunnel) traceCounts() {
 	e := t.shard.engine
 	sys := e.store.Snapshot().System()
 	e.trace.Event(subject, schema.TraceSystem, fmt.Sprintf(
-		"%d tunnels (max_tunnels %d), %d sessions (max_sessions %d), %d in set-up (at most %d); "+
-			"%d sessions of this tunnel (max_sessions %d)",
+		"%d tunnels (max_tunnels %d), %d sessions (max_sessions %d), %d in set-up, "+
+			"%d of them for peers (at most %d); %d sessions of this tunnel (max_sessions %d)",
 		e.count.tunnels.Load(), sys.MaxTunnels, e.count.sessions.Load(), sys.MaxSessions,
-		e.count.settingUp.Load(), e.credit, len(t.sessions), t.settings.MaxSessions))
+		e.count.settingUp.Load(), e.count.askedFor.Load(), e.credit, len(t.sessions),
+		t.settings.MaxSessions))
 }
 
 // stray shows a control message that is of no tunnel to those who capture.

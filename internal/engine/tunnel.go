@@ -38,6 +38,7 @@ type tunnel struct {
 	waiting  []func()         // what waits for that
 
 	sessions      map[l2tp.SessionID]*session
+	placing       placing
 	pmtu          *pathMTU                        // nil: the path is not watched
 	changed       map[l2tp.SessionID]*api.Session // what commands say of those that the peer began
 	created       time.Time
@@ -216,6 +217,10 @@ func (t *tunnel) open(then func()) {
 				return
 			}
 			t.path = path
+			if t.finished { // it gave way, and leave has queued what closes the socket
+				t.outbox = nil
+				return
+			}
 			t.touch()
 			for _, b := range t.outbox {
 				t.send(b)
@@ -227,7 +232,8 @@ func (t *tunnel) open(then func()) {
 }
 
 // follow makes peer the other end if it answers our SCCRQ from another port
-// than we asked at, and then calls then.
+// than we asked at, and then calls then. While the socket is on its way somewhere else
+// what comes from yet another port is lost, or a peer had any number of messages wait.
 //
 // "The recipient picks a free port on its own system (which may or may not be
 // 1701), and sends its reply to the initiator's UDP port and address, setting its own
@@ -236,6 +242,9 @@ func (t *tunnel) open(then func()) {
 func (t *tunnel) follow(peer netip.AddrPort, then func()) {
 	if t.byPeer || peer == t.peer || t.core.State() != l2tp.TunnelWaitCtlReply {
 		then()
+		return
+	}
+	if t.jobs.pending() {
 		return
 	}
 	t.shard.engine.registry.move(t.peer, peer)
@@ -287,7 +296,7 @@ func (t *tunnel) attach(peer l2tp.TunnelID) {
 	t.do(fmt.Sprintf("data tunnel, peer's tunnel %d", peer), job{
 		run: func(ctx context.Context) error {
 			if t.path == nil {
-				return errNoSocket
+				return nil // openFailed ends the tunnel
 			}
 			return t.path.Attach(ctx, peer)
 		},
@@ -296,6 +305,9 @@ func (t *tunnel) attach(peer l2tp.TunnelID) {
 				t.log().Error("creating data tunnel", "err", err)
 				t.shard.step(t, l2tp.Stop{Result: l2tp.Result{Code: l2tp.StopError,
 					Error: l2tp.ErrorResources, Message: "no data tunnel"}})
+				return
+			}
+			if t.path == nil {
 				return
 			}
 			t.attached = true

@@ -72,6 +72,7 @@ func (t *tunnel) stopped(now time.Time, end l2tp.End) {
 	t.countEnd(end)
 	t.tellDown()
 	t.waiting = nil
+	t.dropQueue()
 	if len(t.sessions) == 0 {
 		t.detach()
 	}

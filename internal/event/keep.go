@@ -45,15 +45,15 @@ func (l *Log) Restore(records journal.Records) {
 	}
 }
 
-// What is the word for events in a directory of journals.
-const What = "events"
+// JournalKind is the word for events in a directory of journals.
+const JournalKind = "events"
 
 // KeepIn has events kept in a directory from now on, those that are there too. What is wrong
 // with that the directory tells.
 func (l *Log) KeepIn(dir *journal.Dir) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.journal = dir.Writer(What, l.retry)
+	l.journal = dir.Writer(JournalKind, l.retry)
 	_ = l.journal.Rewrite(l.putAll)
 }
 

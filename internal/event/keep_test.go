@@ -29,7 +29,7 @@ func reopen(t *testing.T, path string, capacity int) *Log {
 	l.Restore(records)
 	l.KeepIn(d)
 	d.Begin()
-	if err := d.Fault(What); err != nil {
+	if err := d.Fault(JournalKind); err != nil {
 		t.Fatal(err)
 	}
 	return l
@@ -99,13 +99,13 @@ func TestNoRoomForEvents(t *testing.T) {
 		publish(l, 1)
 		makeRoom := journaltest.Fill(t)
 		publish(l, 2)
-		if d.Fault(What) == nil {
+		if d.Fault(JournalKind) == nil {
 			t.Error("nothing is wrong")
 		}
 		makeRoom()
 		time.Sleep(journal.Retry)
 		synctest.Wait()
-		if err := d.Fault(What); err != nil {
+		if err := d.Fault(JournalKind); err != nil {
 			t.Errorf("still wrong: %v", err)
 		}
 		d.Close()
