@@ -115,6 +115,16 @@ var encoding = func() cbor.EncMode {
 	return mode
 }()
 
+// decoding reads texts as they were written: what peers say of themselves, of callers and of
+// users need not be UTF-8, and a name in another code is not to cost its tunnel.
+var decoding = func() cbor.DecMode {
+	mode, err := cbor.DecOptions{UTF8: cbor.UTF8DecodeInvalid}.DecMode()
+	if err != nil {
+		panic("engine: " + err.Error())
+	}
+	return mode
+}()
+
 // encode returns a record as bytes. There is none that cannot be.
 func encode(record any) []byte {
 	b, err := encoding.Marshal(record)
@@ -272,7 +282,7 @@ func readInheritance(records journal.Records) (in inheritance, errs []error) {
 // also its doubt; if not even for that there is no tunnel.
 func readTunnel(id l2tp.TunnelID, value []byte) (*inheritedTunnel, error) {
 	t := &inheritedTunnel{}
-	err := cbor.Unmarshal(value, &t.tunnelRecord)
+	err := decoding.Unmarshal(value, &t.tunnelRecord)
 	if err == nil && t.Core.ID != id {
 		return nil, fmt.Errorf("it is that of tunnel %d", t.Core.ID)
 	}
@@ -284,7 +294,7 @@ func readTunnel(id l2tp.TunnelID, value []byte) (*inheritedTunnel, error) {
 		Core        l2tp.Snapshot
 		Local, Peer netip.AddrPort
 	}
-	if cbor.Unmarshal(value, &least) != nil || least.Core.ID != id {
+	if decoding.Unmarshal(value, &least) != nil || least.Core.ID != id {
 		return nil, err
 	}
 	least.Core.Setups, least.Core.Delivery.Requests = nil, nil
@@ -296,7 +306,7 @@ func readTunnel(id l2tp.TunnelID, value []byte) (*inheritedTunnel, error) {
 // is also its doubt; if not even for that there is no session.
 func readSession(id l2tp.SessionID, value []byte) (*sessionRecord, error) {
 	r := &sessionRecord{}
-	err := cbor.Unmarshal(value, r)
+	err := decoding.Unmarshal(value, r)
 	if err == nil && r.Core.Session != id {
 		err = fmt.Errorf("it is that of session %d", r.Core.Session)
 	}
@@ -307,7 +317,7 @@ func readSession(id l2tp.SessionID, value []byte) (*sessionRecord, error) {
 		moment
 		Core l2tp.SessionSnapshot
 	}
-	if cbor.Unmarshal(value, &least) != nil || least.Core.Session != id {
+	if decoding.Unmarshal(value, &least) != nil || least.Core.Session != id {
 		return nil, err
 	}
 	least.Core.Call, least.Core.State = nil, l2tp.CallEstablished // what was being set up is not
