@@ -2,9 +2,11 @@ package engine
 
 import (
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -30,7 +32,10 @@ func TestRecordsAreWhole(t *testing.T) {
 				for _, s := range tun.sessions {
 					checkSessionRecord(t, s.record(now))
 				}
-				checkTunnelRecord(t, tun.record(now))
+				tun.shard.step(tun, l2tp.HangUp{Session: slices.Sorted(maps.Keys(tun.sessions))[0],
+					Result: l2tp.Result{Code: l2tp.CDNAdministrative, Message: "is not acknowledged yet"}})
+				tun.shard.drain()
+				checkTunnelRecord(t, tun.record(now.Add(time.Second)))
 			})
 		}
 	})
@@ -59,8 +64,12 @@ func checkTunnelRecord(t *testing.T, want *tunnelRecord) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Core.Delivery.Ns != want.Core.Delivery.Ns || got.Core.Stats != want.Core.Stats ||
-		got.Core.Peer != want.Core.Peer || got.Local != want.Local {
+	if len(want.Core.Delivery.Sent) == 0 || want.ByPeer == (want.Dialer != nil) {
+		t.Errorf("there is not enough in %+v", want)
+	}
+	if !reflect.DeepEqual(got.Core, want.Core) || !reflect.DeepEqual(got.Dialer, want.Dialer) ||
+		got.ByPeer != want.ByPeer || got.First != want.First || got.Told != want.Told ||
+		got.Attached != want.Attached || got.Local != want.Local || got.Peer != want.Peer {
 		t.Errorf("read\n%+v\nwrote\n%+v", got, want)
 	}
 }
