@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"culvert/api"
 	"culvert/internal/config"
 	"culvert/internal/dataplane"
@@ -22,15 +24,15 @@ import (
 type heir struct {
 	engine   *Engine
 	snapshot *config.Snapshot
-	declared declared // by the configuration as it is now
+	declared declared
 	told     map[event.Subject]api.EventType
 
 	tunnels, sessions   atomic.Int64 // taken over
 	lostTunnels, hungUp atomic.Int64
 
 	mu    sync.Mutex
-	taken map[string]int // how many of the declared tunnels and sessions are there, by key
-	lost  []*tunnel      // tunnels whose peers are still to be told
+	taken map[proto.Message]bool // which of the declared tunnels and sessions are there
+	lost  []*tunnel              // tunnels whose peers are still to be told
 }
 
 // inherit takes over what the records tell of, as far as the data plane has it. What
@@ -45,8 +47,8 @@ func (e *Engine) inherit(opts Options) *heir {
 		e.log.Error("taking over", "err", err)
 	}
 	snapshot := e.store.Snapshot()
-	h := &heir{engine: e, snapshot: snapshot, declared: newDeclared(snapshot),
-		told: e.events.Last(), taken: make(map[string]int)}
+	h := &heir{engine: e, snapshot: snapshot, declared: newDeclared(snapshot, in),
+		told: e.events.Last(), taken: make(map[proto.Message]bool)}
 	byShard := make([][]*inheritedTunnel, len(e.shards))
 	for _, t := range in.tunnels {
 		at := e.shardOf(t.Core.ID).index
@@ -80,11 +82,11 @@ func (e *Engine) inherit(opts Options) *heir {
 	return h
 }
 
-// take notes that what the configuration declares under a key is there.
-func (h *heir) take(key string) {
+// take notes that what the configuration declares is there.
+func (h *heir) take(object proto.Message) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.taken[key]++
+	h.taken[object] = true
 }
 
 // toldOf is what was told of a tunnel or session. An event is kept as it is told, a record
@@ -139,8 +141,8 @@ func (h *heir) takeTunnel(s *shard, in *inheritedTunnel) {
 	for _, r := range in.sessions {
 		h.takeSession(t, r)
 	}
-	if d := t.dialer; d != nil && !d.deleted {
-		h.take(keyOfTunnel(d.asked))
+	if now := h.declared.tunnels[in.Dialer]; now != nil {
+		h.take(now)
 	}
 	h.endUnwanted(t, in)
 	s.deadlines.update(t)
@@ -154,7 +156,7 @@ func (h *heir) endUnwanted(t *tunnel, in *inheritedTunnel) {
 		t.shard.mail.post(func() {
 			t.close(time.Now(), l2tp.Result{Code: l2tp.StopGeneral, Message: "closed"})
 		})
-	case d != nil && !d.adopted && !d.deleted && h.declared.lacks(d.asked):
+	case d != nil && !d.adopted && !d.deleted && h.declared.lacks(in.Dialer, d.asked):
 		t.shard.mail.post(func() { d.delete(time.Now(), "no longer configured") })
 	}
 }
@@ -237,7 +239,7 @@ func (h *heir) restoreDialer(s *shard, in *inheritedTunnel) (*dialer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if now := h.declared.tunnels[keyOfTunnel(asked)]; now != nil && !in.Dialer.Adopted && !in.Dialer.Deleted {
+	if now := h.declared.tunnels[in.Dialer]; now != nil {
 		asked = now
 	}
 	d := newDialer(s, asked, h.snapshot.SelectPeer(in.Core.Peer.HostName, in.Peer).Tunnel)
@@ -337,7 +339,9 @@ func (h *heir) takeOver(s *session, r *sessionRecord) string {
 	if c != nil {
 		c.enter()
 		s.wanted = c
-		h.take(keyOfSession(c.dialer, c.asked))
+		if now := h.declared.sessions[r.Wanted]; now != nil {
+			h.take(now)
+		}
 	}
 	s.goOn(r)
 	return ""
@@ -385,7 +389,7 @@ func (h *heir) restoreCall(s *session, r *callRecord) (c *call, why string) {
 	if err != nil || d == nil {
 		return nil, "nobody asks for the session any more"
 	}
-	now := h.declared.sessions[keyOfSession(d, asked)]
+	now := h.declared.sessions[r]
 	switch {
 	case now != nil:
 		asked = now
