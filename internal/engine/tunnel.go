@@ -139,6 +139,9 @@ func (t *tunnel) step(now time.Time, ev l2tp.Event) {
 func (t *tunnel) perform(now time.Time, a l2tp.Action) {
 	switch a := a.(type) {
 	case l2tp.Send:
+		if !a.Again {
+			t.touchBy(a.Session) // the peer hears of it
+		}
 		t.traceSent(a)
 		t.send(a.Data)
 	case l2tp.Established:
