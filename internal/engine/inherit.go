@@ -283,7 +283,8 @@ func (h *heir) loseTunnel(t *tunnel, in *inheritedTunnel, cause error) {
 	for _, r := range in.sessions {
 		h.restoreSession(t, r).phase = closing
 	}
-	if d := t.dialer; d != nil { // what the configuration declares begins anew
+	t.closing, t.result = true, lostInARestart // its identifier is another's soon
+	if d := t.dialer; d != nil {               // what the configuration declares begins anew
 		d.deleted = true
 		d.yield()
 		d.shard.engine.names.remove(d)
@@ -293,29 +294,37 @@ func (h *heir) loseTunnel(t *tunnel, in *inheritedTunnel, cause error) {
 	h.lost = append(h.lost, t)
 }
 
+// lostInARestart is what a peer is told of a tunnel that is lost.
+var lostInARestart = l2tp.Result{Code: l2tp.StopError, Error: l2tp.ErrorResources,
+	Message: "sessions lost in a restart"}
+
 // tellOfLoss tells the peer of a tunnel that is lost.
 func (t *tunnel) tellOfLoss() {
-	t.open(func() {
-		t.shard.step(t, l2tp.Stop{Result: l2tp.Result{Code: l2tp.StopError,
-			Error: l2tp.ErrorResources, Message: "sessions lost in a restart"}})
-	})
+	t.open(func() { t.shard.step(t, l2tp.Stop{Result: t.result}) })
 }
 
 // takeSession restores one session. One that was not up, and one that the data
-// plane does not have, is hung up: its peer hears of it at once.
+// plane does not have, is hung up: its peer hears of it at once. Where we were asked to
+// have it, it is placed anew.
 func (h *heir) takeSession(t *tunnel, r *sessionRecord) {
 	s := h.restoreSession(t, r)
-	cause := "set-up interrupted by a restart"
+	c, cause := h.restoreCall(s, r.Wanted)
 	switch {
 	case r.doubt != nil:
 		cause = "state cannot be read"
 	case isTold(s.told, r.Told):
 		cause = "ending interrupted by a restart"
-	case r.Phase == up:
-		cause = h.takeOver(s, r)
+	case r.Phase != up:
+		cause = "set-up interrupted by a restart"
+	case cause == "":
+		cause = s.takeOver(r)
+	}
+	if c != nil {
+		h.enter(c, r, cause != "")
 	}
 	if cause == "" {
 		h.sessions.Add(1)
+		s.goOn(r)
 		return
 	}
 	s.phase = closing
@@ -327,24 +336,25 @@ func (h *heir) takeSession(t *tunnel, r *sessionRecord) {
 }
 
 // takeOver takes over a session that is up, or says why that cannot be.
-func (h *heir) takeOver(s *session, r *sessionRecord) string {
-	c, why := h.restoreCall(s, r.Wanted)
-	if why != "" {
-		return why
-	}
+func (s *session) takeOver(r *sessionRecord) string {
 	if err := s.adopt(r); err != nil {
 		s.log().Error("session cannot be taken over", "err", err)
 		return "taking over: " + err.Error()
 	}
-	if c != nil {
-		c.enter()
-		s.wanted = c
-		if now := h.declared.sessions[r.Wanted]; now != nil {
-			h.take(now)
-		}
-	}
-	s.goOn(r)
 	return ""
+}
+
+// enter makes the call of a session known. If that is hung up for the restart another one is to
+// follow, whether the tunnel persists or not: what the configuration declares begins
+// anew in any case, and what a command created if it was not ending for another reason.
+func (h *heir) enter(c *call, r *sessionRecord, hungUp bool) {
+	c.enter()
+	c.session.wanted = c
+	now := h.declared.sessions[r.Wanted]
+	if now != nil {
+		h.take(now)
+	}
+	c.interrupted = hungUp && (now != nil || r.Phase < closing && !isTold(c.session.told, r.Told))
 }
 
 // restoreSession makes the session of its record, without its path, link and call.
@@ -386,7 +396,7 @@ func (h *heir) restoreCall(s *session, r *callRecord) (c *call, why string) {
 	}
 	d := s.tunnel.dialer
 	asked, err := askedSession(r.Asked)
-	if err != nil || d == nil {
+	if err != nil || d == nil || r.Deleted {
 		return nil, "nobody asks for the session any more"
 	}
 	now := h.declared.sessions[r]

@@ -93,6 +93,7 @@ type sessionRecord struct {
 type callRecord struct {
 	Asked    []byte // an api.Session
 	Attempts uint64
+	Deleted  bool
 }
 
 type networkRecord struct {
@@ -177,7 +178,7 @@ func (s *session) record(now time.Time) *sessionRecord {
 		r.Core.Call.Proxy, r.Core.ProxyResponse = nil, nil // of no use: it is going to be hung up
 	}
 	if c := s.wanted; c != nil {
-		r.Wanted = &callRecord{Asked: marshal(c.asked), Attempts: c.attempts}
+		r.Wanted = &callRecord{Asked: marshal(c.asked), Attempts: c.attempts, Deleted: c.deleted}
 	}
 	if s.phase != up {
 		return r
