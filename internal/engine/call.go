@@ -207,6 +207,6 @@ func (c *call) delete(now time.Time, reason string) {
 		c.forget()
 		return
 	}
-	c.session.touch()
+	c.session.touch() // it may be ending already, and hangUp does nothing
 	c.session.hangUp(now, reason)
 }

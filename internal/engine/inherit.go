@@ -141,7 +141,7 @@ func (h *heir) takeTunnel(s *shard, in *inheritedTunnel) {
 	for _, r := range in.sessions {
 		h.takeSession(t, r)
 	}
-	if now := h.declared.tunnels[in.Dialer]; now != nil {
+	if now := h.declared.tunnels[in.Dialer]; now != nil && t.dialer != nil {
 		h.take(now)
 	}
 	h.endUnwanted(t, in)
@@ -176,25 +176,26 @@ func (in *inheritedTunnel) adoptedPeer() l2tp.TunnelID {
 	return in.Core.Peer.TunnelID
 }
 
-// restoreTunnel makes the tunnel of its record, with the profiles as they are now.
+// restoreTunnel makes the tunnel of its record, with the profiles as they are now. One of
+// which it cannot be said any more what commands want of it is only to be closed.
 func (h *heir) restoreTunnel(s *shard, in *inheritedTunnel) (*tunnel, error) {
+	d, err := h.restoreDialer(s, in)
+	if err != nil {
+		h.engine.log.Warn("tunnel can only be closed", "tunnel", in.Core.ID, "peer", in.Peer, "err", err)
+		in.Closing = true
+	}
 	resolved := h.snapshot.SelectPeer(in.Core.Peer.HostName, in.Peer).Tunnel
-	var d *dialer
-	if in.Dialer != nil {
-		var err error
-		if d, err = h.restoreDialer(s, in); err != nil {
-			return nil, err
-		}
+	if d != nil {
 		resolved = d.resolved
 	}
 	settings := s.settings.tunnel(h.snapshot, resolved, in.Local)
 	now := time.Now()
 	age := h.engine.age(in.moment, now)
 	core, err := l2tp.Restore(settings.core, now.Add(-age), in.complete())
-	if err == nil && d != nil {
-		err = d.enlist(in)
-	}
 	if err != nil {
+		if d != nil {
+			d.forget()
+		}
 		return nil, err
 	}
 	core.Resume(now)
@@ -233,8 +234,11 @@ func (in *inheritedTunnel) complete() l2tp.Snapshot {
 	return snap
 }
 
-// restoreDialer makes the dialer of a tunnel, which nobody knows yet.
+// restoreDialer makes the dialer of a tunnel, if it had one, and makes it known.
 func (h *heir) restoreDialer(s *shard, in *inheritedTunnel) (*dialer, error) {
+	if in.Dialer == nil {
+		return nil, nil
+	}
 	asked, err := in.Dialer.askedTunnel()
 	if err != nil {
 		return nil, err
@@ -250,6 +254,9 @@ func (h *heir) restoreDialer(s *shard, in *inheritedTunnel) (*dialer, error) {
 	}
 	resolved.ConfigID = cmp.Or(resolved.ConfigID, in.Dialer.ConfigID)
 	d.resolved = resolved
+	if err := d.enlist(in); err != nil {
+		return nil, err
+	}
 	return d, nil
 }
 

@@ -107,3 +107,19 @@ func TestDeletedNamelessStaysDeleted(t *testing.T) {
 		lns.wantSessions(api.SessionState_SESSION_STATE_UP, 1)
 	})
 }
+
+// A tunnel that is not configured any more, and neither is its profile, is closed politely.
+func TestTunnelWithoutItsProfileIsClosed(t *testing.T) {
+	text := strings.Replace(sessionsConfig(2), "tunnel create", "tunnel profile create profile_name=work\n"+
+		"tunnel create profile_name=work persist=yes", 1)
+	inMortalBubble(t, lnsConfig, text, func(w *dataplane.Wire, lns, lac *host) {
+		pass(5 * time.Second)
+		lac.wantSessions(api.SessionState_SESSION_STATE_UP, 2)
+		lac.restart(time.Second, new(strings.Split(text, "\n")[0]+"\n"))
+		pass(500 * time.Millisecond)
+		lns.wantLog("tunnel stopped")
+		pass(3 * time.Minute)
+		lac.wantClean()
+		lns.wantClean()
+	})
+}
