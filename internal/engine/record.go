@@ -1,10 +1,12 @@
 package engine
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/fxamacker/cbor/v2"
@@ -21,6 +23,7 @@ import (
 const (
 	kindTunnel  = 't'
 	kindSession = 's'
+	kindQueued  = 'q'
 )
 
 // A moment is when a record was made. Other times in it are as they were told by
@@ -48,6 +51,14 @@ type tunnelRecord struct {
 	Closing     bool
 	Told        told
 	Dialer      *dialerRecord
+}
+
+// A queuedRecord is a control message that waits to be sent, recorded once: that of the tunnel is
+// written with each message that comes or goes, and there may be thousands that wait. Before
+// there were such records they were in the tunnel's.
+type queuedRecord struct {
+	Number  uint64 // in the order of which they leave
+	Message l2tp.OutgoingSnapshot
 }
 
 type firstRecord struct {
@@ -143,7 +154,14 @@ func (s *session) key() journal.Key {
 	return journal.Key{Kind: kindSession, Tunnel: uint16(s.tunnel.core.ID()), Session: uint16(s.id)}
 }
 
-// record is the tunnel as it stands.
+// keyOfQueued is that of a message that waits. Of more than 65,536 some have the same, and
+// the next process does not know of all.
+func (t *tunnel) keyOfQueued(number uint64) journal.Key {
+	return journal.Key{Kind: kindQueued, Tunnel: uint16(t.core.ID()), Session: uint16(number)}
+}
+
+// record is the tunnel as it stands, without its sessions and what waits to be sent. Calls that
+// are being placed are hung up by the next process.
 func (t *tunnel) record(now time.Time) *tunnelRecord {
 	r := &tunnelRecord{
 		moment:      t.shard.engine.moment(now),
@@ -159,8 +177,6 @@ func (t *tunnel) record(now time.Time) *tunnelRecord {
 		Closing:     t.closing,
 		Told:        t.told,
 	}
-	// Calls that are being placed are hung up by the next process.
-	r.Core.Setups, r.Core.Delivery.Requests = nil, nil
 	if d := t.dialer; d != nil {
 		r.Dialer = &dialerRecord{Asked: marshal(d.asked), Adopted: d.adopted, Deleted: d.deleted,
 			ConfigID: d.configID, Attempts: d.attempts}
@@ -227,6 +243,7 @@ type inheritance struct {
 type inheritedTunnel struct {
 	tunnelRecord
 	sessions []*sessionRecord
+	queued   []queuedRecord
 	doubt    error // why it can only be ended
 }
 
@@ -263,20 +280,45 @@ func readInheritance(records journal.Records) (in inheritance, errs []error) {
 		}
 	}
 	for k, value := range records {
-		t := in.tunnels[l2tp.TunnelID(k.Tunnel)]
-		if k.Kind != kindSession || t == nil {
-			continue
+		if t := in.tunnels[l2tp.TunnelID(k.Tunnel)]; t != nil {
+			errs = append(errs, t.read(k, value)...)
 		}
+	}
+	for _, t := range in.tunnels {
+		t.queue()
+	}
+	return in, errs
+}
+
+// read reads a record of something in the tunnel.
+func (in *inheritedTunnel) read(k journal.Key, value []byte) (errs []error) {
+	switch k.Kind {
+	case kindSession:
 		r, err := readSession(l2tp.SessionID(k.Session), value)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("state of session %d/%d cannot be read: %w",
 				k.Tunnel, k.Session, err))
 		}
 		if r != nil {
-			t.sessions = append(t.sessions, r)
+			in.sessions = append(in.sessions, r)
 		}
+	case kindQueued:
+		var r queuedRecord
+		if err := decoding.Unmarshal(value, &r); err != nil {
+			return []error{fmt.Errorf("message of tunnel %d cannot be read: %w", k.Tunnel, err)}
+		}
+		in.queued = append(in.queued, r)
 	}
-	return in, errs
+	return errs
+}
+
+// queue has the messages that were read wait to be sent, as they did.
+func (in *inheritedTunnel) queue() {
+	slices.SortFunc(in.queued, func(a, b queuedRecord) int { return cmp.Compare(a.Number, b.Number) })
+	for _, r := range in.queued {
+		in.Core.Delivery.Queue = append(in.Core.Delivery.Queue, r.Message)
+	}
+	in.queued = nil
 }
 
 // readTunnel reads a tunnel's record. If that is good for no more than ending it the error is

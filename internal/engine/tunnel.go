@@ -21,6 +21,7 @@ type tunnel struct {
 	place slot
 	jobs  jobs
 	kept  kept
+	queue keptQueue // what the journal has of what waits to be sent
 
 	settings *tunnelSettings
 	byPeer   bool    // it was opened by the peer
