@@ -477,17 +477,19 @@ func (s *session) reclaim() {
 
 // goOn does for a session that was taken over what only a loop may do.
 func (s *session) goOn(r *sessionRecord) {
+	s.network.shape.failed = !s.isShaped(r)
+	s.plane.failed = r.Modifying || s.spec() != r.Spec
 	s.shard().deadlines.update(s)
 	s.shard().mail.post(func() {
 		if s.phase != up {
 			return
 		}
-		if s.isShaped(r) {
-			s.completed(nil)
-		} else {
+		if s.network.shape.isUnsure() {
 			s.configure(s.completed)
+		} else {
+			s.completed(nil)
 		}
-		if s.spec() != r.Spec {
+		if s.plane.isUnsure() {
 			s.modifyPath("taking over")
 		}
 		s.tunnel.watchPath(time.Now(), s)

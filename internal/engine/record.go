@@ -91,11 +91,12 @@ type sessionRecord struct {
 	Changed     []byte // an api.Session: what commands say of one that the peer began
 
 	// Of one that is up:
-	Spec    dataplane.SessionSpec
-	Link    *ppp.Snapshot
-	Shape   *dataplane.LinkSpec
-	Shaping bool // the interface may not be in that shape yet
-	Network networkRecord
+	Spec      dataplane.SessionSpec
+	Modifying bool // the data plane may not have that yet
+	Link      *ppp.Snapshot
+	Shape     *dataplane.LinkSpec
+	Shaping   bool // the interface may not be in that shape yet
+	Network   networkRecord
 
 	// doubt is why a session of which this was read can only be hung up.
 	doubt error
@@ -206,9 +207,9 @@ func (s *session) record(now time.Time) *sessionRecord {
 	if s.link != nil {
 		r.Link = new(s.link.Snapshot(now))
 	}
-	r.Spec = s.spec()
+	r.Spec, r.Modifying = s.spec(), s.plane.isUnsure()
 	if s.path.Interface() != "" {
-		r.Shape, r.Shaping = new(s.linkSpec()), s.jobs.pending() || s.network.unshaped
+		r.Shape, r.Shaping = new(s.linkSpec()), s.network.shape.isUnsure()
 	}
 	r.Network = s.network.record()
 	return r
