@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,16 +16,16 @@ import (
 // What has no name is what it was after a restart: no session gets the credentials of
 // another one, and no tunnel its profile.
 func TestNamelessAfterARestart(t *testing.T) {
-	text := "tunnel profile modify profile_name=default secret=tea dest_ipaddr=192.0.2.1\n"
-	for _, name := range []string{"a", "b"} {
-		text += "tunnel profile create profile_name=" + name + " persist_delay=" +
-			map[string]string{"a": "7", "b": "9"}[name] + "\n" +
-			"tunnel create tunnel_name=office_" + name + " profile_name=" + name + "\n" +
-			"tunnel create profile_name=" + name + "\n"
-	}
-	for _, user := range []string{"alice", "bob"} {
-		text += "session create tunnel_name=office_a user_name=" + user + " user_password=wonderland\n"
-	}
+	const text = `
+tunnel profile modify profile_name=default secret=tea dest_ipaddr=192.0.2.1
+tunnel profile create profile_name=a persist_delay=7
+tunnel profile create profile_name=b persist_delay=9
+tunnel create tunnel_name=office profile_name=a
+tunnel create profile_name=a
+tunnel create profile_name=b
+session create tunnel_name=office user_name=alice user_password=wonderland
+session create tunnel_name=office user_name=bob user_password=wonderland
+`
 	lns := lnsConfig + "user create user_name=bob user_password=wonderland\n"
 	inMortalBubble(t, lns, text, func(w *dataplane.Wire, lns, lac *host) {
 		pass(5 * time.Second)
@@ -78,11 +79,12 @@ func TestMatchSessions(t *testing.T) {
 	} {
 		read := func(lines []string) (all []subjectOf[*api.Session]) {
 			store := config.NewStore("host")
-			text := tunnel
+			var text strings.Builder
+			text.WriteString(tunnel)
 			for _, line := range lines {
-				text += "session create tunnel_name=office " + line + "\n"
+				text.WriteString("session create tunnel_name=office " + line + "\n")
 			}
-			if err := store.Load("test.conf", []byte(text)); err != nil {
+			if err := store.Load("test.conf", []byte(text.String())); err != nil {
 				t.Fatal(err)
 			}
 			for _, s := range store.Snapshot().Sessions() {
