@@ -33,8 +33,8 @@ func inQueueBubble(t *testing.T, f func(lns, lac *host)) {
 	})
 }
 
-// queued are the records that the host has of messages that wait.
-func (h *host) queued() int {
+// messagesKept is how many records that the host has of messages that wait.
+func (h *host) messagesKept() int {
 	n := 0
 	for k := range h.peek() {
 		if k.Kind == kindQueued {
@@ -51,7 +51,7 @@ func TestKilledWhileMessagesWait(t *testing.T) {
 		t.Run(d.String(), func(t *testing.T) {
 			inQueueBubble(t, func(lns, lac *host) {
 				pass(d)
-				if n := lns.queued(); n == 0 {
+				if n := lns.messagesKept(); n == 0 {
 					t.Fatal("nothing waits")
 				}
 				lns.onShard(func(tun *tunnel) { tun.shard.keeping.journal.Rewrite(tun.shard.keepAll) })
@@ -60,7 +60,7 @@ func TestKilledWhileMessagesWait(t *testing.T) {
 				lns.restart(100*time.Millisecond, nil)
 				pass(30 * time.Second)
 				lac.wantSessions(api.SessionState_SESSION_STATE_UP, 0)
-				if n := lns.queued(); n != 0 {
+				if n := lns.messagesKept(); n != 0 {
 					t.Errorf("%d messages wait, want none", n)
 				}
 				lns.onShard(func(tun *tunnel) {
@@ -79,7 +79,7 @@ func TestKilledWhileMessagesWait(t *testing.T) {
 // While many messages wait, a tunnel costs no more to be recorded than otherwise.
 func TestRecordOfAQueueIsSmall(t *testing.T) {
 	inQueueBubble(t, func(lns, lac *host) {
-		if n := lns.queued(); n < queuedSessions/2 {
+		if n := lns.messagesKept(); n < queuedSessions/2 {
 			t.Fatalf("%d messages wait, want most of %d", n, queuedSessions)
 		}
 		before := lns.journalSize()
