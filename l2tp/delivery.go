@@ -17,6 +17,7 @@ type delivery struct {
 	ns, nr   uint16 // of the next message to send; of the next to receive
 	sent     []outgoing
 	queue    []outgoing
+	queued   uint64                  // how many messages were ever in queue
 	requests []outgoing              // ICRQ, OCRQ: go when queue is empty
 	early    map[uint16]earlyMessage // received out of order, by Ns
 	held     int                     // bytes in early
@@ -271,6 +272,12 @@ func (d *delivery) transmit(now time.Time, send func(o *outgoing, ns uint16, aga
 		flying++
 		send(&d.sent[len(d.sent)-1], d.ns-1, false)
 	}
+}
+
+// enqueue has a message wait for the window.
+func (d *delivery) enqueue(o outgoing) {
+	d.queue = append(d.queue, o)
+	d.queued++
 }
 
 // pop takes the next message that waits, passing over those of sessions that ended.

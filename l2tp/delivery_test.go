@@ -38,7 +38,7 @@ func load(n int) *delivery {
 	d := newDelivery(&Config{})
 	d.setPeerWindow(8)
 	for range n {
-		d.queue = append(d.queue, outgoing{mt: TypeHELLO})
+		d.enqueue(outgoing{mt: TypeHELLO})
 	}
 	return &d
 }

@@ -117,6 +117,17 @@ func deadline(now time.Time, in time.Duration) time.Time {
 // Snapshot returns all that the tunnel knows at now.
 func (t *Tunnel) Snapshot(now time.Time) Snapshot {
 	s := t.SnapshotControl(now)
+	s.Delivery.Queue = snapshotQueue(now, t.d.queue)
+	s.Delivery.Requests = snapshotQueue(now, t.d.requests)
+	for _, ns := range slices.Sorted(maps.Keys(t.d.early)) {
+		m := t.d.early[ns]
+		s.Delivery.Early = append(s.Delivery.Early, EarlySnapshot{ns, m.session, bytes.Clone(m.avps)})
+	}
+	for _, w := range t.setups {
+		if w.s.settingUp() {
+			s.Setups = append(s.Setups, SetupSnapshot{w.s.id, remaining(now, w.by)})
+		}
+	}
 	for _, id := range slices.Sorted(maps.Keys(t.sessions)) {
 		if x, ok := t.SnapshotSession(id); ok {
 			s.Sessions = append(s.Sessions, x)
@@ -125,8 +136,10 @@ func (t *Tunnel) Snapshot(now time.Time) Snapshot {
 	return s
 }
 
-// SnapshotControl returns what the tunnel knows at now besides its sessions: what
-// changes with each message, however many sessions there are.
+// SnapshotControl returns what changes with each message, however many sessions and messages
+// there are. What waits in the queue is to be had from [Tunnel.SnapshotQueued], and sessions
+// from [Tunnel.SnapshotSession]. Messages that came before their turn are not in it, for
+// the peer sends them again, nor are calls that are being placed.
 func (t *Tunnel) SnapshotControl(now time.Time) Snapshot {
 	s := Snapshot{
 		ID: t.id, Peer: t.peer, State: t.state, Initiator: t.initiator,
@@ -137,15 +150,26 @@ func (t *Tunnel) SnapshotControl(now time.Time) Snapshot {
 		EstablishIn: remaining(now, t.establishBy), LingerIn: remaining(now, t.lingerUntil),
 		Serial: t.serial, Stats: t.stats,
 	}
-	for _, w := range t.setups {
-		if w.s.settingUp() {
-			s.Setups = append(s.Setups, SetupSnapshot{w.s.id, remaining(now, w.by)})
-		}
-	}
 	for _, id := range slices.Sorted(maps.Keys(t.notified)) {
 		s.Notified = append(s.Notified, NotifiedSnapshot{id, now.Sub(t.notified[id])})
 	}
 	return s
+}
+
+// Queued says which messages wait to be sent. They are numbered in the order in which they
+// came to wait: from first on, and next is the number of the next one to come. What has
+// left has a number below first. Requests for calls are not among them.
+func (t *Tunnel) Queued() (first, next uint64) {
+	return t.d.queued - uint64(len(t.d.queue)), t.d.queued
+}
+
+// SnapshotQueued returns one of the messages that [Tunnel.Queued] tells of, and false if it
+// will never leave, for its session has ended.
+func (t *Tunnel) SnapshotQueued(number uint64) (OutgoingSnapshot, bool) {
+	first, _ := t.Queued()
+	o := t.d.queue[number-first]
+	o.sentAt = time.Time{} // it was not
+	return o.snapshot(time.Time{})
 }
 
 // SnapshotSession returns what the tunnel knows of one session, and whether there is one.
@@ -168,41 +192,40 @@ func (s *session) snapshot() SessionSnapshot {
 	return x
 }
 
+// snapshot leaves out what waits, and what came early.
 func (d *delivery) snapshot(now time.Time) DeliverySnapshot {
 	s := DeliverySnapshot{
-		Ns: d.ns, Nr: d.nr,
-		Sent: snapshotQueue(now, d.sent), Queue: snapshotQueue(now, d.queue),
-		Requests: snapshotQueue(now, d.requests),
-		Window:   d.window, CWND: d.cwnd, SSThresh: d.ssthresh, Acks: d.acks,
+		Ns: d.ns, Nr: d.nr, Sent: snapshotQueue(now, d.sent),
+		Window: d.window, CWND: d.cwnd, SSThresh: d.ssthresh, Acks: d.acks,
 		Interval: d.interval, Retries: d.retries, Silence: d.silence,
 		Acked: !d.ackedAt.IsZero(), AckIn: remaining(now, d.ackDue), Owed: d.owed,
 	}
 	if s.Acked {
 		s.AckedAgo = now.Sub(d.ackedAt)
 	}
-	for _, ns := range slices.Sorted(maps.Keys(d.early)) {
-		m := d.early[ns]
-		s.Early = append(s.Early, EarlySnapshot{ns, m.session, bytes.Clone(m.avps)})
-	}
 	return s
 }
 
 func snapshotQueue(now time.Time, q []outgoing) (s []OutgoingSnapshot) {
-	for _, o := range q {
-		x := OutgoingSnapshot{AVPs: bytes.Clone(o.avps), Type: o.mt, PeerSession: o.peer,
-			About: o.id, Lost: o.lost}
-		if o.session != nil {
-			if o.session.gone {
-				continue // would never leave
-			}
-			x.Session = o.session.id
+	for i := range q {
+		if x, ok := q[i].snapshot(now); ok {
+			s = append(s, x)
 		}
-		if !o.sentAt.IsZero() {
-			x.SentAgo = now.Sub(o.sentAt)
-		}
-		s = append(s, x)
 	}
 	return s
+}
+
+// snapshot returns the message, and false if it would never leave.
+func (o *outgoing) snapshot(now time.Time) (OutgoingSnapshot, bool) {
+	x := OutgoingSnapshot{AVPs: bytes.Clone(o.avps), Type: o.mt, PeerSession: o.peer,
+		About: o.id, Lost: o.lost}
+	if o.session != nil {
+		x.Session = o.session.id
+	}
+	if !o.sentAt.IsZero() {
+		x.SentAgo = now.Sub(o.sentAt)
+	}
+	return x, o.session == nil || !o.session.gone
 }
 
 // Restore makes the tunnel that s was taken of. It is silent: nothing is sent
@@ -296,6 +319,7 @@ func (d *delivery) restore(now time.Time, s *DeliverySnapshot, of map[SessionID]
 	d.ns, d.nr = s.Ns, s.Nr
 	d.sent = restoreQueue(now, s.Sent, of)
 	d.queue = restoreQueue(now, s.Queue, of)
+	d.queued = uint64(len(d.queue))
 	d.requests = restoreQueue(now, s.Requests, of)
 	d.window, d.cwnd, d.ssthresh, d.acks = s.Window, s.CWND, s.SSThresh, s.Acks
 	d.interval, d.retries, d.silence = s.Interval, s.Retries, s.Silence
@@ -308,10 +332,15 @@ func (d *delivery) restore(now time.Time, s *DeliverySnapshot, of map[SessionID]
 	}
 }
 
+// restoreQueue leaves out what would never leave: the message's session has ended since.
 func restoreQueue(now time.Time, s []OutgoingSnapshot, of map[SessionID]*session) (q []outgoing) {
 	for _, x := range s {
+		about := of[x.Session]
+		if x.Session != 0 && (about == nil || about.peer != x.PeerSession) {
+			continue
+		}
 		q = append(q, outgoing{avps: bytes.Clone(x.AVPs), mt: x.Type, id: x.About,
-			peer: x.PeerSession, session: of[x.Session], sentAt: now.Add(-x.SentAgo), lost: x.Lost})
+			peer: x.PeerSession, session: about, sentAt: now.Add(-x.SentAgo), lost: x.Lost})
 	}
 	return q
 }

@@ -129,3 +129,58 @@ func TestResumeSpreadsHellos(t *testing.T) {
 		t.Errorf("a HELLO that is not due is put off from %v to %v", before, early.Deadline())
 	}
 }
+
+// However much waits or came early, what changes with each message stays small. All of it is
+// in a whole snapshot.
+func TestSnapshotControlIsSmall(t *testing.T) {
+	a, b := testConfigs(1)
+	p := newPair(t, a, b, badWire(1))
+	p.step(0, Open{})
+	p.run(20 * time.Second)
+	lac := p.ends[0]
+	const calls, early = 300, 5
+	for range calls {
+		id, _ := lac.NewSessionID()
+		lac.Step(p.now, PlaceCall{Session: id, Kind: LACIncoming})
+		lac.d.enqueue(outgoing{mt: TypeHELLO})
+	}
+	for i := range uint16(early) {
+		lac.d.keep(lac.d.nr+1+i, earlyMessage{avps: make([]byte, 1000)})
+	}
+	first, next := lac.Queued()
+	if next-first < calls-10 {
+		t.Fatalf("messages %d to %d wait, want about %d", first, next, calls)
+	}
+	if n := len(snapshotJSON(t, lac.SnapshotControl(p.now))); n > 8<<10 {
+		t.Errorf("what changes with each message has %d bytes", n)
+	}
+	s := lac.Snapshot(p.now)
+	if d := &s.Delivery; len(d.Queue) != int(next-first) || len(d.Early) != early ||
+		len(s.Setups) != calls || len(d.Requests)+len(d.Sent) < calls {
+		t.Errorf("%d queued, %d early, %d set up, %d requests and %d sent, want all", len(d.Queue),
+			len(d.Early), len(s.Setups), len(d.Requests), len(d.Sent))
+	}
+}
+
+// What waited for a session that has ended is not sent under its successor's name.
+func TestRestoreQueueOfOthers(t *testing.T) {
+	tun := newTunnel(&Config{}, 1)
+	s := tun.Snapshot(start)
+	s.Sessions = []SessionSnapshot{{Session: 5, PeerSession: 18, Kind: LNSIncoming, State: CallEstablished}}
+	s.Delivery.Queue = []OutgoingSnapshot{
+		{Type: TypeICRP, Session: 5, PeerSession: 17}, // that was another one
+		{Type: TypeICRP, Session: 6, PeerSession: 19},
+		{Type: TypeCDN, PeerSession: 17, About: 5},
+		{Type: TypeICRP, Session: 5, PeerSession: 18},
+	}
+	back, err := Restore(&Config{}, start, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := back.Snapshot(start).Delivery.Queue, s.Delivery.Queue[2:]; !reflect.DeepEqual(got, want) {
+		t.Errorf("queue = %+v, want %+v", got, want)
+	}
+	if first, next := back.Queued(); next-first != 2 {
+		t.Errorf("messages %d to %d wait, want 2", first, next)
+	}
+}

@@ -355,7 +355,7 @@ func (t *Tunnel) send(m Message, s *session) {
 		t.d.requests = append(t.d.requests, o)
 		return
 	}
-	t.d.queue = append(t.d.queue, o)
+	t.d.enqueue(o)
 }
 
 // flush sends what the window allows, and an acknowledgement if one is due and

@@ -46,13 +46,11 @@ func ask[T any](ctx context.Context, s *shard, f func() (T, error)) (T, error) {
 	}
 }
 
-// createDeclared makes what the configuration file declares, but for what is there: so
-// many of each key.
-func (e *Engine) createDeclared(there map[string]int) {
+// createDeclared makes what the configuration file declares, but for what is there.
+func (e *Engine) createDeclared(there map[proto.Message]bool) {
 	snapshot := e.store.Snapshot()
 	for _, t := range snapshot.Tunnels() {
-		if key := keyOfTunnel(t); there[key] > 0 {
-			there[key]--
+		if there[t] {
 			continue
 		}
 		if _, err := e.CreateTunnel(context.Background(), t); err != nil {
@@ -60,8 +58,7 @@ func (e *Engine) createDeclared(there map[string]int) {
 		}
 	}
 	for _, s := range snapshot.Sessions() {
-		if key := keyOfDeclared(snapshot, s); there[key] > 0 {
-			there[key]--
+		if there[s] {
 			continue
 		}
 		if _, err := e.CreateSession(context.Background(), s); err != nil {

@@ -23,6 +23,10 @@ type call struct {
 	waits    bool // for its turn, in its tunnel's queue
 	deleted  bool
 	cause    string
+
+	// interrupted: a restart ended its session, or its set-up. It is placed anew even
+	// if the tunnel does not persist.
+	interrupted bool
 }
 
 func (c *call) slot() *slot { return &c.place }
@@ -114,7 +118,7 @@ func (c *call) attempt(now time.Time) {
 	}
 	s := t.newSession(now, id, kind, c)
 	s.settings = t.shard.settings.session(snapshot, resolved, false)
-	c.session = s
+	c.session, c.interrupted = s, false
 	c.limit = resolved.PPP.MaxFailureCount
 	c.attempts++
 	s.traceBegin(c.asked.GetSessionName(), fmt.Sprintf("placing call %s, attempt %d",
@@ -150,10 +154,17 @@ func (c *call) up() {
 	c.failures = 0
 }
 
+// isPlacedAgain reports whether the call is placed again when its session ends.
+func (c *call) isPlacedAgain() bool {
+	d := c.dialer
+	again := c.interrupted && !d.deleted && !d.shard.engine.stopping.Load()
+	return !c.deleted && (d.persists() || again)
+}
+
 // sessionEnded tries again later if the tunnel persists, or forgets the call.
 func (c *call) sessionEnded(now time.Time) {
 	cause := c.session.endText()
-	if !c.session.wasUp {
+	if !c.session.wasUp && !c.interrupted {
 		c.failures++
 	}
 	c.session = nil
@@ -170,7 +181,7 @@ func (c *call) sessionEnded(now time.Time) {
 func (c *call) failed(now time.Time, cause string) {
 	c.cause = cause
 	p := c.dialer.resolved.Parameters
-	if c.deleted || !c.dialer.persists() {
+	if !c.isPlacedAgain() {
 		c.forget()
 		return
 	}
@@ -178,7 +189,7 @@ func (c *call) failed(now time.Time, cause string) {
 		return
 	}
 	sys := c.dialer.shard.engine.store.Snapshot().System()
-	if sys.NoSessionRetry {
+	if sys.NoSessionRetry && !c.interrupted {
 		c.log("session not to be tried again before its tunnel is", cause)
 		return
 	}
@@ -195,5 +206,6 @@ func (c *call) delete(now time.Time, reason string) {
 		c.forget()
 		return
 	}
+	c.session.touch() // it may be ending already, and hangUp does nothing
 	c.session.hangUp(now, reason)
 }

@@ -17,7 +17,7 @@
 //   - network.go: addresses, interfaces and routes of a link
 //   - settings.go: from profiles to the cores' configurations
 //   - backend.go, status.go: what management asks and changes
-//   - record.go, keep.go, inherit.go, declared.go: what outlives the process: how it is written down, when,
-//     and how the next process takes it over
+//   - record.go, keep.go, inherit.go, inherit_session.go, declared.go: what outlives the process: how it
+//     is written down, when, and how the next process takes it over
 //   - trace.go, trace_tunnel.go, trace_session.go: what those are told who look for faults
 package engine

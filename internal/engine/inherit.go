@@ -4,17 +4,17 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"google.golang.org/protobuf/proto"
 
 	"culvert/api"
 	"culvert/internal/config"
 	"culvert/internal/dataplane"
 	"culvert/internal/event"
 	"culvert/l2tp"
-	"culvert/ppp"
 )
 
 // An heir takes over, when the engine starts, what the last process has left. The
@@ -22,15 +22,15 @@ import (
 type heir struct {
 	engine   *Engine
 	snapshot *config.Snapshot
-	declared declared // by the configuration as it is now
+	declared declared
 	told     map[event.Subject]api.EventType
 
 	tunnels, sessions   atomic.Int64 // taken over
 	lostTunnels, hungUp atomic.Int64
 
 	mu    sync.Mutex
-	taken map[string]int // how many of the declared tunnels and sessions are there, by key
-	lost  []*tunnel      // tunnels whose peers are still to be told
+	taken map[proto.Message]bool // which of the declared tunnels and sessions are there
+	lost  []*tunnel              // tunnels whose peers are still to be told
 }
 
 // inherit takes over what the records tell of, as far as the data plane has it. What
@@ -45,8 +45,8 @@ func (e *Engine) inherit(opts Options) *heir {
 		e.log.Error("taking over", "err", err)
 	}
 	snapshot := e.store.Snapshot()
-	h := &heir{engine: e, snapshot: snapshot, declared: newDeclared(snapshot),
-		told: e.events.Last(), taken: make(map[string]int)}
+	h := &heir{engine: e, snapshot: snapshot, declared: newDeclared(snapshot, in),
+		told: e.events.Last(), taken: make(map[proto.Message]bool)}
 	byShard := make([][]*inheritedTunnel, len(e.shards))
 	for _, t := range in.tunnels {
 		at := e.shardOf(t.Core.ID).index
@@ -80,11 +80,11 @@ func (e *Engine) inherit(opts Options) *heir {
 	return h
 }
 
-// take notes that what the configuration declares under a key is there.
-func (h *heir) take(key string) {
+// take notes that what the configuration declares is there.
+func (h *heir) take(object proto.Message) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.taken[key]++
+	h.taken[object] = true
 }
 
 // toldOf is what was told of a tunnel or session. An event is kept as it is told, a record
@@ -139,8 +139,8 @@ func (h *heir) takeTunnel(s *shard, in *inheritedTunnel) {
 	for _, r := range in.sessions {
 		h.takeSession(t, r)
 	}
-	if d := t.dialer; d != nil && !d.deleted {
-		h.take(keyOfTunnel(d.asked))
+	if now := h.declared.tunnels[in.Dialer]; now != nil && t.dialer != nil {
+		h.take(now)
 	}
 	h.endUnwanted(t, in)
 	s.deadlines.update(t)
@@ -154,7 +154,7 @@ func (h *heir) endUnwanted(t *tunnel, in *inheritedTunnel) {
 		t.shard.mail.post(func() {
 			t.close(time.Now(), l2tp.Result{Code: l2tp.StopGeneral, Message: "closed"})
 		})
-	case d != nil && !d.adopted && !d.deleted && h.declared.lacks(d.asked):
+	case d != nil && !d.adopted && !d.deleted && h.declared.lacks(in.Dialer, d.asked):
 		t.shard.mail.post(func() { d.delete(time.Now(), "no longer configured") })
 	}
 }
@@ -174,25 +174,26 @@ func (in *inheritedTunnel) adoptedPeer() l2tp.TunnelID {
 	return in.Core.Peer.TunnelID
 }
 
-// restoreTunnel makes the tunnel of its record, with the profiles as they are now.
+// restoreTunnel makes the tunnel of its record, with the profiles as they are now. One of
+// which it cannot be said any more what commands want of it is only to be closed.
 func (h *heir) restoreTunnel(s *shard, in *inheritedTunnel) (*tunnel, error) {
+	d, err := h.restoreDialer(s, in)
+	if err != nil {
+		h.engine.log.Warn("tunnel can only be closed", "tunnel", in.Core.ID, "peer", in.Peer, "err", err)
+		in.Closing = true
+	}
 	resolved := h.snapshot.SelectPeer(in.Core.Peer.HostName, in.Peer).Tunnel
-	var d *dialer
-	if in.Dialer != nil {
-		var err error
-		if d, err = h.restoreDialer(s, in); err != nil {
-			return nil, err
-		}
+	if d != nil {
 		resolved = d.resolved
 	}
 	settings := s.settings.tunnel(h.snapshot, resolved, in.Local)
 	now := time.Now()
 	age := h.engine.age(in.moment, now)
 	core, err := l2tp.Restore(settings.core, now.Add(-age), in.complete())
-	if err == nil && d != nil {
-		err = d.enlist(in)
-	}
 	if err != nil {
+		if d != nil {
+			d.forget()
+		}
 		return nil, err
 	}
 	core.Resume(now)
@@ -231,13 +232,16 @@ func (in *inheritedTunnel) complete() l2tp.Snapshot {
 	return snap
 }
 
-// restoreDialer makes the dialer of a tunnel, which nobody knows yet.
+// restoreDialer makes the dialer of a tunnel, if it had one, and makes it known.
 func (h *heir) restoreDialer(s *shard, in *inheritedTunnel) (*dialer, error) {
+	if in.Dialer == nil {
+		return nil, nil
+	}
 	asked, err := in.Dialer.askedTunnel()
 	if err != nil {
 		return nil, err
 	}
-	if now := h.declared.tunnels[keyOfTunnel(asked)]; now != nil && !in.Dialer.Adopted && !in.Dialer.Deleted {
+	if now := h.declared.tunnels[in.Dialer]; now != nil {
 		asked = now
 	}
 	d := newDialer(s, asked, h.snapshot.SelectPeer(in.Core.Peer.HostName, in.Peer).Tunnel)
@@ -248,6 +252,9 @@ func (h *heir) restoreDialer(s *shard, in *inheritedTunnel) (*dialer, error) {
 	}
 	resolved.ConfigID = cmp.Or(resolved.ConfigID, in.Dialer.ConfigID)
 	d.resolved = resolved
+	if err := d.enlist(in); err != nil {
+		return nil, err
+	}
 	return d, nil
 }
 
@@ -281,7 +288,8 @@ func (h *heir) loseTunnel(t *tunnel, in *inheritedTunnel, cause error) {
 	for _, r := range in.sessions {
 		h.restoreSession(t, r).phase = closing
 	}
-	if d := t.dialer; d != nil { // what the configuration declares begins anew
+	t.closing, t.result = true, lostInARestart // its identifier is another's soon
+	if d := t.dialer; d != nil {               // what the configuration declares begins anew
 		d.deleted = true
 		d.yield()
 		d.shard.engine.names.remove(d)
@@ -291,208 +299,11 @@ func (h *heir) loseTunnel(t *tunnel, in *inheritedTunnel, cause error) {
 	h.lost = append(h.lost, t)
 }
 
+// lostInARestart is what a peer is told of a tunnel that is lost.
+var lostInARestart = l2tp.Result{Code: l2tp.StopError, Error: l2tp.ErrorResources,
+	Message: "sessions lost in a restart"}
+
 // tellOfLoss tells the peer of a tunnel that is lost.
 func (t *tunnel) tellOfLoss() {
-	t.open(func() {
-		t.shard.step(t, l2tp.Stop{Result: l2tp.Result{Code: l2tp.StopError,
-			Error: l2tp.ErrorResources, Message: "sessions lost in a restart"}})
-	})
-}
-
-// takeSession restores one session. One that was not up, and one that the data
-// plane does not have, is hung up: its peer hears of it at once.
-func (h *heir) takeSession(t *tunnel, r *sessionRecord) {
-	s := h.restoreSession(t, r)
-	cause := "set-up interrupted by a restart"
-	switch {
-	case r.doubt != nil:
-		cause = "state cannot be read"
-	case isTold(s.told, r.Told):
-		cause = "ending interrupted by a restart"
-	case r.Phase == up:
-		cause = h.takeOver(s, r)
-	}
-	if cause == "" {
-		h.sessions.Add(1)
-		return
-	}
-	s.phase = closing
-	h.hungUp.Add(1)
-	t.shard.mail.post(func() {
-		s.cause = cause
-		s.hangUpCall(l2tp.Result{Code: l2tp.CDNNoFacilitiesForNow, Message: "interrupted by a restart"})
-	})
-}
-
-// takeOver takes over a session that is up, or says why that cannot be.
-func (h *heir) takeOver(s *session, r *sessionRecord) string {
-	c, why := h.restoreCall(s, r.Wanted)
-	if why != "" {
-		return why
-	}
-	if err := s.adopt(r); err != nil {
-		s.log().Error("session cannot be taken over", "err", err)
-		return "taking over: " + err.Error()
-	}
-	if c != nil {
-		c.enter()
-		s.wanted = c
-		h.take(keyOfSession(c.dialer, c.asked))
-	}
-	s.goOn(r)
-	return ""
-}
-
-// restoreSession makes the session of its record, without its path, link and call.
-func (h *heir) restoreSession(t *tunnel, r *sessionRecord) *session {
-	now := time.Now()
-	age := h.engine.age(r.moment, now)
-	s := &session{
-		tunnel: t, id: r.Core.Session, peerID: r.Core.PeerSession, kind: r.Core.Kind, phase: r.Phase,
-		told: h.toldOf(t.core.ID(), r.Core.Session, r.Told), call: r.Call,
-		created: r.retell(r.Created, now, age), establishedAt: r.retell(r.Established, now, age),
-	}
-	s.settings = t.shard.settings.incoming(h.snapshot, t.settings, s.kind)
-	if r.Shape != nil { // what must be undone, whatever becomes of it
-		s.network.name, s.network.resolving = r.Shape.Name, r.Network.Resolving
-	}
-	t.sessions[s.id] = s
-	h.engine.count.sessions.Add(1)
-	if !s.establishedAt.IsZero() {
-		h.engine.count.sessionsEstablished.Add(1)
-	}
-	if s.phase == up {
-		s.wasUp = true
-		h.engine.count.sessionsUp.Add(1)
-	}
-	if asked, err := askedSession(r.Changed); err == nil && r.Changed != nil {
-		t.note(s.id, asked)
-		resolved := h.snapshot.IncomingSession(t.settings.resolved, sessionType(s.kind), asked)
-		s.settings = t.shard.settings.session(h.snapshot, resolved, true)
-	}
-	return s
-}
-
-// restoreCall makes the call of a session that we were asked to have, if we were, which
-// nobody knows yet, and gives the session its settings. It says why the session should
-// not be, if so.
-func (h *heir) restoreCall(s *session, r *callRecord) (c *call, why string) {
-	if r == nil {
-		return nil, ""
-	}
-	d := s.tunnel.dialer
-	asked, err := askedSession(r.Asked)
-	if err != nil || d == nil {
-		return nil, "nobody asks for the session any more"
-	}
-	now := h.declared.sessions[keyOfSession(d, asked)]
-	switch {
-	case now != nil:
-		asked = now
-	case !d.adopted && asked.GetSessionName() != "":
-		return nil, "no longer configured"
-	}
-	resolved, err := h.snapshot.ResolveSession(d.resolved, asked)
-	if err != nil {
-		return nil, err.Error()
-	}
-	s.settings = s.shard().settings.session(h.snapshot, resolved, false)
-	return &call{dialer: d, asked: asked, session: s, attempts: r.Attempts, limit: resolved.PPP.MaxFailureCount}, ""
-}
-
-// adopt takes over what the data plane and the pools have of the session, and
-// restores its link.
-func (s *session) adopt(r *sessionRecord) (err error) {
-	now := time.Now()
-	age := s.engine().age(r.moment, now)
-	name := s.network.name
-	s.network = r.Network.restore()
-	s.network.name = name
-	s.network.numbered = r.Shape != nil && !r.Shape.Unnumbered
-	s.reclaim()
-	s.resumeLife(r, now, age)
-	if s.path, err = s.tunnel.path.AdoptSession(context.Background(), r.Spec,
-		dataplane.Configured{Link: r.Shape, Unsure: r.Shaping}); err != nil {
-		s.path = nil
-		return err
-	}
-	if r.Link == nil {
-		return nil
-	}
-	s.link, err = ppp.Restore(s.settings.linkConfig(s.call), now, r.Link.Later(age))
-	return err
-}
-
-// resumeLife has the times go on at which the session may end, where the profile as it is
-// now still has such times.
-func (s *session) resumeLife(r *sessionRecord, now time.Time, age time.Duration) {
-	s.limitLife(now)
-	if !s.endBy.IsZero() && !r.EndBy.IsZero() {
-		s.endBy = r.rebase(r.EndBy, now, age)
-	}
-	if !s.idleBy.IsZero() && !r.IdleBy.IsZero() {
-		s.idleBy = r.rebase(r.IdleBy, now, age)
-	}
-}
-
-func (r *networkRecord) restore() network {
-	return network{user: r.User, pool: r.Pool, pooled: r.Pooled, chosen: true, chosenFor: r.ChosenFor,
-		ready: true, open4: r.Open4, open6: r.Open6, addresses: r.Addresses, terms: r.Terms,
-		resolving: r.Resolving}
-}
-
-// reclaim takes the session's address out of its pool again. If the pool has
-// changed so that it cannot, the session goes on with it all the same.
-func (s *session) reclaim() {
-	n := &s.network
-	if n.pool == "" {
-		return
-	}
-	if err := s.engine().pools.Claim(n.pool, n.pooled, n.user); err != nil {
-		s.log().Warn("address of a session that goes on is not its pool's any more", "err", err)
-		n.pool = ""
-	}
-}
-
-// goOn does for a session that was taken over what only a loop may do.
-func (s *session) goOn(r *sessionRecord) {
-	s.shard().deadlines.update(s)
-	s.shard().mail.post(func() {
-		if s.phase != up {
-			return
-		}
-		if s.isShaped(r) {
-			s.completed(nil)
-		} else {
-			s.configure(s.completed)
-		}
-		if s.spec() != r.Spec {
-			s.modifyPath("taking over")
-		}
-		s.tunnel.watchPath(time.Now(), s)
-	})
-}
-
-// isShaped reports whether the interface is as it should be. The profile may have changed, and
-// the interface may be missing: a keeper that began anew may have had only the rest yet.
-func (s *session) isShaped(r *sessionRecord) bool {
-	if s.link == nil {
-		return true // there is none: another program has the frames
-	}
-	return s.path.Interface() != "" && r.Shape != nil && !r.Shaping &&
-		reflect.DeepEqual(s.linkSpec(), *r.Shape)
-}
-
-// completed does what the last process would have done once the interface was as it should be.
-func (s *session) completed(err error) {
-	if err != nil {
-		s.warn("completing the interface")(err)
-		return
-	}
-	network := ppp.IPv6
-	if s.network.open4 {
-		network = ppp.IPv4
-	}
-	s.tellNetworkUp(network)
-	s.resumeNameServers()
+	t.open(func() { t.shard.step(t, l2tp.Stop{Result: t.result}) })
 }

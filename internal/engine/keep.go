@@ -27,6 +27,10 @@ type kept struct {
 	there   bool // the journal has a record
 }
 
+// A keptQueue is which messages that wait to be sent the journal has: from first on, up to next
+// and without it, as [l2tp.Tunnel.Queued] numbers them.
+type keptQueue struct{ first, next uint64 }
+
 // An outgoing is a control message of a tunnel, or a frame of a session.
 type outgoing struct {
 	tunnel  *tunnel
@@ -62,6 +66,7 @@ func (e *Engine) packJournals(ctx context.Context) {
 	for _, s := range e.shards {
 		_, _ = ask(ctx, s, func() (struct{}, error) {
 			if w := s.keeping.journal; w != nil {
+				s.keep(time.Now())    // what has changed is in the old file too, if that goes on
 				_ = w.Pack(s.keepAll) // what is wrong the directory tells
 			}
 			return struct{}{}, nil
@@ -189,6 +194,7 @@ func (s *shard) keep(now time.Time) {
 func (s *shard) keepAll() {
 	now := time.Now()
 	for _, t := range s.tunnels {
+		t.queue = keptQueue{}
 		t.keep(now, s.keeping.journal)
 		for _, sess := range t.sessions {
 			sess.keep(now, s.keeping.journal)
@@ -202,10 +208,33 @@ func (t *tunnel) keep(now time.Time, w *journal.Writer) {
 	case t.isKept():
 		t.kept.there = true
 		w.Put(t.key(), encode(t.record(now)))
+		t.keepQueue(w)
 	case t.kept.there:
 		t.kept.there = false
 		w.Delete(t.key())
+		t.forgetQueued(w, t.queue.next)
 	}
+}
+
+// keepQueue records each message that waits once, and takes it back once it has left.
+func (t *tunnel) keepQueue(w *journal.Writer) {
+	first, next := t.core.Queued()
+	t.forgetQueued(w, first)
+	for ; t.queue.next < next; t.queue.next++ {
+		n := t.queue.next
+		if m, ok := t.core.SnapshotQueued(n); ok {
+			w.Put(t.keyOfQueued(n), encode(queuedRecord{n, m}))
+		}
+	}
+}
+
+// forgetQueued takes back the records of messages below a number.
+func (t *tunnel) forgetQueued(w *journal.Writer, number uint64) {
+	k := &t.queue
+	for ; k.first < min(number, k.next); k.first++ {
+		w.Delete(t.keyOfQueued(k.first))
+	}
+	k.first, k.next = number, max(number, k.next)
 }
 
 // isKept reports whether the tunnel is to outlive the process. One that is not

@@ -269,8 +269,14 @@ func (s *session) reconfigure(to config.Session) {
 // modifyPath tells the data plane how data messages look now.
 func (s *session) modifyPath(doing string) {
 	spec := s.spec()
+	s.plane.begin()
+	s.touch()
 	s.do(doing+": data session, "+textOfSession(spec), job{
-		run:  func(ctx context.Context) error { return s.path.Modify(ctx, spec) },
-		done: s.warn(doing),
+		run: func(ctx context.Context) error { return s.path.Modify(ctx, spec) },
+		done: func(err error) {
+			s.plane.end(err == nil)
+			s.touch()
+			s.warn(doing)(err)
+		},
 	})
 }

@@ -32,10 +32,26 @@ type network struct {
 	resolving bool   // the host asks the peer's name servers
 	unproxied bool   // it was said that proxy_arp has no effect
 	numbered  bool   // the interface has an address, as the last process made it
-	unshaped  bool   // the last change of the interface failed, and may be half done
+	shape     change // of the interface
 	// configured tells what the interface was last brought to; 0: nobody knows.
 	configured uint64
 }
+
+// A change says whether the data plane has what was last asked of it: the next process
+// makes a change again that was under way, or failed, for it may be half done.
+type change struct {
+	underWay uint16
+	failed   bool
+}
+
+func (c *change) begin() { c.underWay++ }
+
+func (c *change) end(well bool) {
+	c.underWay--
+	c.failed = !well
+}
+
+func (c *change) isUnsure() bool { return c.underWay > 0 || c.failed }
 
 // prepareNetwork chooses addresses and makes the interface with them, then
 // calls then.
@@ -304,6 +320,8 @@ func (s *session) configure(then func(err error)) {
 		return
 	}
 	s.network.configured = 0
+	s.network.shape.begin()
+	s.touch()
 	s.do("interface "+textOfLink(spec), job{
 		run: func(ctx context.Context) error { return s.path.Configure(ctx, spec) },
 		done: func(err error) {
@@ -311,6 +329,7 @@ func (s *session) configure(then func(err error)) {
 				return
 			}
 			s.touch()
+			s.network.shape.end(err == nil || errors.Is(err, dataplane.ErrNoProxyARP))
 			if err == nil {
 				s.network.configured = want
 			}
@@ -318,7 +337,6 @@ func (s *session) configure(then func(err error)) {
 				s.warnUnproxied(err)
 				err = nil
 			}
-			s.network.unshaped = err != nil
 			then(err)
 		},
 	})

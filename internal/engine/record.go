@@ -1,10 +1,12 @@
 package engine
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/fxamacker/cbor/v2"
@@ -21,6 +23,7 @@ import (
 const (
 	kindTunnel  = 't'
 	kindSession = 's'
+	kindQueued  = 'q'
 )
 
 // A moment is when a record was made. Other times in it are as they were told by
@@ -48,6 +51,14 @@ type tunnelRecord struct {
 	Closing     bool
 	Told        told
 	Dialer      *dialerRecord
+}
+
+// A queuedRecord is a control message that waits to be sent, recorded once: that of the tunnel is
+// written with each message that comes or goes, and there may be thousands that wait. Before
+// there were such records they were in the tunnel's.
+type queuedRecord struct {
+	Number  uint64 // in the order of which they leave
+	Message l2tp.OutgoingSnapshot
 }
 
 type firstRecord struct {
@@ -80,11 +91,12 @@ type sessionRecord struct {
 	Changed     []byte // an api.Session: what commands say of one that the peer began
 
 	// Of one that is up:
-	Spec    dataplane.SessionSpec
-	Link    *ppp.Snapshot
-	Shape   *dataplane.LinkSpec
-	Shaping bool // the interface may not be in that shape yet
-	Network networkRecord
+	Spec      dataplane.SessionSpec
+	Modifying bool // the data plane may not have that yet
+	Link      *ppp.Snapshot
+	Shape     *dataplane.LinkSpec
+	Shaping   bool // the interface may not be in that shape yet
+	Network   networkRecord
 
 	// doubt is why a session of which this was read can only be hung up.
 	doubt error
@@ -93,6 +105,7 @@ type sessionRecord struct {
 type callRecord struct {
 	Asked    []byte // an api.Session
 	Attempts uint64
+	Deleted  bool
 }
 
 type networkRecord struct {
@@ -109,6 +122,16 @@ type networkRecord struct {
 // encoding is CBOR with names of fields, which a later version can read.
 var encoding = func() cbor.EncMode {
 	mode, err := cbor.EncOptions{Time: cbor.TimeRFC3339Nano, OmitEmpty: cbor.OmitEmptyCBORValue}.EncMode()
+	if err != nil {
+		panic("engine: " + err.Error())
+	}
+	return mode
+}()
+
+// decoding reads texts as they were written: what peers say of themselves, of callers and of
+// users need not be UTF-8, and a name in another code is not to cost its tunnel.
+var decoding = func() cbor.DecMode {
+	mode, err := cbor.DecOptions{UTF8: cbor.UTF8DecodeInvalid}.DecMode()
 	if err != nil {
 		panic("engine: " + err.Error())
 	}
@@ -132,7 +155,14 @@ func (s *session) key() journal.Key {
 	return journal.Key{Kind: kindSession, Tunnel: uint16(s.tunnel.core.ID()), Session: uint16(s.id)}
 }
 
-// record is the tunnel as it stands.
+// keyOfQueued is that of a message that waits. Of more than 65,536 some have the same, and
+// the next process does not know of all.
+func (t *tunnel) keyOfQueued(number uint64) journal.Key {
+	return journal.Key{Kind: kindQueued, Tunnel: uint16(t.core.ID()), Session: uint16(number)}
+}
+
+// record is the tunnel as it stands, without its sessions and what waits to be sent. Calls that
+// are being placed are hung up by the next process.
 func (t *tunnel) record(now time.Time) *tunnelRecord {
 	r := &tunnelRecord{
 		moment:      t.shard.engine.moment(now),
@@ -148,8 +178,6 @@ func (t *tunnel) record(now time.Time) *tunnelRecord {
 		Closing:     t.closing,
 		Told:        t.told,
 	}
-	// Calls that are being placed are hung up by the next process.
-	r.Core.Setups, r.Core.Delivery.Requests = nil, nil
 	if d := t.dialer; d != nil {
 		r.Dialer = &dialerRecord{Asked: marshal(d.asked), Adopted: d.adopted, Deleted: d.deleted,
 			ConfigID: d.configID, Attempts: d.attempts}
@@ -167,7 +195,7 @@ func (s *session) record(now time.Time) *sessionRecord {
 		r.Core.Call.Proxy, r.Core.ProxyResponse = nil, nil // of no use: it is going to be hung up
 	}
 	if c := s.wanted; c != nil {
-		r.Wanted = &callRecord{Asked: marshal(c.asked), Attempts: c.attempts}
+		r.Wanted = &callRecord{Asked: marshal(c.asked), Attempts: c.attempts, Deleted: c.deleted}
 	}
 	if s.phase != up {
 		return r
@@ -179,9 +207,9 @@ func (s *session) record(now time.Time) *sessionRecord {
 	if s.link != nil {
 		r.Link = new(s.link.Snapshot(now))
 	}
-	r.Spec = s.spec()
+	r.Spec, r.Modifying = s.spec(), s.plane.isUnsure()
 	if s.path.Interface() != "" {
-		r.Shape, r.Shaping = new(s.linkSpec()), s.jobs.pending() || s.network.unshaped
+		r.Shape, r.Shaping = new(s.linkSpec()), s.network.shape.isUnsure()
 	}
 	r.Network = s.network.record()
 	return r
@@ -216,6 +244,7 @@ type inheritance struct {
 type inheritedTunnel struct {
 	tunnelRecord
 	sessions []*sessionRecord
+	queued   []queuedRecord
 	doubt    error // why it can only be ended
 }
 
@@ -252,27 +281,52 @@ func readInheritance(records journal.Records) (in inheritance, errs []error) {
 		}
 	}
 	for k, value := range records {
-		t := in.tunnels[l2tp.TunnelID(k.Tunnel)]
-		if k.Kind != kindSession || t == nil {
-			continue
+		if t := in.tunnels[l2tp.TunnelID(k.Tunnel)]; t != nil {
+			errs = append(errs, t.read(k, value)...)
 		}
+	}
+	for _, t := range in.tunnels {
+		t.queue()
+	}
+	return in, errs
+}
+
+// read reads a record of something in the tunnel.
+func (in *inheritedTunnel) read(k journal.Key, value []byte) (errs []error) {
+	switch k.Kind {
+	case kindSession:
 		r, err := readSession(l2tp.SessionID(k.Session), value)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("state of session %d/%d cannot be read: %w",
 				k.Tunnel, k.Session, err))
 		}
 		if r != nil {
-			t.sessions = append(t.sessions, r)
+			in.sessions = append(in.sessions, r)
 		}
+	case kindQueued:
+		var r queuedRecord
+		if err := decoding.Unmarshal(value, &r); err != nil {
+			return []error{fmt.Errorf("message of tunnel %d cannot be read: %w", k.Tunnel, err)}
+		}
+		in.queued = append(in.queued, r)
 	}
-	return in, errs
+	return errs
+}
+
+// queue has the messages that were read wait to be sent, as they did.
+func (in *inheritedTunnel) queue() {
+	slices.SortFunc(in.queued, func(a, b queuedRecord) int { return cmp.Compare(a.Number, b.Number) })
+	for _, r := range in.queued {
+		in.Core.Delivery.Queue = append(in.Core.Delivery.Queue, r.Message)
+	}
+	in.queued = nil
 }
 
 // readTunnel reads a tunnel's record. If that is good for no more than ending it the error is
 // also its doubt; if not even for that there is no tunnel.
 func readTunnel(id l2tp.TunnelID, value []byte) (*inheritedTunnel, error) {
 	t := &inheritedTunnel{}
-	err := cbor.Unmarshal(value, &t.tunnelRecord)
+	err := decoding.Unmarshal(value, &t.tunnelRecord)
 	if err == nil && t.Core.ID != id {
 		return nil, fmt.Errorf("it is that of tunnel %d", t.Core.ID)
 	}
@@ -284,7 +338,7 @@ func readTunnel(id l2tp.TunnelID, value []byte) (*inheritedTunnel, error) {
 		Core        l2tp.Snapshot
 		Local, Peer netip.AddrPort
 	}
-	if cbor.Unmarshal(value, &least) != nil || least.Core.ID != id {
+	if decoding.Unmarshal(value, &least) != nil || least.Core.ID != id {
 		return nil, err
 	}
 	least.Core.Setups, least.Core.Delivery.Requests = nil, nil
@@ -296,7 +350,7 @@ func readTunnel(id l2tp.TunnelID, value []byte) (*inheritedTunnel, error) {
 // is also its doubt; if not even for that there is no session.
 func readSession(id l2tp.SessionID, value []byte) (*sessionRecord, error) {
 	r := &sessionRecord{}
-	err := cbor.Unmarshal(value, r)
+	err := decoding.Unmarshal(value, r)
 	if err == nil && r.Core.Session != id {
 		err = fmt.Errorf("it is that of session %d", r.Core.Session)
 	}
@@ -307,7 +361,7 @@ func readSession(id l2tp.SessionID, value []byte) (*sessionRecord, error) {
 		moment
 		Core l2tp.SessionSnapshot
 	}
-	if cbor.Unmarshal(value, &least) != nil || least.Core.Session != id {
+	if decoding.Unmarshal(value, &least) != nil || least.Core.Session != id {
 		return nil, err
 	}
 	least.Core.Call, least.Core.State = nil, l2tp.CallEstablished // what was being set up is not

@@ -2,9 +2,11 @@ package engine
 
 import (
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -19,7 +21,8 @@ import (
 
 var update = flag.Bool("update", false, "write golden files anew")
 
-// What is written is what is read: cores and links survive it whole.
+// What is written is what is read: cores and links survive it whole, and so do texts of a
+// peer in whatever code it writes.
 func TestRecordsAreWhole(t *testing.T) {
 	inMortalBubble(t, lnsConfig, sessionsConfig(3), func(w *dataplane.Wire, lns, lac *host) {
 		pass(5 * time.Second)
@@ -27,26 +30,48 @@ func TestRecordsAreWhole(t *testing.T) {
 			h.onShard(func(tun *tunnel) {
 				now := time.Now()
 				for _, s := range tun.sessions {
-					want, got := s.record(now), &sessionRecord{}
-					if err := cbor.Unmarshal(encode(want), got); err != nil {
-						t.Fatal(err)
-					}
-					if !reflect.DeepEqual(got.Link, want.Link) || !reflect.DeepEqual(got.Network, want.Network) ||
-						!reflect.DeepEqual(got.Core, want.Core) || !reflect.DeepEqual(got.Shape, want.Shape) {
-						t.Errorf("read\n%+v\nwrote\n%+v", got, want)
-					}
+					checkSessionRecord(t, s.record(now))
 				}
-				want, got := tun.record(now), &tunnelRecord{}
-				if err := cbor.Unmarshal(encode(want), got); err != nil {
-					t.Fatal(err)
-				}
-				if got.Core.Delivery.Ns != want.Core.Delivery.Ns || got.Core.Stats != want.Core.Stats ||
-					got.Core.Peer != want.Core.Peer || got.Local != want.Local {
-					t.Errorf("read\n%+v\nwrote\n%+v", got, want)
-				}
+				tun.shard.step(tun, l2tp.HangUp{Session: slices.Sorted(maps.Keys(tun.sessions))[0],
+					Result: l2tp.Result{Code: l2tp.CDNAdministrative, Message: "is not acknowledged yet"}})
+				tun.shard.drain()
+				checkTunnelRecord(t, tun.record(now.Add(time.Second)))
 			})
 		}
 	})
+}
+
+const latin1 = "m\xfcnchen"
+
+func checkSessionRecord(t *testing.T, want *sessionRecord) {
+	t.Helper()
+	want.Call.CallingNumber, want.Network.User = latin1, latin1
+	got, err := readSession(want.Core.Session, encode(want))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got.Link, want.Link) || !reflect.DeepEqual(got.Network, want.Network) ||
+		!reflect.DeepEqual(got.Core, want.Core) || !reflect.DeepEqual(got.Shape, want.Shape) ||
+		got.Call.CallingNumber != want.Call.CallingNumber {
+		t.Errorf("read\n%+v\nwrote\n%+v", got, want)
+	}
+}
+
+func checkTunnelRecord(t *testing.T, want *tunnelRecord) {
+	t.Helper()
+	want.Core.Peer.HostName = latin1
+	got, err := readTunnel(want.Core.ID, encode(want))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(want.Core.Delivery.Sent) == 0 || want.ByPeer == (want.Dialer != nil) {
+		t.Errorf("there is not enough in %+v", want)
+	}
+	if !reflect.DeepEqual(got.Core, want.Core) || !reflect.DeepEqual(got.Dialer, want.Dialer) ||
+		got.ByPeer != want.ByPeer || got.First != want.First || got.Told != want.Told ||
+		got.Attached != want.Attached || got.Local != want.Local || got.Peer != want.Peer {
+		t.Errorf("read\n%+v\nwrote\n%+v", got, want)
+	}
 }
 
 // A later version writes fields that this one does not know, an earlier one lacks some

@@ -35,6 +35,7 @@ type session struct {
 	call     *l2tp.Call
 
 	path  dataplane.Session // nil until added
+	plane change            // of path, but for its interface
 	link  *ppp.Link         // nil until the call is up
 	early [][]byte          // frames that came before the link was there
 

@@ -229,16 +229,23 @@ func (h *host) journalSize() (sum int64) {
 // Killed at any stage of set-up, whoever it is: what persists is up in the end, and
 // what was up before goes on.
 func TestKilledAtEveryStageOfSetUp(t *testing.T) {
-	for _, who := range []string{"lns", "lac"} {
+	for _, who := range []string{"lns", "lac", "lac with identifiers"} {
 		stages(func(d time.Duration) {
 			t.Run(fmt.Sprint(who, " after ", d), func(t *testing.T) {
 				inMortalBubble(t, lnsConfig, "", func(w *dataplane.Wire, lns, lac *host) {
 					w.Impair(1, dataplane.Conditions{Delay: 10 * time.Millisecond})
 					lns.slowly(20 * time.Millisecond)
 					lac.slowly(20 * time.Millisecond)
-					lac.declare(strings.Replace(sessionsConfig(2), "dest_ipaddr", "persist=yes dest_ipaddr", 1))
+					text := strings.Replace(sessionsConfig(2), "dest_ipaddr", "persist=yes dest_ipaddr", 1)
+					if who == "lac with identifiers" {
+						text = withIdentifiers(text)
+					}
+					lac.declare(text)
 					pass(d)
-					victim := map[string]*host{"lns": lns, "lac": lac}[who]
+					victim := lac
+					if who == "lns" {
+						victim = lns
+					}
 					upBefore := lns.count.sessionsUp.Load() == 2 && lac.count.sessionsUp.Load() == 2
 					before := lac.sessions()
 					victim.restart(time.Second, nil)

@@ -21,6 +21,7 @@ type tunnel struct {
 	place slot
 	jobs  jobs
 	kept  kept
+	queue keptQueue // what the journal has of what waits to be sent
 
 	settings *tunnelSettings
 	byPeer   bool    // it was opened by the peer
@@ -140,6 +141,9 @@ func (t *tunnel) step(now time.Time, ev l2tp.Event) {
 func (t *tunnel) perform(now time.Time, a l2tp.Action) {
 	switch a := a.(type) {
 	case l2tp.Send:
+		if !a.Again {
+			t.touchBy(a.Session) // the peer hears of it
+		}
 		t.traceSent(a)
 		t.send(a.Data)
 	case l2tp.Established:
