@@ -185,7 +185,7 @@ func (s *survival) cause() string {
 	if lost := s.lost.Load(); lost != nil {
 		return (*lost).Error()
 	}
-	if err := s.dir.Fault(engine.What); err != nil {
+	if err := s.dir.Fault(engine.JournalKind); err != nil {
 		return err.Error()
 	}
 	return ""

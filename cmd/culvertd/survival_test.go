@@ -157,7 +157,7 @@ func TestSurvivalSaysWhatIsLost(t *testing.T) {
 	var log strings.Builder
 	s := &survival{log: slog.New(slog.NewTextHandler(&log, nil)), dir: dir}
 	dir.Notify(s.notify)
-	events, sessions := dir.Writer(event.JournalKind, func() {}), dir.Writer(engine.What, func() {})
+	events, sessions := dir.Writer(event.JournalKind, func() {}), dir.Writer(engine.JournalKind, func() {})
 	if s.text() != "yes" {
 		t.Errorf("survival %q, want yes", s.text())
 	}

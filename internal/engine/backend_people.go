@@ -46,7 +46,7 @@ func (s *shard) peers() map[netip.Addr]*api.Peer {
 		}
 		addr, peer := t.peer.Addr().Unmap(), t.core.Peer()
 		p := &api.Peer{PeerIpaddr: new(addr.String()), Status: &api.PeerStatus{
-			HostName: peer.HostName, VendorName: peer.VendorName,
+			HostName: readable(peer.HostName), VendorName: readable(peer.VendorName),
 			Tunnels: 1, Sessions: uint32(len(t.sessions)),
 		}}
 		if t.path != nil {

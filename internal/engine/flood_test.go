@@ -233,19 +233,19 @@ func TestGarbageFrames(t *testing.T) {
 		})
 		s.call()
 		s.settle(time.Second)
-		lns.onShard(func(tun *tunnel) {
-			for id := range tun.sessions {
-				b := []byte{0, 2, 0, 0, 0, 0, 0xff, 3, 0xc0, 0x21, 1}
-				binary.BigEndian.PutUint16(b[2:], uint16(tun.core.ID()))
-				binary.BigEndian.PutUint16(b[4:], uint16(id))
-				for _, more := range []int{60000, 0} {
+		for _, more := range []int{60000, 0} {
+			lns.onShard(func(tun *tunnel) {
+				for id := range tun.sessions {
+					b := []byte{0, 2, 0, 0, 0, 0, 0xff, 3, 0xc0, 0x21, 1}
+					binary.BigEndian.PutUint16(b[2:], uint16(tun.core.ID()))
+					binary.BigEndian.PutUint16(b[4:], uint16(id))
 					for range 1000 {
 						s.wire.Send(s.from, atLNS, append(b, make([]byte, more)...))
 					}
 				}
-			}
-		})
-		synctest.Wait()
+			})
+			synctest.Wait()
+		}
 		lns.onShard(func(tun *tunnel) {
 			for _, sess := range tun.sessions {
 				if n := len(sess.early); n != maxEarly {

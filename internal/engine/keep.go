@@ -41,8 +41,8 @@ type outgoing struct {
 // batch is how many messages a shard handles before what they cause leaves.
 const batch = 64
 
-// What is the word for what shards keep in a directory of journals.
-const What = "sessions"
+// JournalKind is the word for what shards keep in a directory of journals.
+const JournalKind = "sessions"
 
 // keepIn has each shard keep what it holds in a journal, from now on: what the last process
 // has left is not true any more. What is wrong with that the directory tells.
@@ -51,7 +51,7 @@ func (e *Engine) keepIn(dir *journal.Dir) {
 		return
 	}
 	for _, s := range e.shards {
-		s.keeping.journal = dir.Writer(What, func() { s.mail.post(s.keepAgain) })
+		s.keeping.journal = dir.Writer(JournalKind, func() { s.mail.post(s.keepAgain) })
 		_ = s.keeping.journal.Rewrite(s.keepAll)
 	}
 	dir.Begin()

@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -48,7 +49,7 @@ func (d *dialer) retryStatus() *api.TunnelStatus {
 	status := &api.TunnelStatus{
 		State:         api.TunnelState_TUNNEL_STATE_IDLE,
 		Attempts:      d.attempts,
-		Cause:         d.cause,
+		Cause:         readable(d.cause),
 		NextAttemptAt: stamp(d.retry.at),
 	}
 	if !d.retry.at.IsZero() {
@@ -70,8 +71,8 @@ func (t *tunnel) describe(now time.Time, s *api.TunnelStatus) {
 	if t.path != nil {
 		s.LocalAddress = t.path.Local().String()
 	}
-	s.PeerHostName = peer.HostName
-	s.PeerVendorName = peer.VendorName
+	s.PeerHostName = readable(peer.HostName)
+	s.PeerVendorName = readable(peer.VendorName)
 	s.PeerProtocolVersion = fmt.Sprintf("%d.%d", peer.ProtocolVersion, peer.ProtocolRevision)
 	s.PeerFirmwareRevision = uint32(peer.FirmwareRevision)
 	s.PeerFramingCaps = framingStatus(peer.FramingCapabilities)
@@ -136,7 +137,7 @@ func results(end *l2tp.End) (local, peer *api.Result) {
 	r := &api.Result{
 		ResultCode: uint32(end.Result.Code),
 		ErrorCode:  uint32(end.Result.Error),
-		Message:    end.Result.Message,
+		Message:    readable(end.Result.Message),
 	}
 	if end.ByPeer {
 		return nil, r
@@ -190,7 +191,7 @@ func (c *call) retryStatus() *api.SessionStatus {
 		State:    api.SessionState_SESSION_STATE_WAIT_TUNNEL,
 		Type:     c.asked.GetSessionType(),
 		Attempts: c.attempts,
-		Cause:    c.cause,
+		Cause:    readable(c.cause),
 	}
 	switch {
 	case !c.retry.at.IsZero():
@@ -210,7 +211,7 @@ func (s *session) describe(now time.Time, st *api.SessionStatus) {
 	st.EstablishedAt = stamp(s.establishedAt)
 	st.Uptime = uptime(now, s.establishedAt)
 	st.PeerSessionId = uint32(s.peerID)
-	st.User = s.network.user
+	st.User = readable(s.network.user)
 	if s.path != nil {
 		st.Interface = s.path.Interface()
 	}
@@ -218,18 +219,18 @@ func (s *session) describe(now time.Time, st *api.SessionStatus) {
 	st.PppProfileName = s.settings.PPP.ProfileName
 	st.LocalResult, st.PeerResult = results(s.end)
 	if st.Cause == "" {
-		st.Cause = s.cause
+		st.Cause = readable(s.cause)
 	}
 	if c := s.call; c != nil {
 		st.CallSerialNumber = c.Serial
-		st.CallingNumber = c.CallingNumber
-		st.CalledNumber = c.CalledNumber
-		st.SubAddress = c.SubAddress
+		st.CallingNumber = readable(c.CallingNumber)
+		st.CalledNumber = readable(c.CalledNumber)
+		st.SubAddress = readable(c.SubAddress)
 		st.TxConnectSpeed = uint64(c.TxConnectSpeed)
 		st.RxConnectSpeed = uint64(c.RxConnectSpeed)
 		st.FramingType, st.BearerType = framingStatus(c.FramingType), bearerStatus(c.BearerType)
 		st.MinimumBps, st.MaximumBps = uint64(c.MinimumBPS), uint64(c.MaximumBPS)
-		st.PrivGroupId = c.PrivateGroupID
+		st.PrivGroupId = readable(c.PrivateGroupID)
 		if c.PhysicalChannelID != nil {
 			st.PhysicalChannelId = *c.PhysicalChannelID
 		}
@@ -410,3 +411,7 @@ func uptime(now, since time.Time) uint64 {
 	}
 	return uint64(now.Sub(since) / time.Second)
 }
+
+// readable is a text of a peer's, as the API can carry it. RFC 2661 has names, numbers and
+// messages that need not be UTF-8.
+func readable(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }

@@ -653,7 +653,7 @@ func TestNoRoomForState(t *testing.T) {
 				}
 				pass(5 * time.Second)
 				lns.wantSessions(api.SessionState_SESSION_STATE_UP, 3)
-				if lns.journal.Fault(What) == nil {
+				if lns.journal.Fault(JournalKind) == nil {
 					t.Error("nothing is wrong with what is kept")
 				}
 				makeRoom()
@@ -662,7 +662,7 @@ func TestNoRoomForState(t *testing.T) {
 					return
 				}
 				pass(journal.Retry)
-				if err := lns.journal.Fault(What); err != nil {
+				if err := lns.journal.Fault(JournalKind); err != nil {
 					t.Errorf("still not kept: %v", err)
 				}
 				before := lns.sessions()

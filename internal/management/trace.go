@@ -51,7 +51,7 @@ func (s *Server) trace(ctx context.Context, r *api.TraceRequest) (*api.TraceResp
 			SessionId: uint32(f.Session),
 			Direction: f.Direction,
 			Flag:      f.Flag.String(),
-			Text:      f.Text,
+			Text:      strings.ToValidUTF8(f.Text, "\uFFFD"), // what a peer says need not be
 		})
 	}
 	return res, nil
