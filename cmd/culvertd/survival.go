@@ -62,12 +62,23 @@ func (f *flags) openSurvival(log *slog.Logger) (*survival, error) {
 		log.Error("of the state that the last process has left some cannot be read", "err", err)
 	}
 	s.dir.Notify(s.notify)
-	if s.client, s.kept, err = dialKeeper(f.keeper, func() { time.Sleep(keeperPause) }); err != nil {
-		s.why = err.Error()
-		err = errors.Join(s.dir.Clear(), s.dir.Close())
-		s.dir, s.records = nil, nil
+	if s.client, s.kept, err = dialKeeper(f.keeper, func() { time.Sleep(keeperPause) }); err == nil {
+		return s, nil
 	}
+	if !isNobody(err) {
+		// What it holds goes on, and what is known of that stays, for the start that reaches it.
+		return nil, errors.Join(fmt.Errorf("culvert-keeper: %w", err), s.dir.Close())
+	}
+	s.why = err.Error()
+	err = errors.Join(s.dir.Clear(), s.dir.Close())
+	s.dir, s.records = nil, nil
 	return s, err
+}
+
+// isNobody tells whether a failed connection says that there is no keeper: then it holds
+// nothing. One that does not answer, or lets us not in, may hold everything.
+func isNobody(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
 }
 
 // A keeper that has been there may be away for as long: both may have been killed, or are

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -46,19 +48,17 @@ func TestStateWithoutAKeeper(t *testing.T) {
 	for name, f := range map[string]flags{
 		"none wanted": {keeper: noKeeper},
 		"none there":  {keeper: filepath.Join(t.TempDir(), "keeper.sock")},
+		"killed":      {keeper: deadSocket(t)},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // one waits for a keeper that was killed
 			f.keep = filepath.Join(t.TempDir(), "state")
 			leave(t, f.keep)
 			s, err := f.openSurvival(slog.New(slog.DiscardHandler))
 			if err != nil || s.cause() == "" || !strings.HasPrefix(s.text(), "no: ") {
 				t.Fatalf("survival %q, %v", s.text(), err)
 			}
-			dir, records, err := journal.Open(f.keep)
-			if err != nil || len(records) > 0 {
-				t.Errorf("%d records are left, %v", len(records), err)
-			}
-			dir.Close()
+			wantLeft(t, f.keep, 0)
 		})
 	}
 }
@@ -84,6 +84,57 @@ func TestKeeperThatDoesNotCome(t *testing.T) {
 	if _, _, err := dialKeeper(path, func() { pauses++ }); err == nil || pauses != keeperTries {
 		t.Errorf("%d pauses, %v", pauses, err)
 	}
+}
+
+// A keeper that is there and cannot be talked to may hold everything: the daemon does not
+// start, and what the last process has left is there for the next attempt.
+func TestKeeperThatDoesNotAnswer(t *testing.T) {
+	for name, answer := range map[string]func(net.Conn){
+		"says nothing": func(net.Conn) {},
+		"hangs up":     func(c net.Conn) { c.Close() },
+		"is newer":     func(c net.Conn) { c.Write([]byte{1, 99}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // one waits for as long as a client does
+			f := flags{keep: filepath.Join(t.TempDir(), "state"), keeper: filepath.Join(t.TempDir(), "keeper.sock")}
+			leave(t, f.keep)
+			l, err := net.Listen("unixpacket", f.keeper)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			go func() {
+				if c, err := l.Accept(); err == nil {
+					defer c.Close()
+					answer(c)
+					io.Copy(io.Discard, c)
+				}
+			}()
+			s, err := f.openSurvival(slog.New(slog.DiscardHandler))
+			if err == nil || !strings.HasPrefix(err.Error(), "culvert-keeper: ") {
+				t.Errorf("survival %v, error %v; want one about culvert-keeper", s, err)
+			}
+			wantLeft(t, f.keep, 1)
+		})
+	}
+}
+
+// One that this user may not talk to is somebody's keeper nevertheless.
+func TestKeeperThatRefuses(t *testing.T) {
+	err := &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EACCES)}
+	if isNobody(fmt.Errorf("connecting to the keeper: %w", err)) {
+		t.Errorf("%v is taken for nobody", err)
+	}
+}
+
+// wantLeft wants records to be left for the next process.
+func wantLeft(t *testing.T, path string, n int) {
+	t.Helper()
+	dir, records, err := journal.Open(path)
+	if err != nil || len(records) != n {
+		t.Fatalf("%d records are left, %v; want %d", len(records), err, n)
+	}
+	dir.Close()
 }
 
 // deadSocket is the path of a socket whose keeper was killed.
