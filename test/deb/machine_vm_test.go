@@ -56,6 +56,7 @@ func TestPackage(t *testing.T) {
 	m.checkKill()
 	m.checkWatchdog()
 	m.checkRestart()
+	m.checkFaultyFile()
 	m.checkUpgrade(filepath.Join(packages, "new.deb"))
 	m.startSession("second")
 	m.checkRemoval()
@@ -306,6 +307,21 @@ func (m *machine) checkWatchdog() {
 func (m *machine) checkRestart() {
 	m.step("restart")
 	m.checkSession(func() { m.run("systemctl restart culvertd") })
+}
+
+// checkFaultyFile: however often somebody tries to start the daemon with a file that has a
+// fault, the session waits for that to be mended.
+func (m *machine) checkFaultyFile() {
+	m.step("faulty file")
+	keeper := m.keeper()
+	m.checkSession(func() {
+		m.run("echo nonsense >>/etc/culvert/culvertd.conf")
+		for range 7 { // more than systemd allows in 10 seconds by default
+			m.want("systemctl restart culvertd 2>/dev/null || echo failed", "failed")
+		}
+		m.run("cp -p /root/good /etc/culvert/culvertd.conf")
+	})
+	m.want("systemctl show --property MainPID --value culvert-keeper", keeper)
 }
 
 // checkUpgrade: what the administrator has changed stays, and so does the session.
