@@ -232,6 +232,11 @@ func (m *machine) checkNameServers() {
 		m.run("l2tpconfig " + command)
 	}
 	m.wait("grep -x 'nameserver 198.51.100.53' /etc/resolv.conf")
+	const changed = "stat --format %z /etc/resolv.conf"
+	before, pid := m.run(changed), m.pid()
+	m.run("systemctl kill --kill-who main --signal KILL culvertd")
+	m.waitActive(pid)
+	m.want(changed, regexp.QuoteMeta(before)) // not even for a moment
 	m.run("l2tpconfig tunnel delete tunnel_name=out")
 	m.wait("grep -x 'nameserver 192.0.2.53' /etc/resolv.conf")
 	m.want("grep -c nameserver /etc/resolv.conf", "1")

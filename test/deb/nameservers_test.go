@@ -36,7 +36,7 @@ func (h handover) run(wanted, resolv string, args ...string) {
 	}
 	// Of the programs none but these: no resolvconf.
 	cmd := exec.Command("sh", append([]string{script}, args...)...)
-	cmd.Env = []string{"PATH=/usr/bin:/bin", "CULVERT_NAME_SERVERS=" + h.dir + "/wanted",
+	cmd.Env = []string{"PATH=" + h.dir + ":/usr/bin:/bin", "CULVERT_KEEP=" + h.dir, "CULVERT_NAME_SERVERS=" + h.dir + "/wanted",
 		"CULVERT_RESOLV_CONF=" + h.dir + "/resolv.conf", "CULVERT_RESOLVER_STATE=" + h.dir + "/state"}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		h.Fatalf("name-servers: %v: %s", err, out)
@@ -57,6 +57,42 @@ func TestNameServersComeAndGo(t *testing.T) {
 	h.run("", "search example.org\n")
 	h.run("nameserver 192.0.2.2\n", byCulvert+"nameserver 192.0.2.2\n")
 	h.run("nameserver 192.0.2.2\n", "search example.org\n", "clear")
+}
+
+// TestNameServersOfTheDead: they go when sessions end, with the daemon or with the keeper, and
+// not before.
+func TestNameServersOfTheDead(t *testing.T) {
+	const wanted = "nameserver 192.0.2.1\n"
+	for _, test := range []struct {
+		ended         string
+		state, daemon bool // whether the daemon has left state, and is there
+		stay          bool
+	}{
+		{"daemon-ended", true, false, true},
+		{"daemon-ended", false, false, false},
+		{"keeper-ended", true, true, true},
+		{"keeper-ended", true, false, false},
+		{"keeper-ended", false, false, false},
+	} {
+		h := newHandover(t, "before\n")
+		pid := "0"
+		if test.daemon {
+			pid = "4711"
+		}
+		if test.state {
+			h.write("current", "1\n")
+		}
+		h.write("systemctl", "#!/bin/sh\necho "+pid+"\n")
+		if err := os.Chmod(filepath.Join(h.dir, "systemctl"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		h.run(wanted, byCulvert+wanted)
+		want := "before\n"
+		if test.stay {
+			want = byCulvert + wanted
+		}
+		h.run(wanted, want, test.ended)
+	}
 }
 
 // TestNameServersOnly: the daemon is not trusted to say anything else.
