@@ -134,7 +134,6 @@ func (d *daemon) resume() (err error) {
 	if d.plane, err = openDataplane(d.flags.dataplane, d.log.Logger(), d.survival); err != nil {
 		return err
 	}
-	d.survival.over(d.plane.kind)
 	d.events = event.NewLog(event.DefaultCapacity)
 	d.survival.keep(d.events)
 	return nil

@@ -161,15 +161,22 @@ func (s *survival) keeperOf() dataplane.Keeper {
 	return s.client
 }
 
-// over says what carries packets: only the kernel does without this process, and only its
-// data plane goes on with what was kept.
-func (s *survival) over(plane string) {
-	if plane == "kernel" {
-		return
-	}
-	s.discard()
-	if s.why == "" {
-		s.why = "the data plane " + plane + " ends with the daemon"
+// An opener opens a data plane.
+type opener = func(dataplane.Handler) (dataplane.Dataplane, error)
+
+// over opens a data plane that is not the kernel's: what was kept is not for it, and it carries
+// nothing without this process. Nothing is lost if it cannot be opened.
+func (s *survival) over(plane string, open opener) opener {
+	return func(h dataplane.Handler) (dataplane.Dataplane, error) {
+		d, err := open(h)
+		if err != nil {
+			return nil, err
+		}
+		s.discard()
+		if s.why == "" {
+			s.why = "the data plane " + plane + " ends with the daemon"
+		}
+		return d, nil
 	}
 }
 

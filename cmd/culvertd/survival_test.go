@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -14,11 +15,13 @@ import (
 	"testing"
 	"time"
 
+	"culvert/internal/dataplane"
 	"culvert/internal/engine"
 	"culvert/internal/event"
 	"culvert/internal/journal"
 	"culvert/internal/journal/journaltest"
 	"culvert/internal/keeper"
+	"culvert/kernel"
 )
 
 func TestMain(m *testing.M) {
@@ -166,7 +169,8 @@ func serveKeeper(t *testing.T, path string) {
 	})
 }
 
-// What was kept for the kernel's data plane ends where there is another one now.
+// What was kept for the kernel's data plane ends where there is another one now, and not before
+// that is open.
 func TestKeptForAnotherDataPlane(t *testing.T) {
 	f := flags{keep: filepath.Join(t.TempDir(), "state"), keeper: filepath.Join(t.TempDir(), "keeper.sock")}
 	serveKeeper(t, f.keeper)
@@ -187,7 +191,15 @@ func TestKeptForAnotherDataPlane(t *testing.T) {
 	if err != nil || len(s.kept) != 1 {
 		t.Fatalf("kept %v, %v", s.kept, err)
 	}
-	s.over("tun")
+	unable := func(dataplane.Handler) (dataplane.Dataplane, error) { return nil, errors.ErrUnsupported }
+	if _, err := s.over("tun", unable)(nil); err == nil || len(s.kept) != 1 || s.cause() != "" {
+		t.Errorf("without another data plane %v is kept, and sessions end: %q", s.kept, s.cause())
+	}
+	d, err := s.over("null", dataplane.NewNull)(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
 	if s.cause() == "" {
 		t.Error("sessions outlive the daemon, which carries their packets")
 	}
@@ -196,6 +208,27 @@ func TestKeptForAnotherDataPlane(t *testing.T) {
 		t.Errorf("what was kept is still open: %v", err)
 	}
 	s.close(false)
+}
+
+// A kernel that lacks something is replaced, but not while it has sessions.
+func TestFallBack(t *testing.T) {
+	lacking := []kernel.Finding{{Name: "this", OK: true}, {Name: "that"}}
+	for _, test := range []struct {
+		findings []kernel.Finding
+		kept     string
+		want     string
+	}{
+		{lacking[:1], "session/1/2", "kernel"},
+		{lacking, "listener/[::]:1701", "tun"},
+		{lacking, "session/1/2", "the kernel lacks that, and has 1 sessions of the last process: " +
+			"--dataplane tun would end them"},
+	} {
+		s := &survival{kept: map[string][]int{test.kept: nil}}
+		p, err := chooseDataplane(test.findings, slog.New(slog.DiscardHandler), s)
+		if got := p.kind; got != test.want && fmt.Sprint(err) != test.want {
+			t.Errorf("with %s: %q, %v, want %s", test.kept, got, err, test.want)
+		}
+	}
 }
 
 // What cannot be written would not outlive the daemon, and it says so.

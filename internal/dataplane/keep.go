@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"culvert/l2tp"
 )
@@ -44,6 +45,16 @@ const (
 	sessionKind  = "session/"
 	unitKind     = "unit/"
 )
+
+// KeptSessions returns how many sessions there are in what was kept.
+func KeptSessions(kept map[string][]int) (n int) {
+	for key := range kept {
+		if strings.HasPrefix(key, sessionKind) {
+			n++
+		}
+	}
+	return n
+}
 
 // noKeeper keeps nothing.
 type noKeeper struct{}
