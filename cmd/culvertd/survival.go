@@ -70,7 +70,7 @@ func (f *flags) openSurvival(log *slog.Logger) (*survival, error) {
 		return nil, errors.Join(fmt.Errorf("culvert-keeper: %w", err), s.dir.Close())
 	}
 	s.why = err.Error()
-	err = errors.Join(s.dir.Clear(), s.dir.Close())
+	err = s.dir.Discard()
 	s.dir, s.records = nil, nil
 	return s, err
 }
@@ -246,12 +246,11 @@ func (s *survival) close(goesOn bool) {
 	if s.dir == nil {
 		return
 	}
-	if !goesOn {
-		if err := s.dir.Clear(); err != nil {
-			s.log.Warn("removing the state of sessions", "err", err)
-		}
+	end := s.dir.Discard
+	if goesOn {
+		end = s.dir.Close
 	}
-	if err := errors.Join(s.dir.Close(), s.client.Close()); err != nil {
+	if err := errors.Join(end(), s.client.Close()); err != nil {
 		s.log.Warn("closing the state of sessions", "err", err)
 	}
 }

@@ -223,7 +223,7 @@ func (d *Dir) setAside(w *Writer) {
 	if err == nil || errors.Is(err, fs.ErrNotExist) || d.root.Remove(w.name) == nil {
 		return
 	}
-	d.vain = errors.Join(err, d.Clear())
+	d.vain = errors.Join(err, d.clear())
 }
 
 // isWhole notes that a journal is whole, and has the generation count if it does not for
@@ -277,7 +277,7 @@ func (d *Dir) tryBegin() {
 		_ = d.removeOthers() // what is left of them does not count
 		return
 	}
-	d.vain = fmt.Errorf("writing state: %w", errors.Join(err, d.Clear()))
+	d.vain = fmt.Errorf("writing state: %w", errors.Join(err, d.clear()))
 	d.timer = time.AfterFunc(Retry, func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
@@ -333,8 +333,8 @@ func isJournal(name string) bool {
 	return ok && bad == nil && worse == nil
 }
 
-// Clear leaves nothing for the next process.
-func (d *Dir) Clear() error {
+// clear has nothing count. The journals are there still, and may be written to.
+func (d *Dir) clear() error {
 	err := d.root.Remove(current)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -356,7 +356,7 @@ func Remove(path string) error {
 		root.Close()
 		return err
 	}
-	return errors.Join(d.Clear(), d.removeOthers(), d.Close())
+	return d.Discard()
 }
 
 // create makes an empty file that only we can read.
@@ -370,6 +370,24 @@ func (d *Dir) Close() error {
 	d.closed.Store(true)
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	return d.close()
+}
+
+// Discard is Close that leaves nothing for the next process: no journal counts, and then none is
+// there, with the secrets in it.
+func (d *Dir) Discard() error {
+	d.closed.Store(true)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	err := d.clear()
+	if err == nil {
+		err = d.remove(func(string) bool { return true })
+	}
+	return errors.Join(err, d.close())
+}
+
+// close closes everything. d.mu is held.
+func (d *Dir) close() error {
 	if d.timer != nil {
 		d.timer.Stop()
 	}

@@ -341,18 +341,23 @@ func TestNewerFormat(t *testing.T) {
 	d.Close()
 }
 
-func TestClear(t *testing.T) {
+func TestDiscard(t *testing.T) {
 	path := t.TempDir()
 	d, _ := mustOpen(t, path)
-	w := mustBegin(t, d)
-	w.Put(key(1), []byte("one"))
-	w.Flush(nothing)
-	for range 2 {
-		if err := d.Clear(); err != nil {
-			t.Errorf("Clear: %v", err)
-		}
+	w, stale := newWriter(d), newWriter(d)
+	d.Begin()
+	put(w, map[Key]string{key(1): "one"})
+	put(stale, map[Key]string{key(2): "two"})
+	makeRoom := journaltest.Fill(t)
+	put(stale, map[Key]string{key(2): "lost"})
+	makeRoom()
+	if err := d.Discard(); err != nil {
+		t.Errorf("Discard: %v", err)
 	}
-	d.Close()
+	put(w, map[Key]string{key(3): "too late"})
+	if left, err := filepath.Glob(filepath.Join(path, "*")); err != nil || len(left) != 1 {
+		t.Errorf("%q are left, %v, want the lock", left, err)
+	}
 	d, records := mustOpen(t, path)
 	defer d.Close()
 	checkRecords(t, records, map[Key]string{})
