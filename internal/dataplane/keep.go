@@ -32,11 +32,17 @@ type Configured struct {
 }
 
 // Keys of what is kept. Of what a key stands for the descriptors are in this order:
-// a session's PPPoL2TP socket and its channel; of others there is one.
+// a session's PPPoL2TP socket and its channel; of others there is one. A unit's key has the name
+// of its interface, which nothing else tells a process that does not know the session.
 func listenerKey(addr netip.AddrPort) string { return listenerKind + addr.String() }
 func tunnelKey(id l2tp.TunnelID) string      { return fmt.Sprint(tunnelKind, uint16(id)) }
 func sessionKey(id SessionKey) string        { return sessionKind + id.String() }
-func unitKey(id SessionKey) string           { return unitKind + id.String() }
+func unitKey(id SessionKey, name string) string {
+	return unitKind + id.String() + "/" + name
+}
+
+// unitName is the name of the interface of a unit that was kept under a key.
+func unitName(key string) string { return key[strings.LastIndexByte(key, '/')+1:] }
 
 // What keys begin with.
 const (
