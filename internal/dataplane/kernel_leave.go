@@ -19,6 +19,9 @@ func (p *kernelPlane) HandOver() {
 	for _, t := range tunnels {
 		t.keep()
 		for _, s := range t.sessionList() {
+			if s.closed.Load() {
+				continue // who closes it has the lock for grace periods
+			}
 			s.changing.Lock()
 			s.keep()
 			s.changing.Unlock()
