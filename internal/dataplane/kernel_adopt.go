@@ -169,6 +169,7 @@ func (p *kernelPlane) takeOverSocket(t *kernelTunnel) error {
 	t.spec.AnyPort = t.spec.AnyPort && !sock.Connected()
 	t.spec.Peer = sock.Peer()
 	if err := t.adopt(sock); err != nil {
+		p.keeper.Drop(context.Background(), key) // or a successor would find what we have closed
 		return err
 	}
 	p.mu.Lock()

@@ -2,10 +2,12 @@ package dataplane
 
 import (
 	"context"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
 
+	"culvert/kernel"
 	"culvert/l2tp"
 )
 
@@ -48,5 +50,31 @@ func TestHandOverWaitsForNoEnd(t *testing.T) {
 	}
 	if want := []string{"tunnel/1"}; !slices.Equal(n.kept, want) {
 		t.Errorf("kept %q, want %q", n.kept, want)
+	}
+}
+
+// TestSocketThatCannotBeRead: a tunnel's socket that was kept and turns out to be of no use
+// is not kept on.
+func TestSocketThatCannotBeRead(t *testing.T) {
+	n := &noted{}
+	p := bookkeeper(n)
+	poller, err := kernel.NewPoller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	poller.Close()
+	p.pollers = []*userPoller{{Poller: poller}}
+	peer := netip.MustParseAddrPort("127.0.0.1:1701")
+	sock, err := kernel.DialUDP(netip.MustParseAddrPort("127.0.0.1:0"), peer, kernel.DialOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.remains.fds["tunnel/1"] = []int{sock.FD()} // which the plane closes
+	tun := newKernelTunnel(p, TunnelSpec{ID: 1, Local: sock.Local(), Peer: peer})
+	if err := p.takeOverSocket(tun); err == nil {
+		t.Error("it is taken over")
+	}
+	if want := []string{"tunnel/1"}; !slices.Equal(n.dropped, want) {
+		t.Errorf("dropped %q, want %q", n.dropped, want)
 	}
 }
