@@ -152,7 +152,7 @@ func (p *kernelPlane) DropRest(ctx context.Context) (keys []string, err error) {
 	keys, kept := p.dropAllKept(ctx)
 	more, orphans := p.dropOrphans(ctx)
 	return sortedKeys(append(keys, more...)), errors.Join(kept, orphans,
-		p.pins.sweep(ctx, p.indexes), p.proxies.sweep(ctx), p.locals.prune(ctx))
+		p.pins.sweep(ctx, p.indexes), p.proxies.sweep(ctx), p.pruneLocals(ctx))
 }
 
 // dropAllKept closes what was kept and nobody adopted.
