@@ -40,6 +40,7 @@ type survival struct {
 	running *commit.Keeping
 	lost    atomic.Pointer[error]
 	why     string // sessions end with the daemon, whatever the keeper does
+	ended   bool   // sessions have been ended: nothing is to go on
 }
 
 // openSurvival finds the keeper, if there is one, and what the last process has left. The
@@ -241,14 +242,15 @@ func (s *survival) watch(e *engine.Engine) func(ctx context.Context) error {
 	}
 }
 
-// close ends the daemon's side. If nothing is to go on, nothing is left either.
-func (s *survival) close(goesOn bool) {
+// close ends the daemon's side. If nothing is to go on, nothing is left either. A daemon that
+// could not begin leaves what it found.
+func (s *survival) close() {
 	if s.dir == nil {
 		return
 	}
-	end := s.dir.Discard
-	if goesOn {
-		end = s.dir.Close
+	end := s.dir.Close
+	if s.ended {
+		end = s.dir.Discard
 	}
 	if err := errors.Join(end(), s.client.Close()); err != nil {
 		s.log.Warn("closing the state of sessions", "err", err)

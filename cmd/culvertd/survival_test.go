@@ -207,7 +207,7 @@ func TestKeptForAnotherDataPlane(t *testing.T) {
 	if _, err := r.Read(make([]byte, 1)); err != io.EOF {
 		t.Errorf("what was kept is still open: %v", err)
 	}
-	s.close(false)
+	s.close()
 }
 
 // A kernel that lacks something is replaced, but not while it has sessions.
