@@ -34,6 +34,7 @@ type Dir struct {
 	generation uint64
 	stale      Records
 	closed     atomic.Bool
+	retrying   sync.WaitGroup // owners who write again
 
 	mu      sync.Mutex // guards what follows
 	writers []*Writer
@@ -212,8 +213,31 @@ func (d *Dir) isLost(w *Writer) {
 		if w.timer != nil {
 			w.timer.Stop()
 		}
-		w.timer = time.AfterFunc(Retry, w.retry)
+		w.timer = time.AfterFunc(Retry, func() { d.again(w) })
 	})
+}
+
+// again has an owner write again, unless the directory is closed.
+func (d *Dir) again(w *Writer) {
+	d.mu.Lock()
+	closed := d.closed.Load()
+	if !closed {
+		d.retrying.Add(1)
+	}
+	d.mu.Unlock()
+	if closed {
+		return
+	}
+	defer d.retrying.Done()
+	w.retry()
+}
+
+// stop ends what goes on by itself.
+func (d *Dir) stop() {
+	d.mu.Lock()
+	d.closed.Store(true)
+	d.mu.Unlock()
+	d.retrying.Wait()
 }
 
 // setAside has a journal not count any more. What can be done about one that cannot even
@@ -365,9 +389,9 @@ func (d *Dir) create(name string) (*os.File, error) {
 }
 
 // Close closes the journals, which stay for the next process. What is written to them
-// afterwards is lost.
+// afterwards is lost; owners may not be writing.
 func (d *Dir) Close() error {
-	d.closed.Store(true)
+	d.stop()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.close()
@@ -376,7 +400,7 @@ func (d *Dir) Close() error {
 // Discard is Close that leaves nothing for the next process: no journal counts, and then none is
 // there, with the secrets in it.
 func (d *Dir) Discard() error {
-	d.closed.Store(true)
+	d.stop()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	err := d.clear()

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -361,6 +362,37 @@ func TestDiscard(t *testing.T) {
 	d, records := mustOpen(t, path)
 	defer d.Close()
 	checkRecords(t, records, map[Key]string{})
+}
+
+// TestCloseWaits: a directory is not closed under an owner who was asked to write again.
+func TestCloseWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, _ := mustOpen(t, t.TempDir())
+		var writes, closed atomic.Bool
+		proceed := make(chan bool)
+		w := d.Writer("things", func() {
+			writes.Store(true)
+			<-proceed
+		})
+		makeRoom := journaltest.Fill(t)
+		put(w, map[Key]string{key(1): "one"})
+		makeRoom()
+		time.Sleep(Retry)
+		synctest.Wait()
+		go func() {
+			d.Close()
+			closed.Store(true)
+		}()
+		synctest.Wait()
+		if !writes.Load() || closed.Load() {
+			t.Errorf("an owner writes: %v, the directory is closed: %v", writes.Load(), closed.Load())
+		}
+		proceed <- true
+		synctest.Wait()
+		if !closed.Load() {
+			t.Error("the directory is not closed")
+		}
+	})
 }
 
 func TestOneProcessAtATime(t *testing.T) {
