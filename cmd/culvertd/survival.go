@@ -204,6 +204,9 @@ func (s *survival) cause() string {
 	if lost := s.lost.Load(); lost != nil {
 		return (*lost).Error()
 	}
+	if err := s.client.Fault(); err != nil {
+		return err.Error()
+	}
 	if err := s.dir.Fault(engine.What); err != nil {
 		return err.Error()
 	}

@@ -22,6 +22,7 @@ import (
 	"culvert/internal/journal/journaltest"
 	"culvert/internal/keeper"
 	"culvert/kernel"
+	"culvert/test/lab"
 )
 
 func TestMain(m *testing.M) {
@@ -169,6 +170,42 @@ func serveKeeper(t *testing.T, path string) {
 	})
 }
 
+// A keeper that cannot hold all descriptors says so, and so does the daemon.
+func TestKeeperWithoutRoom(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keeper.sock")
+	l, err := net.Listen("unixpacket", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		b := make([]byte, 10)
+		c.Read(b)
+		c.Write([]byte{1, 1}) // hello
+		c.Read(b)
+		c.Write([]byte{6}) // the list is complete
+		c.Write([]byte{8}) // full
+		c.Read(b)
+	}()
+	f := flags{keep: filepath.Join(t.TempDir(), "state"), keeper: path}
+	s, err := f.openSurvival(slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	lab.Wait(t, patience, "the daemon to know", func() error {
+		if why := s.cause(); !strings.Contains(why, "files open") {
+			return fmt.Errorf("what it knows is %q", why)
+		}
+		return nil
+	})
+}
+
 // What was kept for the kernel's data plane ends where there is another one now, and not before
 // that is open.
 func TestKeptForAnotherDataPlane(t *testing.T) {
@@ -239,7 +276,7 @@ func TestSurvivalSaysWhatIsLost(t *testing.T) {
 	}
 	defer dir.Close()
 	var log strings.Builder
-	s := &survival{log: slog.New(slog.NewTextHandler(&log, nil)), dir: dir}
+	s := &survival{log: slog.New(slog.NewTextHandler(&log, nil)), dir: dir, client: &keeper.Client{}}
 	dir.Notify(s.notify)
 	events, sessions := dir.Writer(event.What, func() {}), dir.Writer(engine.What, func() {})
 	if s.text() != "yes" {

@@ -150,6 +150,7 @@ func (k *Keeper) serve(c *client) error {
 		switch {
 		case errors.Is(err, errFull):
 			k.log.Error("not kept: raise the limit of open files (LimitNOFILE)", "err", err)
+			_ = c.send(message{op: opFull}) // a client that is gone need not know
 			continue
 		case errors.Is(err, os.ErrDeadlineExceeded) && c.until.IsZero():
 			c.until = time.Now().Add(patience)

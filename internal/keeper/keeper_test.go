@@ -482,10 +482,16 @@ func TestLimit(t *testing.T) {
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &now); err != nil {
 		t.Fatal(err)
 	}
+	if err := c.Fault(); err != nil {
+		t.Errorf("before it is full: %v", err)
+	}
 	many := slices.Repeat([]int{pipe.w}, maxFDs)
 	c.Keep("too many", many...)
 	c.Drop(t.Context())
 	c.Drop(t.Context(), "nothing") // the keeper has read what was sent before
+	if err := c.Fault(); !errors.Is(err, errNoRoom) {
+		t.Errorf("the client knows of %v, want %v", err, errNoRoom)
+	}
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
 		t.Fatal(err)
 	}
