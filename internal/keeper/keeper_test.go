@@ -192,28 +192,42 @@ func TestManyKeys(t *testing.T) {
 	p.want(want)
 }
 
-// TestConcurrentDrop: many drop at once, in few messages, and each finds its own closed.
+// TestConcurrentDrop: those who drop while something is sent share a message, and each finds
+// its own closed.
 func TestConcurrentDrop(t *testing.T) {
+	const n = 500
 	p := started(t)
 	c, _ := p.dial()
+	var pipes [n]pipe
+	for i := range pipes {
+		pipes[i] = newPipe(t)
+		c.Keep(fmt.Sprint("key/", i), pipes[i].w)
+		syscall.Close(pipes[i].w)
+	}
+	c.sending.Lock()
 	var wg sync.WaitGroup
-	for i := range 500 {
+	for i, pipe := range pipes {
 		wg.Go(func() {
-			pipe := newPipe(t)
 			defer syscall.Close(pipe.r)
-			key := fmt.Sprint("key/", i)
-			c.Keep(key, pipe.w)
-			syscall.Close(pipe.w)
 			if !pipe.held() {
 				t.Error("what was kept is not held")
 			}
-			c.Drop(t.Context(), key)
+			c.Drop(t.Context(), fmt.Sprint("key/", i))
 			if pipe.held() {
 				t.Error("what was dropped is held")
 			}
 		})
 	}
+	waitFor(t, "all to join", func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.next != nil && len(c.next.keys) == n
+	})
+	c.sending.Unlock()
 	wg.Wait()
+	if c.sequence != 1 {
+		t.Errorf("%d messages, want 1", c.sequence)
+	}
 	p.want(map[string]int{})
 }
 
