@@ -188,9 +188,7 @@ func (s *survival) discard() {
 		return
 	}
 	for _, fds := range s.kept {
-		for _, fd := range fds {
-			syscall.Close(fd)
-		}
+		keeper.CloseAll(fds)
 	}
 	s.client.Drop(context.Background(), slices.Collect(maps.Keys(s.kept))...)
 	s.kept = nil

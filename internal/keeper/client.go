@@ -51,7 +51,7 @@ func Dial(path string) (c *Client, kept map[string][]int, err error) {
 	err = s.list(func(key string, fds []int) { kept[key] = fds })
 	if err != nil {
 		for _, fds := range kept {
-			closeAll(fds)
+			CloseAll(fds)
 		}
 		s.Close()
 		return nil, nil, fmt.Errorf("asking the keeper what it holds: %w", err)
@@ -95,7 +95,7 @@ func (s *socket) answer() (message, error) {
 		return message{}, err
 	}
 	m, fds, err := s.receive()
-	closeAll(fds)
+	CloseAll(fds)
 	return m, err
 }
 
@@ -115,7 +115,7 @@ func (s *socket) list(f func(key string, fds []int)) error {
 		case m.op == opEnd:
 			return nil
 		case m.op != opKept:
-			closeAll(fds)
+			CloseAll(fds)
 			return fmt.Errorf("it says %d", m.op)
 		}
 		for i, key := range m.keys {
@@ -151,7 +151,7 @@ func (c *Client) read(conn *connection) error {
 	}
 	for {
 		m, fds, err := conn.receive()
-		closeAll(fds)
+		CloseAll(fds)
 		if err != nil {
 			return err
 		}
@@ -285,7 +285,7 @@ func (s *socket) clear() error {
 	var keys []string
 	err := s.list(func(key string, fds []int) {
 		keys = append(keys, key)
-		closeAll(fds)
+		CloseAll(fds)
 	})
 	if err != nil {
 		return err

@@ -200,7 +200,7 @@ func (k *Keeper) greet(c *client) error {
 		return err
 	}
 	m, fds, err := c.receive()
-	closeAll(fds)
+	CloseAll(fds)
 	if err != nil {
 		return err
 	}
@@ -260,7 +260,7 @@ func (k *Keeper) do(c *client, m message, fds []int) error {
 	case opList:
 		return k.kept.list(c.socket)
 	default:
-		closeAll(fds)
+		CloseAll(fds)
 		return fmt.Errorf("it says %d, which is the keeper's", m.op)
 	}
 	return nil

@@ -66,7 +66,7 @@ func (p *process) dial() (*Client, map[string]int) {
 	counts := make(map[string]int)
 	for key, fds := range kept {
 		counts[key] = len(fds)
-		closeAll(fds)
+		CloseAll(fds)
 	}
 	return c, counts
 }
@@ -114,10 +114,10 @@ func TestKeep(t *testing.T) {
 		t.Errorf("a new keeper has %v", kept)
 	}
 	one, two, three := newPipe(t), newPipe(t), newPipe(t)
-	defer closeAll([]int{one.r, two.r, three.r})
+	defer CloseAll([]int{one.r, two.r, three.r})
 	c.Keep("both", one.w, two.w)
 	c.Keep("third", three.w)
-	closeAll([]int{one.w, two.w, three.w})
+	CloseAll([]int{one.w, two.w, three.w})
 	p.want(map[string]int{"both": 2, "third": 1})
 	c, _ = p.dial()
 	c.Drop(t.Context(), "third", "nothing")
@@ -174,7 +174,7 @@ func TestManyKeys(t *testing.T) {
 	p := started(t)
 	c, _ := p.dial()
 	pipe := newPipe(t)
-	defer closeAll([]int{pipe.r, pipe.w})
+	defer CloseAll([]int{pipe.r, pipe.w})
 	want := make(map[string]int)
 	var all []int
 	for range maxFDs {
@@ -237,7 +237,7 @@ func TestKilledClient(t *testing.T) {
 	p := started(t)
 	c, _ := p.dial()
 	pipe := newPipe(t)
-	defer closeAll([]int{pipe.r, pipe.w})
+	defer CloseAll([]int{pipe.r, pipe.w})
 	p.kept.mu.Lock() // a keeper that is busy
 	want := make(map[string]int)
 	for i := range 100 {
@@ -259,7 +259,7 @@ func TestKilledClient(t *testing.T) {
 	p.kept.mu.Unlock()
 	kept := <-dialled
 	for key, fds := range kept {
-		closeAll(fds)
+		CloseAll(fds)
 		delete(want, key)
 	}
 	if len(want) > 0 {
@@ -272,7 +272,7 @@ func TestKilledClient(t *testing.T) {
 func TestKilledWithUnreadAnswers(t *testing.T) {
 	p := started(t)
 	pipe := newPipe(t)
-	defer closeAll([]int{pipe.r, pipe.w})
+	defer CloseAll([]int{pipe.r, pipe.w})
 	s, err := connect(p.path)
 	if err != nil {
 		t.Fatal(err)
@@ -318,7 +318,7 @@ func TestNewest(t *testing.T) {
 	p := started(t)
 	old, _ := p.dial()
 	pipe := newPipe(t)
-	defer closeAll([]int{pipe.r, pipe.w})
+	defer CloseAll([]int{pipe.r, pipe.w})
 	old.Keep("one", pipe.w)
 	young, kept := p.dial()
 	if kept["one"] != 1 {
@@ -337,7 +337,7 @@ func TestKeeperDies(t *testing.T) {
 	p := started(t)
 	c, _ := p.dial()
 	pipe := newPipe(t)
-	defer closeAll([]int{pipe.r, pipe.w})
+	defer CloseAll([]int{pipe.r, pipe.w})
 	ctx, cancel := context.WithCancel(t.Context())
 	changes := make(chan error, 10)
 	ran := make(chan error, 1)
@@ -378,7 +378,7 @@ func TestConnectionBreaks(t *testing.T) {
 	p := started(t)
 	c, _ := p.dial()
 	pipe := newPipe(t)
-	defer closeAll([]int{pipe.r, pipe.w})
+	defer CloseAll([]int{pipe.r, pipe.w})
 	c.Keep("closed meanwhile", pipe.w)
 	changes := make(chan error, 10)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -426,7 +426,7 @@ func TestGarbage(t *testing.T) {
 	p := started(t)
 	c, _ := p.dial()
 	kept := newPipe(t)
-	defer closeAll([]int{kept.r, kept.w})
+	defer CloseAll([]int{kept.r, kept.w})
 	c.Keep("one", kept.w)
 	pipe := newPipe(t)
 	defer syscall.Close(pipe.r)
@@ -483,7 +483,7 @@ func TestLimit(t *testing.T) {
 	p := started(t)
 	c, _ := p.dial()
 	pipe := newPipe(t)
-	defer closeAll([]int{pipe.r, pipe.w})
+	defer CloseAll([]int{pipe.r, pipe.w})
 	c.Keep("one", pipe.w)
 	p.want(map[string]int{"one": 1})
 	c, _ = p.dial()
