@@ -26,6 +26,15 @@ func (h handover) write(name, text string) {
 	}
 }
 
+// program makes a program of a script.
+func (h handover) program(name, script string) {
+	h.Helper()
+	h.write(name, "#!/bin/sh\n"+script+"\n")
+	if err := os.Chmod(filepath.Join(h.dir, name), 0o755); err != nil {
+		h.Fatal(err)
+	}
+}
+
 // run tells what the daemon wants, and wants the host's file to say something.
 func (h handover) run(wanted, resolv string, args ...string) {
 	h.Helper()
@@ -34,7 +43,7 @@ func (h handover) run(wanted, resolv string, args ...string) {
 	if err != nil {
 		h.Fatal(err)
 	}
-	// Of the programs none but these: no resolvconf.
+	// Of the programs none but these: no resolvconf, unless it is a test's.
 	cmd := exec.Command("sh", append([]string{script}, args...)...)
 	cmd.Env = []string{"PATH=" + h.dir + ":/usr/bin:/bin", "CULVERT_KEEP=" + h.dir, "CULVERT_NAME_SERVERS=" + h.dir + "/wanted",
 		"CULVERT_RESOLV_CONF=" + h.dir + "/resolv.conf", "CULVERT_RESOLVER_STATE=" + h.dir + "/state"}
@@ -82,16 +91,24 @@ func TestNameServersOfTheDead(t *testing.T) {
 		if test.state {
 			h.write("current", "1\n")
 		}
-		h.write("systemctl", "#!/bin/sh\necho "+pid+"\n")
-		if err := os.Chmod(filepath.Join(h.dir, "systemctl"), 0o755); err != nil {
-			t.Fatal(err)
-		}
+		h.program("systemctl", "echo "+pid)
 		h.run(wanted, byCulvert+wanted)
 		want := "before\n"
 		if test.stay {
 			want = byCulvert + wanted
 		}
 		h.run(wanted, want, test.ended)
+	}
+}
+
+// TestNameServersInAHurry: what the daemon asks for while the last is being carried out is not
+// forgotten.
+func TestNameServersInAHurry(t *testing.T) {
+	h := newHandover(t, "before\n")
+	h.program("resolvconf", `echo "$1" >>`+h.dir+`/calls; : >`+h.dir+`/wanted`)
+	h.run("nameserver 192.0.2.1\n", "before\n")
+	if b, err := os.ReadFile(filepath.Join(h.dir, "calls")); err != nil || string(b) != "-a\n-d\n" {
+		t.Errorf("resolvconf was called with %q, %v, want -a and then -d", b, err)
 	}
 }
 
