@@ -29,6 +29,9 @@ const countPPP = "ip -oneline link show | grep -c POINTOPOINT || true"
 // shortWatchdog is a drop-in, as an administrator would write it.
 const shortWatchdog = "[Service]\nWatchdogSec=10\n"
 
+// impatient has systemd give up, by default, what is started often: also on a machine that is slow.
+const impatient = "[Manager]\nDefaultStartLimitIntervalSec=1min\n"
+
 // A machine is one with systemd, on which the package is tried.
 type machine struct {
 	*testing.T
@@ -44,6 +47,7 @@ func TestPackage(t *testing.T) {
 	m := &machine{T: t}
 	t.Cleanup(m.explain)
 	m.write("/etc/systemd/system/culvertd.service.d/test.conf", shortWatchdog)
+	m.write("/etc/systemd/system.conf.d/test.conf", impatient)
 	m.install(filepath.Join(packages, "old.deb"), "0.0.1~test")
 	m.checkProcess()
 	m.checkKeeper()
