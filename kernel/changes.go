@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/mdlayher/netlink"
-	"golang.org/x/sys/unix"
 )
 
 // changes sends changes of interfaces by one socket, those of many callers in one go.
@@ -22,9 +21,9 @@ type changeSet struct {
 }
 
 func newChanges() (*changes, error) {
-	conn, err := netlink.Dial(unix.NETLINK_ROUTE, &netlink.Config{Strict: true})
+	conn, err := dialRoute()
 	if err != nil {
-		return nil, opError("open netlink", err)
+		return nil, err
 	}
 	c := &changes{conn: conn}
 	c.limit, c.serve = maxBatch, c.send

@@ -110,17 +110,42 @@ func (p *pool) execute(ctx context.Context, m netlink.Message) (got []netlink.Me
 // lost, and would be waited for in vain.
 const maxBatch = 64
 
+// answerRoom is for the acknowledgements of a batch, whatever the system gives a socket.
+const answerRoom = 1 << 20
+
+// answerTime is how long acknowledgements may take. The kernel gives them before it returns
+// from taking the requests.
+const answerTime = 5 * time.Second
+
+// dialRoute opens a socket of rtnetlink with room for the acknowledgements of a batch.
+func dialRoute() (*netlink.Conn, error) {
+	c, err := netlink.Dial(unix.NETLINK_ROUTE, &netlink.Config{Strict: true})
+	if err != nil {
+		return nil, opError("open netlink", err)
+	}
+	_ = c.SetReadBuffer(answerRoom) // more than the system allows takes rights
+	return c, nil
+}
+
 // exchange sends requests in one go, so that the kernel works on them back to back,
-// and calls done with the outcome of each. Each is acknowledged apart.
+// and calls done with the outcome of each. Each is acknowledged apart. Once an
+// acknowledgement is lost it is not known whose the others are.
 func exchange(c *netlink.Conn, ms []netlink.Message, done func(i int, err error)) error {
+	defer c.SetReadDeadline(time.Time{})
 	i := 0
 	for chunk := range slices.Chunk(ms, maxBatch) {
 		sent, err := c.SendMessages(chunk)
+		if err == nil {
+			err = c.SetReadDeadline(time.Now().Add(answerTime))
+		}
 		if err != nil {
 			return err
 		}
 		for range sent {
 			_, err := c.Receive()
+			if mayBeAnswers(err) {
+				return err
+			}
 			done(i, err)
 			i++
 		}

@@ -1,6 +1,8 @@
 package kernel
 
 import (
+	"errors"
+	"os"
 	"testing"
 	"time"
 
@@ -23,6 +25,43 @@ func TestManyChanges(t *testing.T) {
 	case <-done:
 	case <-time.After(30 * time.Second):
 		t.Fatal("no end: acknowledgements are missing")
+	}
+}
+
+// TestLostAnswers makes changes by a socket that has no room for what is answered: they fail,
+// and later ones do not.
+func TestLostAnswers(t *testing.T) {
+	l := openLinks(t)
+	room, err := l.changes.conn.ReadBuffer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.changes.conn.SetReadBuffer(1); err != nil {
+		t.Fatal(err)
+	}
+	changes := make([]Change, maxBatch)
+	for i := range changes {
+		changes[i] = DeleteLink(1<<30 + i)
+	}
+	done := make(chan error, 1)
+	apply := func() error {
+		go func() { done <- l.Apply(t.Context(), changes...) }()
+		select {
+		case err := <-done:
+			return err
+		case <-time.After(4 * answerTime):
+			t.Fatal("no end: acknowledgements are missing")
+			return nil
+		}
+	}
+	if err := apply(); !errors.Is(err, unix.ENOBUFS) {
+		t.Errorf("changes without answers: %v, want %v", err, unix.ENOBUFS)
+	}
+	if err := l.changes.conn.SetReadBuffer(room); err != nil {
+		t.Fatal(err)
+	}
+	if err := apply(); errors.Is(err, unix.ENOBUFS) || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("changes afterwards: %v", err)
 	}
 }
 

@@ -29,9 +29,9 @@ const maxRemoved = 128
 const removedGroup = 0x4c325450
 
 func newRemovals() (*removals, error) {
-	conn, err := netlink.Dial(unix.NETLINK_ROUTE, &netlink.Config{Strict: true})
+	conn, err := dialRoute()
 	if err != nil {
-		return nil, opError("open netlink", err)
+		return nil, err
 	}
 	r := &removals{conn: conn}
 	r.limit, r.serve = maxRemoved, r.remove

@@ -16,7 +16,7 @@ import (
 type plane struct {
 	kind string
 	note string
-	open func(dataplane.Handler) (dataplane.Dataplane, error)
+	open opener
 }
 
 // openDataplane chooses a data plane. Of auto it makes the kernel's, or, where the kernel
@@ -26,32 +26,38 @@ func openDataplane(kind string, log *slog.Logger, s *survival) (plane, error) {
 	case "kernel":
 		return plane{kind: kind, open: openKernel(log, s)}, nil
 	case "tun":
-		return plane{kind: kind, note: "asked for by --dataplane", open: openTUN}, nil
+		return plane{kind: kind, note: "asked for by --dataplane", open: s.over(kind, openTUN)}, nil
 	case "null":
-		return plane{kind: kind, note: "asked for by --dataplane: no data is carried", open: dataplane.NewNull}, nil
+		return plane{kind: kind, note: "asked for by --dataplane: no data is carried",
+			open: s.over(kind, dataplane.NewNull)}, nil
 	case "auto":
-		return chooseDataplane(log, s), nil
+		return chooseDataplane(kernel.Probe(), log, s)
 	}
 	return plane{}, fmt.Errorf("--dataplane %q: expected auto, kernel, tun or null", kind)
 }
 
-// chooseDataplane takes the kernel's if it has all that is needed.
-func chooseDataplane(log *slog.Logger, s *survival) plane {
+// chooseDataplane takes the kernel's if it has all that is needed. What lacks may be there at
+// the next start: while the kernel has sessions nothing else takes its place unasked.
+func chooseDataplane(findings []kernel.Finding, log *slog.Logger, s *survival) (plane, error) {
 	var lacks []string
-	for _, f := range kernel.Probe() {
+	for _, f := range findings {
 		if !f.OK {
 			lacks = append(lacks, f.Name)
 		}
 	}
 	if len(lacks) == 0 {
-		return plane{kind: "kernel", open: openKernel(log, s)}
+		return plane{kind: "kernel", open: openKernel(log, s)}, nil
+	}
+	if n := dataplane.KeptSessions(s.kept); n > 0 {
+		return plane{}, fmt.Errorf("the kernel lacks %s, and has %d sessions of the last process: "+
+			"--dataplane tun would end them", strings.Join(lacks, ", "), n)
 	}
 	note := "fallback, slower: the kernel lacks " + strings.Join(lacks, ", ")
 	log.Warn("USERSPACE DATA PLANE: all traffic goes through this process; see culvertd doctor", "why", note)
-	return plane{kind: "tun", note: note, open: openTUN}
+	return plane{kind: "tun", note: note, open: s.over("tun", openTUN)}, nil
 }
 
-func openKernel(log *slog.Logger, s *survival) func(dataplane.Handler) (dataplane.Dataplane, error) {
+func openKernel(log *slog.Logger, s *survival) opener {
 	return func(h dataplane.Handler) (dataplane.Dataplane, error) {
 		return dataplane.NewKernel(h, dataplane.KernelOptions{Log: log, Keeper: s.keeperOf(), Kept: s.kept})
 	}

@@ -55,17 +55,19 @@ func (d *daemon) leave() {
 	d.stop()
 }
 
-// end ends the engine: what is up goes on if another process is to take it over, which
-// SIGQUIT says, and if there is a keeper.
-func (d *daemon) end(ctx context.Context) error {
+// end ends the engine: what is up goes on if another process is to take it over, and can.
+// SIGQUIT says so, and so does a failure, which is to cost no more than a crash.
+func (d *daemon) end(ctx context.Context, failure error) error {
+	if failure != nil {
+		d.log.Logger().Error("the daemon fails", "err", failure)
+		d.leaves.Store(d.survival.cause() == "")
+	}
 	if d.leaves.Load() {
 		d.log.Logger().Info("leaving sessions to the next process", "state", d.engine.Summary())
-		defer d.survival.close(true)
-		defer d.configurator.Flush()
 		return d.engine.Leave(ctx)
 	}
 	d.log.Logger().Info("stopping")
-	defer d.survival.close(false)
+	d.survival.ended = true
 	return d.engine.Shutdown(ctx)
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -11,6 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"culvert/api"
+	"culvert/internal/dataplane"
+	"culvert/internal/journal"
 	"culvert/test/lab"
 )
 
@@ -100,4 +104,81 @@ func TestLife(t *testing.T) {
 	if _, err := os.Stat(pid); err == nil {
 		t.Error("the pid file is left")
 	}
+}
+
+// newSurvivor makes a daemon whose sessions, if it had any, would outlive it.
+func newSurvivor(t *testing.T) *daemon {
+	t.Helper()
+	dir := t.TempDir()
+	f := &flags{config: writeConfig(t, ""), state: dir, socket: filepath.Join(dir, "socket"),
+		keeper: filepath.Join(dir, "keeper.sock"), keep: filepath.Join(dir, "state"), dataplane: "null",
+		listen: []string{"127.0.0.1:0"}, log: []string{"stderr"}}
+	serveKeeper(t, f.keeper)
+	d := &daemon{flags: f, stderr: t.Output()}
+	for _, begin := range []func() error{d.configure, d.openLog, d.claim, d.resume, func() error {
+		d.plane.open = dataplane.NewNull // as if it went on without the daemon
+		return d.startEngine()
+	}} {
+		if err := begin(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if why := d.survival.cause(); why != "" {
+		t.Fatalf("nothing outlives the daemon: %s", why)
+	}
+	return d
+}
+
+// TestFailureLeavesSessions: a daemon that fails ends no session that a crash would not
+// have ended, but one that is told to end does.
+func TestFailureLeavesSessions(t *testing.T) {
+	t.Run("fails", func(t *testing.T) {
+		d := newSurvivor(t)
+		d.socket.Close() // nobody can be answered
+		if err := d.run(t.Context()); err == nil {
+			t.Error("no error")
+		}
+		d.close()
+		if _, err := os.Stat(filepath.Join(d.flags.keep, "current")); err != nil {
+			t.Errorf("nothing is left for the next process: %v", err)
+		}
+	})
+	t.Run("is told", func(t *testing.T) {
+		d := newSurvivor(t)
+		ctx, stop := context.WithCancel(t.Context())
+		stop()
+		if err := d.run(ctx); err != nil {
+			t.Error(err)
+		}
+		d.close()
+		wantLeft(t, d.flags.keep, 0)
+	})
+}
+
+// TestToldIsKept: what is told to those who watch while the engine has ended already, and the
+// daemon has not, is kept for the next process, which goes on behind it.
+func TestToldIsKept(t *testing.T) {
+	d := newSurvivor(t)
+	failure := errors.New("it fails")
+	manage := func(ctx context.Context) error {
+		<-ctx.Done()
+		d.events.Publish(&api.Event{Name: "late"})
+		return nil
+	}
+	err := runUntilDone(t.Context(), d.end, manage, func(context.Context) error { return failure })
+	if !errors.Is(err, failure) {
+		t.Errorf("error %v, want %v", err, failure)
+	}
+	d.close()
+	dir, records, err := journal.Open(d.flags.keep)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	for key, value := range records {
+		if key.Kind == 'e' && strings.Contains(string(value), "late") {
+			return
+		}
+	}
+	t.Errorf("of what was told last nothing is in %d records", len(records))
 }

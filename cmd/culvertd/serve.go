@@ -130,11 +130,11 @@ func (d *daemon) resume() (err error) {
 	if d.survival, err = d.flags.openSurvival(d.log.Logger()); err != nil {
 		return err
 	}
+	d.closeAtEnd(d.survival.close) // after everybody who records something
 	d.survival.resume(d.store, d.file)
 	if d.plane, err = openDataplane(d.flags.dataplane, d.log.Logger(), d.survival); err != nil {
 		return err
 	}
-	d.survival.over(d.plane.kind)
 	d.events = event.NewLog(event.DefaultCapacity)
 	d.survival.keep(d.events)
 	return nil
@@ -203,12 +203,13 @@ func (d *daemon) close() {
 
 // runUntilDone does what is to be done until ctx is done or one of it ends with
 // an error, and then ends the engine. Requests are answered until that is
-// done: whoever watches sees the end of every session.
+// done: whoever watches sees the end of every session. end is told the error, if
+// that is why.
 func runUntilDone(
-	ctx context.Context, end, manage func(context.Context) error,
-	others ...func(context.Context) error,
+	asked context.Context, end func(ctx context.Context, failure error) error,
+	manage func(context.Context) error, others ...func(context.Context) error,
 ) error {
-	tasks, ctx := errgroup.WithContext(ctx)
+	tasks, ctx := errgroup.WithContext(asked)
 	managing, stopManaging := context.WithCancel(context.WithoutCancel(ctx))
 	tasks.Go(func() error { return manage(managing) })
 	for _, do := range others {
@@ -219,7 +220,11 @@ func runUntilDone(
 		<-ctx.Done()
 		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownLimit)
 		defer cancel()
-		return end(limit)
+		var failure error
+		if asked.Err() == nil {
+			failure = context.Cause(ctx)
+		}
+		return end(limit, failure)
 	})
 	return tasks.Wait()
 }

@@ -40,6 +40,7 @@ type survival struct {
 	running *commit.Keeping
 	lost    atomic.Pointer[error]
 	why     string // sessions end with the daemon, whatever the keeper does
+	ended   bool   // sessions have been ended: nothing is to go on
 }
 
 // openSurvival finds the keeper, if there is one, and what the last process has left. The
@@ -62,12 +63,23 @@ func (f *flags) openSurvival(log *slog.Logger) (*survival, error) {
 		log.Error("of the state that the last process has left some cannot be read", "err", err)
 	}
 	s.dir.Notify(s.notify)
-	if s.client, s.kept, err = dialKeeper(f.keeper, func() { time.Sleep(keeperPause) }); err != nil {
-		s.why = err.Error()
-		err = errors.Join(s.dir.Clear(), s.dir.Close())
-		s.dir, s.records = nil, nil
+	if s.client, s.kept, err = dialKeeper(f.keeper, func() { time.Sleep(keeperPause) }); err == nil {
+		return s, nil
 	}
+	if !isNobody(err) {
+		// What it holds goes on, and what is known of that stays, for the start that reaches it.
+		return nil, errors.Join(fmt.Errorf("culvert-keeper: %w", err), s.dir.Close())
+	}
+	s.why = err.Error()
+	err = s.dir.Discard()
+	s.dir, s.records = nil, nil
 	return s, err
+}
+
+// isNobody tells whether a failed connection says that there is no keeper: then it holds
+// nothing. One that does not answer, or lets us not in, may hold everything.
+func isNobody(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
 }
 
 // A keeper that has been there may be away for as long: both may have been killed, or are
@@ -150,15 +162,22 @@ func (s *survival) keeperOf() dataplane.Keeper {
 	return s.client
 }
 
-// over says what carries packets: only the kernel does without this process, and only its
-// data plane goes on with what was kept.
-func (s *survival) over(plane string) {
-	if plane == "kernel" {
-		return
-	}
-	s.discard()
-	if s.why == "" {
-		s.why = "the data plane " + plane + " ends with the daemon"
+// An opener opens a data plane.
+type opener = func(dataplane.Handler) (dataplane.Dataplane, error)
+
+// over opens a data plane that is not the kernel's: what was kept is not for it, and it carries
+// nothing without this process. Nothing is lost if it cannot be opened.
+func (s *survival) over(plane string, open opener) opener {
+	return func(h dataplane.Handler) (dataplane.Dataplane, error) {
+		d, err := open(h)
+		if err != nil {
+			return nil, err
+		}
+		s.discard()
+		if s.why == "" {
+			s.why = "the data plane " + plane + " ends with the daemon"
+		}
+		return d, nil
 	}
 }
 
@@ -169,9 +188,7 @@ func (s *survival) discard() {
 		return
 	}
 	for _, fds := range s.kept {
-		for _, fd := range fds {
-			syscall.Close(fd)
-		}
+		keeper.CloseAll(fds)
 	}
 	s.client.Drop(context.Background(), slices.Collect(maps.Keys(s.kept))...)
 	s.kept = nil
@@ -184,6 +201,9 @@ func (s *survival) cause() string {
 	}
 	if lost := s.lost.Load(); lost != nil {
 		return (*lost).Error()
+	}
+	if err := s.client.Fault(); err != nil {
+		return err.Error()
 	}
 	if err := s.dir.Fault(engine.JournalKind); err != nil {
 		return err.Error()
@@ -223,17 +243,17 @@ func (s *survival) watch(e *engine.Engine) func(ctx context.Context) error {
 	}
 }
 
-// close ends the daemon's side. If nothing is to go on, nothing is left either.
-func (s *survival) close(goesOn bool) {
+// close ends the daemon's side. If nothing is to go on, nothing is left either. A daemon that
+// could not begin leaves what it found.
+func (s *survival) close() {
 	if s.dir == nil {
 		return
 	}
-	if !goesOn {
-		if err := s.dir.Clear(); err != nil {
-			s.log.Warn("removing the state of sessions", "err", err)
-		}
+	end := s.dir.Close
+	if s.ended {
+		end = s.dir.Discard
 	}
-	if err := errors.Join(s.dir.Close(), s.client.Close()); err != nil {
+	if err := errors.Join(end(), s.client.Close()); err != nil {
 		s.log.Warn("closing the state of sessions", "err", err)
 	}
 }

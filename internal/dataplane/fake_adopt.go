@@ -116,7 +116,7 @@ func (s *fakeSession) drop() (keys []string) {
 	}
 	keys = append(keys, sessionKey(s.key()))
 	if s.link != nil {
-		keys = append(keys, unitKey(s.key()))
+		keys = append(keys, unitKey(s.key(), s.link.Name))
 	}
 	s.close()
 	return keys

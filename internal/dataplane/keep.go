@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"culvert/l2tp"
 )
@@ -31,11 +32,17 @@ type Configured struct {
 }
 
 // Keys of what is kept. Of what a key stands for the descriptors are in this order:
-// a session's PPPoL2TP socket and its channel; of others there is one.
+// a session's PPPoL2TP socket and its channel; of others there is one. A unit's key has the name
+// of its interface, which nothing else tells a process that does not know the session.
 func listenerKey(addr netip.AddrPort) string { return listenerKind + addr.String() }
 func tunnelKey(id l2tp.TunnelID) string      { return fmt.Sprint(tunnelKind, uint16(id)) }
 func sessionKey(id SessionKey) string        { return sessionKind + id.String() }
-func unitKey(id SessionKey) string           { return unitKind + id.String() }
+func unitKey(id SessionKey, name string) string {
+	return unitKind + id.String() + "/" + name
+}
+
+// unitName is the name of the interface of a unit that was kept under a key.
+func unitName(key string) string { return key[strings.LastIndexByte(key, '/')+1:] }
 
 // What keys begin with.
 const (
@@ -44,6 +51,16 @@ const (
 	sessionKind  = "session/"
 	unitKind     = "unit/"
 )
+
+// KeptSessions returns how many sessions there are in what was kept.
+func KeptSessions(kept map[string][]int) (n int) {
+	for key := range kept {
+		if strings.HasPrefix(key, sessionKind) {
+			n++
+		}
+	}
+	return n
+}
 
 // noKeeper keeps nothing.
 type noKeeper struct{}

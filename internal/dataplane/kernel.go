@@ -113,8 +113,23 @@ func (p *kernelPlane) loadLocals(ctx context.Context) error {
 	if err := p.locals.load(ctx); err != nil || p.adopts {
 		return err
 	}
-	if tunnels, err := p.k.Tunnels(ctx); err != nil || len(tunnels) > 0 {
+	return p.pruneLocals(ctx)
+}
+
+// pruneLocals removes local addresses that no session uses, unless l2tp has tunnels that are
+// not ours: they may be another process's.
+func (p *kernelPlane) pruneLocals(ctx context.Context) error {
+	all, err := p.k.Tunnels(ctx)
+	if err != nil {
 		return err
+	}
+	p.mu.RLock()
+	foreign := slices.ContainsFunc(all, func(t kernel.TunnelInfo) bool {
+		return t.ID > 0xffff || p.tunnels[l2tp.TunnelID(t.ID)] == nil
+	})
+	p.mu.RUnlock()
+	if foreign {
+		return nil
 	}
 	return p.locals.prune(ctx)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
+	"strings"
 	"sync"
 
 	"culvert/kernel"
@@ -45,6 +46,18 @@ func (r *remains) has(key string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.fds[key] != nil
+}
+
+// find returns a key that begins with something; "" if there is none.
+func (r *remains) find(prefix string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for key := range r.fds {
+		if strings.HasPrefix(key, prefix) {
+			return key
+		}
+	}
+	return ""
 }
 
 // any tells whether there is anything.
@@ -156,6 +169,7 @@ func (p *kernelPlane) takeOverSocket(t *kernelTunnel) error {
 	t.spec.AnyPort = t.spec.AnyPort && !sock.Connected()
 	t.spec.Peer = sock.Peer()
 	if err := t.adopt(sock); err != nil {
+		p.keeper.Drop(context.Background(), key) // or a successor would find what we have closed
 		return err
 	}
 	p.mu.Lock()
@@ -222,13 +236,15 @@ func (s *kernelSession) watch() error {
 // interface has.
 func (s *kernelSession) takeOverUnit(ctx context.Context, last Configured) error {
 	plane := s.tunnel.plane
-	key := unitKey(s.key)
-	fds := plane.remains.take(key, 1)
-	switch {
-	case fds == nil:
+	if last.Link == nil { // if it was made nobody noted for what
+		if key := plane.remains.find(unitKey(s.key, "")); key != "" {
+			plane.dropKept(ctx, key, plane.remains.take(key, 1))
+		}
 		return nil
-	case last.Link == nil: // it was made, but nobody noted for what
-		plane.dropKept(ctx, key, fds)
+	}
+	key := unitKey(s.key, last.Link.Name)
+	fds := plane.remains.take(key, 1)
+	if fds == nil {
 		return nil
 	}
 	u, err := s.kernel().AdoptUnit(last.Link.Name, fds[0])

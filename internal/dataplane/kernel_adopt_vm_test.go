@@ -541,27 +541,7 @@ func TestKernelAdoptMany(t *testing.T) {
 	p, k := openKept(t)
 	defer k.end(t, p)
 	const n = 200
-	tun, err := p.A.OpenTunnel(t.Context(), dataplane.TunnelSpec{ID: 1, Peer: addressOf(p.B)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	spec := dataplane.TunnelSpec{ID: 1, Local: tun.Local(), Peer: tun.Peer()}
-	if err := tun.Attach(t.Context(), 2); err != nil {
-		t.Fatal(err)
-	}
-	var wg sync.WaitGroup
-	for i := range n {
-		wg.Go(func() {
-			s, err := tun.AddSession(t.Context(), manySpec(i))
-			if err == nil {
-				err = s.Configure(t.Context(), *manyLink(i).Link)
-			}
-			if err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
+	spec := openMany(t, p, n)
 	began := time.Now()
 	k.abandon(t, p.A)
 	abandoned := time.Since(began)
@@ -569,7 +549,8 @@ func TestKernelAdoptMany(t *testing.T) {
 		t.Fatal(err)
 	}
 	opened := time.Since(began) - abandoned
-	if tun, err = p.A.AdoptTunnel(t.Context(), spec, 2); err != nil {
+	tun, err := p.A.AdoptTunnel(t.Context(), spec, 2)
+	if err != nil {
 		t.Fatal(err)
 	}
 	began = time.Now()
@@ -588,6 +569,64 @@ func TestKernelAdoptMany(t *testing.T) {
 	}
 	if lines := strings.Count(p.A.NetNS().Run("ip", "-oneline", "link"), " many"); lines != n {
 		t.Errorf("%d interfaces in the kernel, want %d", lines, n)
+	}
+}
+
+// openMany opens a tunnel with n sessions.
+func openMany(t *testing.T, p *dataplanetest.Pair, n int) dataplane.TunnelSpec {
+	t.Helper()
+	tun, err := p.A.OpenTunnel(t.Context(), dataplane.TunnelSpec{ID: 1, Peer: addressOf(p.B)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tun.Attach(t.Context(), 2); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			s, err := tun.AddSession(t.Context(), manySpec(i))
+			if err == nil {
+				err = s.Configure(t.Context(), *manyLink(i).Link)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	return dataplane.TunnelSpec{ID: 1, Local: tun.Local(), Peer: tun.Peer()}
+}
+
+// TestKernelDropMany takes over none of hundreds of sessions: their interfaces go many at a
+// time, by commands for a group, and not each with its descriptor.
+func TestKernelDropMany(t *testing.T) {
+	lab.RequireKernel(t)
+	p, k := openKept(t)
+	defer k.end(t, p)
+	const n = 200
+	openMany(t, p, n)
+	k.abandon(t, p.A)
+	if err := p.A.Reopen(k.open); err != nil {
+		t.Fatal(err)
+	}
+	monitor := p.A.NetNS().StartDaemon(t, "ip", "monitor", "link")
+	lab.Wait(t, limit, "the monitor", func() error {
+		p.A.NetNS().Run("ip", "link", "add", "hello", "type", "veth", "peer", "name", "again")
+		p.A.NetNS().Run("ip", "link", "del", "hello")
+		if !strings.Contains(monitor.Output(), "hello") {
+			return errors.New("it has seen nothing")
+		}
+		return nil
+	})
+	began := time.Now()
+	keys, err := p.A.DropRest(t.Context())
+	t.Logf("%v to drop %d keys", time.Since(began), len(keys))
+	if err != nil || len(keys) != 2*n+1 {
+		t.Errorf("dropped %d keys, %v, want %d", len(keys), err, 2*n+1)
+	}
+	for i := range n {
+		monitor.WaitOutput(limit, fmt.Sprintf("Deleted [0-9]+: many%d: .* group 1278366800 ", i))
 	}
 }
 

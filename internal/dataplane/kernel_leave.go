@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 
+	"culvert/kernel"
 	"culvert/l2tp"
 )
 
@@ -18,6 +19,9 @@ func (p *kernelPlane) HandOver() {
 	for _, t := range tunnels {
 		t.keep()
 		for _, s := range t.sessionList() {
+			if s.closed.Load() {
+				continue // who closes it has the lock for grace periods
+			}
 			s.changing.Lock()
 			s.keep()
 			s.changing.Unlock()
@@ -59,7 +63,7 @@ func (s *kernelSession) keep() {
 	pppox, channel := s.channel.Descriptors()
 	s.tunnel.plane.keeper.Keep(sessionKey(s.key), pppox, channel)
 	if u := s.unit.Load(); u != nil {
-		s.tunnel.plane.keeper.Keep(unitKey(s.key), u.FD())
+		s.tunnel.plane.keeper.Keep(unitKey(s.key, u.Name()), u.FD())
 	}
 }
 
@@ -148,28 +152,78 @@ func (p *kernelPlane) DropRest(ctx context.Context) (keys []string, err error) {
 	keys, kept := p.dropAllKept(ctx)
 	more, orphans := p.dropOrphans(ctx)
 	return sortedKeys(append(keys, more...)), errors.Join(kept, orphans,
-		p.pins.sweep(ctx, p.indexes), p.proxies.sweep(ctx), p.locals.prune(ctx))
+		p.pins.sweep(ctx, p.indexes), p.proxies.sweep(ctx), p.pruneLocals(ctx))
 }
 
 // dropAllKept closes what was kept and nobody adopted.
 func (p *kernelPlane) dropAllKept(ctx context.Context) (keys []string, err error) {
 	rest := p.remains.takeAll()
-	var errs []error
 	// Interfaces first: then nothing passes any more.
-	for _, kind := range []string{unitKind, sessionKind, tunnelKind, listenerKind} {
+	errs := []error{p.dropUnits(ctx, rest)}
+	for _, kind := range []string{sessionKind, tunnelKind, listenerKind} {
 		errs = append(errs, p.dropKind(ctx, kind, rest))
 	}
 	return slices.Collect(maps.Keys(rest)), errors.Join(errs...)
 }
 
-// dropKind closes what there is under keys of a kind, many at a time.
-func (p *kernelPlane) dropKind(ctx context.Context, kind string, rest map[string][]int) error {
-	var keys []string
+// keysOf returns the keys of a kind.
+func keysOf(kind string, rest map[string][]int) (keys []string) {
 	for key := range rest {
 		if strings.HasPrefix(key, kind) {
 			keys = append(keys, key)
 		}
 	}
+	return keys
+}
+
+// dropUnits removes the interfaces of units, many by one command as those of sessions that
+// end: one by one each keeps the RTNL lock for grace periods, seconds for thousands.
+func (p *kernelPlane) dropUnits(ctx context.Context, rest map[string][]int) error {
+	keys := keysOf(unitKind, rest)
+	units := make([]*kernel.Unit, len(keys))
+	p.closing.each(len(keys), func(i int) {
+		u, err := p.k.AdoptUnit(unitName(keys[i]), rest[keys[i]][0])
+		if err != nil { // somebody has renamed or removed the interface
+			p.dropKept(ctx, keys[i], rest[keys[i]])
+			return
+		}
+		units[i] = u
+	})
+	err := p.dropRoutes4(ctx, units)
+	errs := make([]error, len(units))
+	p.closing.each(len(units), func(i int) {
+		if u := units[i]; u != nil {
+			p.keeper.Drop(ctx, keys[i])
+			errs[i] = u.Close()
+		}
+	})
+	return errors.Join(append(errs, err)...)
+}
+
+// dropRoutes4 removes the routes of units that are about to go, for the reason that leave4 has.
+func (p *kernelPlane) dropRoutes4(ctx context.Context, units []*kernel.Unit) error {
+	indexes := make(map[int]bool)
+	for _, u := range units {
+		if u != nil {
+			indexes[u.Index()] = true
+		}
+	}
+	if len(indexes) == 0 {
+		return nil
+	}
+	routes, err := p.k.OurRoutes(ctx)
+	var cs []kernel.Change
+	for _, r := range routes {
+		if r.Prefix.Addr().Is4() && indexes[r.Index] {
+			cs = append(cs, kernel.DeleteRoute(r))
+		}
+	}
+	return errors.Join(err, p.k.Apply(ctx, cs...))
+}
+
+// dropKind closes what there is under keys of a kind, many at a time.
+func (p *kernelPlane) dropKind(ctx context.Context, kind string, rest map[string][]int) error {
+	keys := keysOf(kind, rest)
 	errs := make([]error, len(keys))
 	p.closing.each(len(keys), func(i int) {
 		if id, ok := strings.CutPrefix(keys[i], tunnelKind); ok {

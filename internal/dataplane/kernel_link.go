@@ -84,7 +84,7 @@ func (s *kernelSession) createUnit(ctx context.Context, spec LinkSpec) error {
 	}
 	s.unitFD, s.link = fd, linkState{mtu: spec.MTU}
 	s.unit.Store(u)
-	s.tunnel.plane.keeper.Keep(unitKey(s.key), fd)
+	s.tunnel.plane.keeper.Keep(unitKey(s.key, u.Name()), fd)
 	return nil
 }
 
@@ -151,14 +151,29 @@ func (s *kernelSession) apply(ctx context.Context, want linkState) error {
 	}
 	changes := have.changes(u.Index(), want)
 	if err := s.kernel().Apply(ctx, changes...); err != nil {
-		// Of either state anything may be there.
-		have.routes = append(have.routes, want.routes...)
-		have.tried = append(have.tried, want.ipv4, want.ipv6)
-		have.unknown = true
+		have.mayHave(want)
 		return err
 	}
 	*have = want
 	return s.letGo(ctx, want)
+}
+
+// mayHave notes that a change failed: of either state anything may be there.
+func (have *linkState) mayHave(want linkState) {
+	have.routes = union(have.routes, want.routes...)
+	have.tried = union(have.tried, want.ipv4, want.ipv6)
+	have.unknown = true
+}
+
+// union returns all with those of more that it lacks.
+func union[T comparable](all []T, more ...T) []T {
+	all = slices.Clip(all) // the array may be another state's
+	for _, one := range more {
+		if !slices.Contains(all, one) {
+			all = append(all, one)
+		}
+	}
+	return all
 }
 
 // hold makes the host have what want needs besides the interface: the way to the

@@ -227,7 +227,11 @@ func (s *kernelSession) Close(ctx context.Context) error {
 // end closes channel and unit. s.changing is held.
 func (s *kernelSession) end(ctx context.Context) error {
 	err := s.block()
-	s.tunnel.plane.keeper.Drop(ctx, sessionKey(s.key), unitKey(s.key))
+	keys := []string{sessionKey(s.key)}
+	if u := s.unit.Load(); u != nil {
+		keys = append(keys, unitKey(s.key, u.Name()))
+	}
+	s.tunnel.plane.keeper.Drop(ctx, keys...)
 	err = errors.Join(err, s.closeUnit(ctx))
 	s.poller.Remove(s.channelFD)
 	return errors.Join(err, s.channel.Close())

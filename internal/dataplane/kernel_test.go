@@ -49,6 +49,21 @@ func TestLinkChanges(t *testing.T) {
 	}
 }
 
+// TestFailures: what cannot be changed is tried again and again, and noted once.
+func TestFailures(t *testing.T) {
+	have := linkState{routes: []kernel.Route{{Index: 1}}}
+	want := linkState{
+		ipv4:   PointToPoint{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2")},
+		routes: []kernel.Route{{Index: 1}, {Index: 2}},
+	}
+	for range 3 {
+		have.mayHave(want)
+	}
+	if len(have.routes) != 2 || len(have.tried) != 2 || !have.unknown {
+		t.Errorf("noted: %+v", have)
+	}
+}
+
 // TestSlots closes the sessions of many tunnels at once: there is one bound for all.
 func TestSlots(t *testing.T) {
 	const tunnels, sessions, limit = 20, 20, 7

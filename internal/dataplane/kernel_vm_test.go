@@ -198,10 +198,11 @@ func TestKernelLeftAddress(t *testing.T) {
 		ns.Run("ip", "addr", "replace", "10.0.0.1/32", "dev", "lo", "label", "lo:l2tp")
 		err := ns.Do(func() error {
 			another, err := newKernel(h)
-			if err == nil {
-				err = another.Close()
+			if err != nil {
+				return err
 			}
-			return err
+			_, err = another.DropRest(t.Context())
+			return errors.Join(err, another.Close())
 		})
 		if err != nil {
 			t.Fatal(err)

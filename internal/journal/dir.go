@@ -34,6 +34,7 @@ type Dir struct {
 	generation uint64
 	stale      Records
 	closed     atomic.Bool
+	retrying   sync.WaitGroup // owners who write again
 
 	mu      sync.Mutex // guards what follows
 	writers []*Writer
@@ -212,8 +213,31 @@ func (d *Dir) isLost(w *Writer) {
 		if w.timer != nil {
 			w.timer.Stop()
 		}
-		w.timer = time.AfterFunc(Retry, w.retry)
+		w.timer = time.AfterFunc(Retry, func() { d.again(w) })
 	})
+}
+
+// again has an owner write again, unless the directory is closed.
+func (d *Dir) again(w *Writer) {
+	d.mu.Lock()
+	closed := d.closed.Load()
+	if !closed {
+		d.retrying.Add(1)
+	}
+	d.mu.Unlock()
+	if closed {
+		return
+	}
+	defer d.retrying.Done()
+	w.retry()
+}
+
+// stop ends what goes on by itself.
+func (d *Dir) stop() {
+	d.mu.Lock()
+	d.closed.Store(true)
+	d.mu.Unlock()
+	d.retrying.Wait()
 }
 
 // setAside has a journal not count any more. What can be done about one that cannot even
@@ -223,7 +247,7 @@ func (d *Dir) setAside(w *Writer) {
 	if err == nil || errors.Is(err, fs.ErrNotExist) || d.root.Remove(w.name) == nil {
 		return
 	}
-	d.vain = errors.Join(err, d.Clear())
+	d.vain = errors.Join(err, d.clear())
 }
 
 // isWhole notes that a journal is whole, and has the generation count if it does not for
@@ -277,7 +301,7 @@ func (d *Dir) tryBegin() {
 		_ = d.removeOthers() // what is left of them does not count
 		return
 	}
-	d.vain = fmt.Errorf("writing state: %w", errors.Join(err, d.Clear()))
+	d.vain = fmt.Errorf("writing state: %w", errors.Join(err, d.clear()))
 	d.timer = time.AfterFunc(Retry, func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
@@ -333,8 +357,8 @@ func isJournal(name string) bool {
 	return ok && bad == nil && worse == nil
 }
 
-// Clear leaves nothing for the next process.
-func (d *Dir) Clear() error {
+// clear has nothing count. The journals are there still, and may be written to.
+func (d *Dir) clear() error {
 	err := d.root.Remove(current)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -356,7 +380,7 @@ func Remove(path string) error {
 		root.Close()
 		return err
 	}
-	return errors.Join(d.Clear(), d.removeOthers(), d.Close())
+	return d.Discard()
 }
 
 // create makes an empty file that only we can read.
@@ -365,11 +389,29 @@ func (d *Dir) create(name string) (*os.File, error) {
 }
 
 // Close closes the journals, which stay for the next process. What is written to them
-// afterwards is lost.
+// afterwards is lost; owners may not be writing.
 func (d *Dir) Close() error {
-	d.closed.Store(true)
+	d.stop()
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	return d.close()
+}
+
+// Discard is Close that leaves nothing for the next process: no journal counts, and then none is
+// there, with the secrets in it.
+func (d *Dir) Discard() error {
+	d.stop()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	err := d.clear()
+	if err == nil {
+		err = d.remove(func(string) bool { return true })
+	}
+	return errors.Join(err, d.close())
+}
+
+// close closes everything. d.mu is held.
+func (d *Dir) close() error {
 	if d.timer != nil {
 		d.timer.Stop()
 	}

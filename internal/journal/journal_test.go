@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -341,21 +342,57 @@ func TestNewerFormat(t *testing.T) {
 	d.Close()
 }
 
-func TestClear(t *testing.T) {
+func TestDiscard(t *testing.T) {
 	path := t.TempDir()
 	d, _ := mustOpen(t, path)
-	w := mustBegin(t, d)
-	w.Put(key(1), []byte("one"))
-	w.Flush(nothing)
-	for range 2 {
-		if err := d.Clear(); err != nil {
-			t.Errorf("Clear: %v", err)
-		}
+	w, stale := newWriter(d), newWriter(d)
+	d.Begin()
+	put(w, map[Key]string{key(1): "one"})
+	put(stale, map[Key]string{key(2): "two"})
+	makeRoom := journaltest.Fill(t)
+	put(stale, map[Key]string{key(2): "lost"})
+	makeRoom()
+	if err := d.Discard(); err != nil {
+		t.Errorf("Discard: %v", err)
 	}
-	d.Close()
+	put(w, map[Key]string{key(3): "too late"})
+	if left, err := filepath.Glob(filepath.Join(path, "*")); err != nil || len(left) != 1 {
+		t.Errorf("%q are left, %v, want the lock", left, err)
+	}
 	d, records := mustOpen(t, path)
 	defer d.Close()
 	checkRecords(t, records, map[Key]string{})
+}
+
+// TestCloseWaits: a directory is not closed under an owner who was asked to write again.
+func TestCloseWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, _ := mustOpen(t, t.TempDir())
+		var writes, closed atomic.Bool
+		proceed := make(chan bool)
+		w := d.Writer("things", func() {
+			writes.Store(true)
+			<-proceed
+		})
+		makeRoom := journaltest.Fill(t)
+		put(w, map[Key]string{key(1): "one"})
+		makeRoom()
+		time.Sleep(Retry)
+		synctest.Wait()
+		go func() {
+			d.Close()
+			closed.Store(true)
+		}()
+		synctest.Wait()
+		if !writes.Load() || closed.Load() {
+			t.Errorf("an owner writes: %v, the directory is closed: %v", writes.Load(), closed.Load())
+		}
+		proceed <- true
+		synctest.Wait()
+		if !closed.Load() {
+			t.Error("the directory is not closed")
+		}
+	})
 }
 
 func TestOneProcessAtATime(t *testing.T) {

@@ -27,6 +27,7 @@ type Client struct {
 	conn     *connection // nil: there is none
 	last     *connection // that there was, of which Run tells how it ended
 	closed   bool
+	fault    error  // why something is not kept, though the keeper is there
 	next     *batch // collects keys to drop until its leader sends it
 	sequence uint32
 	dropping map[uint32]*batch // by the sequence of the message
@@ -50,7 +51,7 @@ func Dial(path string) (c *Client, kept map[string][]int, err error) {
 	err = s.list(func(key string, fds []int) { kept[key] = fds })
 	if err != nil {
 		for _, fds := range kept {
-			closeAll(fds)
+			CloseAll(fds)
 		}
 		s.Close()
 		return nil, nil, fmt.Errorf("asking the keeper what it holds: %w", err)
@@ -94,7 +95,7 @@ func (s *socket) answer() (message, error) {
 		return message{}, err
 	}
 	m, fds, err := s.receive()
-	closeAll(fds)
+	CloseAll(fds)
 	return m, err
 }
 
@@ -114,7 +115,7 @@ func (s *socket) list(f func(key string, fds []int)) error {
 		case m.op == opEnd:
 			return nil
 		case m.op != opKept:
-			closeAll(fds)
+			CloseAll(fds)
 			return fmt.Errorf("it says %d", m.op)
 		}
 		for i, key := range m.keys {
@@ -133,7 +134,7 @@ func (c *Client) use(s *socket) *connection {
 	if c.closed {
 		s.Close()
 	} else {
-		c.conn, c.last = conn, conn
+		c.conn, c.last, c.fault = conn, conn, nil
 	}
 	go func() {
 		conn.err = c.read(conn)
@@ -150,15 +151,39 @@ func (c *Client) read(conn *connection) error {
 	}
 	for {
 		m, fds, err := conn.receive()
-		closeAll(fds)
-		switch {
-		case err != nil:
+		CloseAll(fds)
+		if err != nil {
 			return err
-		case m.op != opDropped:
+		}
+		switch m.op {
+		case opDropped:
+			c.dropped(m.sequence)
+		case opFull:
+			c.isFull(conn)
+		default:
 			return fmt.Errorf("the keeper says %d", m.op)
 		}
-		c.dropped(m.sequence)
 	}
+}
+
+// errNoRoom is the client's word for opFull.
+var errNoRoom = errors.New("culvert-keeper may not have as many files open as that takes")
+
+// isFull notes that a keeper does not hold all that it was given.
+func (c *Client) isFull(conn *connection) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.conn == conn {
+		c.fault = errNoRoom
+	}
+}
+
+// Fault returns why not all is kept that was given to the keeper. That is over when another
+// one has come: see Run.
+func (c *Client) Fault() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.fault
 }
 
 // lose ends the use of a connection, and lets go who waits for it.
@@ -260,7 +285,7 @@ func (s *socket) clear() error {
 	var keys []string
 	err := s.list(func(key string, fds []int) {
 		keys = append(keys, key)
-		closeAll(fds)
+		CloseAll(fds)
 	})
 	if err != nil {
 		return err

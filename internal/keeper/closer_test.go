@@ -57,7 +57,7 @@ func TestManyDescriptors(t *testing.T) {
 	p := started(t)
 	c, _ := p.dial()
 	pipe := newPipe(t)
-	defer closeAll([]int{pipe.r, pipe.w})
+	defer CloseAll([]int{pipe.r, pipe.w})
 	before, began := heap(), time.Now()
 	for i := range sessions {
 		c.Keep(fmt.Sprint("session/7/", i), pipe.w, pipe.w)

@@ -150,6 +150,7 @@ func (k *Keeper) serve(c *client) error {
 		switch {
 		case errors.Is(err, errFull):
 			k.log.Error("not kept: raise the limit of open files (LimitNOFILE)", "err", err)
+			_ = c.send(message{op: opFull}) // a client that is gone need not know
 			continue
 		case errors.Is(err, os.ErrDeadlineExceeded) && c.until.IsZero():
 			c.until = time.Now().Add(patience)
@@ -199,7 +200,7 @@ func (k *Keeper) greet(c *client) error {
 		return err
 	}
 	m, fds, err := c.receive()
-	closeAll(fds)
+	CloseAll(fds)
 	if err != nil {
 		return err
 	}
@@ -259,7 +260,7 @@ func (k *Keeper) do(c *client, m message, fds []int) error {
 	case opList:
 		return k.kept.list(c.socket)
 	default:
-		closeAll(fds)
+		CloseAll(fds)
 		return fmt.Errorf("it says %d, which is the keeper's", m.op)
 	}
 	return nil

@@ -66,7 +66,7 @@ func (p *process) dial() (*Client, map[string]int) {
 	counts := make(map[string]int)
 	for key, fds := range kept {
 		counts[key] = len(fds)
-		closeAll(fds)
+		CloseAll(fds)
 	}
 	return c, counts
 }
@@ -114,10 +114,10 @@ func TestKeep(t *testing.T) {
 		t.Errorf("a new keeper has %v", kept)
 	}
 	one, two, three := newPipe(t), newPipe(t), newPipe(t)
-	defer closeAll([]int{one.r, two.r, three.r})
+	defer CloseAll([]int{one.r, two.r, three.r})
 	c.Keep("both", one.w, two.w)
 	c.Keep("third", three.w)
-	closeAll([]int{one.w, two.w, three.w})
+	CloseAll([]int{one.w, two.w, three.w})
 	p.want(map[string]int{"both": 2, "third": 1})
 	c, _ = p.dial()
 	c.Drop(t.Context(), "third", "nothing")
@@ -174,7 +174,7 @@ func TestManyKeys(t *testing.T) {
 	p := started(t)
 	c, _ := p.dial()
 	pipe := newPipe(t)
-	defer closeAll([]int{pipe.r, pipe.w})
+	defer CloseAll([]int{pipe.r, pipe.w})
 	want := make(map[string]int)
 	var all []int
 	for range maxFDs {
@@ -192,28 +192,42 @@ func TestManyKeys(t *testing.T) {
 	p.want(want)
 }
 
-// TestConcurrentDrop: many drop at once, in few messages, and each finds its own closed.
+// TestConcurrentDrop: those who drop while something is sent share a message, and each finds
+// its own closed.
 func TestConcurrentDrop(t *testing.T) {
+	const n = 500
 	p := started(t)
 	c, _ := p.dial()
+	var pipes [n]pipe
+	for i := range pipes {
+		pipes[i] = newPipe(t)
+		c.Keep(fmt.Sprint("key/", i), pipes[i].w)
+		syscall.Close(pipes[i].w)
+	}
+	c.sending.Lock()
 	var wg sync.WaitGroup
-	for i := range 500 {
+	for i, pipe := range pipes {
 		wg.Go(func() {
-			pipe := newPipe(t)
 			defer syscall.Close(pipe.r)
-			key := fmt.Sprint("key/", i)
-			c.Keep(key, pipe.w)
-			syscall.Close(pipe.w)
 			if !pipe.held() {
 				t.Error("what was kept is not held")
 			}
-			c.Drop(t.Context(), key)
+			c.Drop(t.Context(), fmt.Sprint("key/", i))
 			if pipe.held() {
 				t.Error("what was dropped is held")
 			}
 		})
 	}
+	waitFor(t, "all to join", func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.next != nil && len(c.next.keys) == n
+	})
+	c.sending.Unlock()
 	wg.Wait()
+	if c.sequence != 1 {
+		t.Errorf("%d messages, want 1", c.sequence)
+	}
 	p.want(map[string]int{})
 }
 
@@ -223,7 +237,7 @@ func TestKilledClient(t *testing.T) {
 	p := started(t)
 	c, _ := p.dial()
 	pipe := newPipe(t)
-	defer closeAll([]int{pipe.r, pipe.w})
+	defer CloseAll([]int{pipe.r, pipe.w})
 	p.kept.mu.Lock() // a keeper that is busy
 	want := make(map[string]int)
 	for i := range 100 {
@@ -245,7 +259,7 @@ func TestKilledClient(t *testing.T) {
 	p.kept.mu.Unlock()
 	kept := <-dialled
 	for key, fds := range kept {
-		closeAll(fds)
+		CloseAll(fds)
 		delete(want, key)
 	}
 	if len(want) > 0 {
@@ -258,7 +272,7 @@ func TestKilledClient(t *testing.T) {
 func TestKilledWithUnreadAnswers(t *testing.T) {
 	p := started(t)
 	pipe := newPipe(t)
-	defer closeAll([]int{pipe.r, pipe.w})
+	defer CloseAll([]int{pipe.r, pipe.w})
 	s, err := connect(p.path)
 	if err != nil {
 		t.Fatal(err)
@@ -304,7 +318,7 @@ func TestNewest(t *testing.T) {
 	p := started(t)
 	old, _ := p.dial()
 	pipe := newPipe(t)
-	defer closeAll([]int{pipe.r, pipe.w})
+	defer CloseAll([]int{pipe.r, pipe.w})
 	old.Keep("one", pipe.w)
 	young, kept := p.dial()
 	if kept["one"] != 1 {
@@ -323,7 +337,7 @@ func TestKeeperDies(t *testing.T) {
 	p := started(t)
 	c, _ := p.dial()
 	pipe := newPipe(t)
-	defer closeAll([]int{pipe.r, pipe.w})
+	defer CloseAll([]int{pipe.r, pipe.w})
 	ctx, cancel := context.WithCancel(t.Context())
 	changes := make(chan error, 10)
 	ran := make(chan error, 1)
@@ -364,7 +378,7 @@ func TestConnectionBreaks(t *testing.T) {
 	p := started(t)
 	c, _ := p.dial()
 	pipe := newPipe(t)
-	defer closeAll([]int{pipe.r, pipe.w})
+	defer CloseAll([]int{pipe.r, pipe.w})
 	c.Keep("closed meanwhile", pipe.w)
 	changes := make(chan error, 10)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -412,7 +426,7 @@ func TestGarbage(t *testing.T) {
 	p := started(t)
 	c, _ := p.dial()
 	kept := newPipe(t)
-	defer closeAll([]int{kept.r, kept.w})
+	defer CloseAll([]int{kept.r, kept.w})
 	c.Keep("one", kept.w)
 	pipe := newPipe(t)
 	defer syscall.Close(pipe.r)
@@ -469,7 +483,7 @@ func TestLimit(t *testing.T) {
 	p := started(t)
 	c, _ := p.dial()
 	pipe := newPipe(t)
-	defer closeAll([]int{pipe.r, pipe.w})
+	defer CloseAll([]int{pipe.r, pipe.w})
 	c.Keep("one", pipe.w)
 	p.want(map[string]int{"one": 1})
 	c, _ = p.dial()
@@ -482,10 +496,16 @@ func TestLimit(t *testing.T) {
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &now); err != nil {
 		t.Fatal(err)
 	}
+	if err := c.Fault(); err != nil {
+		t.Errorf("before it is full: %v", err)
+	}
 	many := slices.Repeat([]int{pipe.w}, maxFDs)
 	c.Keep("too many", many...)
 	c.Drop(t.Context())
 	c.Drop(t.Context(), "nothing") // the keeper has read what was sent before
+	if err := c.Fault(); !errors.Is(err, errNoRoom) {
+		t.Errorf("the client knows of %v, want %v", err, errNoRoom)
+	}
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
 		t.Fatal(err)
 	}

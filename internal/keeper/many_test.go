@@ -73,7 +73,7 @@ func TestListMany(t *testing.T) {
 		if strings.HasPrefix(key, "session/") == (len(fds) == 1) {
 			t.Errorf("%d descriptors of %s", len(fds), key)
 		}
-		closeAll(fds)
+		CloseAll(fds)
 		keys = append(keys, key)
 	}
 	if len(all) != 2*sessions || count != each*sessions {
@@ -131,7 +131,7 @@ func socketPair(t *testing.T) (a, b *socket) {
 func TestTooManyInFlight(t *testing.T) {
 	a, b := socketPair(t)
 	pipe := newPipe(t)
-	defer closeAll([]int{pipe.r, pipe.w})
+	defer CloseAll([]int{pipe.r, pipe.w})
 	many := slices.Repeat([]int{pipe.w}, 100)
 	keep := message{op: opKeep, keys: []string{"key"}}
 	limitFiles(t, uint64(pipe.w)+150) // also of how many may be on their way
@@ -162,7 +162,7 @@ func TestTooManyInFlight(t *testing.T) {
 	for range n + more {
 		b.SetReadDeadline(time.Now().Add(patient))
 		m, fds, err := b.receive()
-		closeAll(fds)
+		CloseAll(fds)
 		if err != nil || m.op != opKeep || len(fds) != len(many) {
 			t.Fatalf("received %+v with %d descriptors, %v", m, len(fds), err)
 		}

@@ -20,7 +20,8 @@ const (
 // An op is what a message asks for or tells.
 type op uint8
 
-// The client says hello, keep, drop and list; the keeper hello, kept, end and dropped.
+// The client says hello, keep, drop and list; the keeper hello, kept, end, dropped
+// and full.
 const (
 	opHello   op = 1 + iota // version
 	opKeep                  // one key; with its descriptors
@@ -29,6 +30,7 @@ const (
 	opKept                  // keys with how many descriptors each has; with those
 	opEnd                   // nothing: the list is complete
 	opDropped               // sequence of the opDrop that has been carried out
+	opFull                  // nothing: descriptors of an opKeep could not be received
 )
 
 // A message is one packet. Which fields it has depends on the op.
@@ -71,7 +73,7 @@ func parse(b []byte) (m message, err error) {
 		b, err = m.parseSequence(b)
 	case opKept:
 		b, err = m.parseKeys(b)
-	case opList, opEnd:
+	case opList, opEnd, opFull:
 	default:
 		err = fmt.Errorf("its kind is %d", m.op)
 	}

@@ -19,6 +19,7 @@ var messages = []struct {
 	{"\x05\x02\x01a\x00\x02bc", message{op: opKept, keys: []string{"a", "bc"}, counts: []uint8{2, 0}}},
 	{"\x06", message{op: opEnd}},
 	{"\x07\x00\x00\x00\x09", message{op: opDropped, sequence: 9}},
+	{"\x08", message{op: opFull}},
 }
 
 // TestMessages: these bytes never change, as keeper and client are not replaced at once.
@@ -52,7 +53,7 @@ func TestNoMessages(t *testing.T) {
 			t.Errorf("%q is %+v, %v, want %v", text, m, err, want)
 		}
 	}
-	for _, text := range []string{"\x00", "\x08", "GET / HTTP/1.1"} {
+	for _, text := range []string{"\x00", "\x09", "GET / HTTP/1.1"} {
 		if m, err := parse([]byte(text)); err == nil {
 			t.Errorf("%q is %+v, want an error", text, m)
 		}

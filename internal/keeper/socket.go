@@ -85,7 +85,7 @@ func (s *socket) receive() (m message, fds []int, err error) {
 		err = fmt.Errorf("%d descriptors came with it", len(fds))
 	}
 	if err != nil {
-		closeAll(fds)
+		CloseAll(fds)
 		return m, nil, fmt.Errorf("not a message: %w", err)
 	}
 	return m, fds, nil
@@ -119,7 +119,8 @@ func parseRights(b []byte) (fds []int, err error) {
 	return fds, nil
 }
 
-func closeAll(fds []int) {
+// CloseAll closes descriptors, whatever becomes of them.
+func CloseAll(fds []int) {
 	for _, fd := range fds {
 		syscall.Close(fd)
 	}

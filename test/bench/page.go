@@ -47,11 +47,13 @@ func (r *Results) writeConditions(b *strings.Builder) {
 			"waiting is not.\n")
 	}
 	b.WriteString(`
-CHAP with a user for each session, 8 tunnels. culvertd runs as it is installed, with culvert-keeper, so that its sessions
-outlive it; "no keeper" is without, as everybody else is. The bare calls are the kernel's part of an LNS's session
-(session, channel, unit, address) made by as many goroutines as culvertd is asked for calls at once, with no
-client on the same processors. l2tpns asks FreeRADIUS on the same machine, as it must; all others know their
-users. Everybody is asked for as many calls at once as it takes best: l2tpns is no faster with 128 than with 64. Where there were several rounds the one with the median rate is shown, and between which rates all were.
+CHAP with a user for each session, 8 tunnels. culvertd runs as it is installed, with culvert-keeper, so that
+its sessions outlive it; "no keeper" is without, as everybody else is. The bare calls are the kernel's part of
+an LNS's session (session, channel, unit, address) made by as many goroutines as culvertd is asked for calls at
+once, with no client on the same processors. l2tpns asks FreeRADIUS on the same machine, as it must; all others
+know their users. Everybody is asked for as many calls at once as it takes best: l2tpns is no faster with 128
+than with 64. Where there were several rounds the one with the median rate is shown, and between which rates
+all were.
 `)
 }
 
@@ -136,13 +138,15 @@ func (r *Results) writeMemory(b *strings.Builder) {
 			rows = append(rows, []string{subject, fmt.Sprint(n), daemon, aside, figure(s.Kernel)})
 		}
 	}
-	writeTable(b, []string{"", "sessions", "processes, B", "keeper and state, B", "kernel (slab and percpu), B"}, rows)
+	writeTable(b, []string{
+		"", "sessions", "processes, B", "keeper and state, B", "kernel (slab and percpu), B",
+	}, rows)
 	b.WriteString(`
-What there is more with the sessions up than without any: the proportional set size of the daemon and of what it has
-started; of culvertd with its keeper, that of the keeper and what is written to a tmpfs for the next process. Before both
-readings every LNS has had sessions come and go, 512 where at least 1,000 are measured, and has had the time to
-give back what is no longer used: culvertd says when it has, others have 5 s. Few sessions show what a process needs for having
-worked at all, rather than what a session needs.
+What there is more with the sessions up than without any: the proportional set size of the daemon and of what it
+has started; of culvertd with its keeper, that of the keeper and what is written to a tmpfs for the next process.
+Before both readings every LNS has had sessions come and go, 512 where at least 1,000 are measured, and has had
+the time to give back what is no longer used: culvertd says when it has, others have 5 s. Few sessions show what
+a process needs for having worked at all, rather than what a session needs.
 `)
 }
 

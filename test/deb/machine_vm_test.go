@@ -29,6 +29,9 @@ const countPPP = "ip -oneline link show | grep -c POINTOPOINT || true"
 // shortWatchdog is a drop-in, as an administrator would write it.
 const shortWatchdog = "[Service]\nWatchdogSec=10\n"
 
+// impatient has systemd give up, by default, what is started often: also on a machine that is slow.
+const impatient = "[Manager]\nDefaultStartLimitIntervalSec=1min\n"
+
 // A machine is one with systemd, on which the package is tried.
 type machine struct {
 	*testing.T
@@ -44,6 +47,7 @@ func TestPackage(t *testing.T) {
 	m := &machine{T: t}
 	t.Cleanup(m.explain)
 	m.write("/etc/systemd/system/culvertd.service.d/test.conf", shortWatchdog)
+	m.write("/etc/systemd/system.conf.d/test.conf", impatient)
 	m.install(filepath.Join(packages, "old.deb"), "0.0.1~test")
 	m.checkProcess()
 	m.checkKeeper()
@@ -56,6 +60,7 @@ func TestPackage(t *testing.T) {
 	m.checkKill()
 	m.checkWatchdog()
 	m.checkRestart()
+	m.checkFaultyFile()
 	m.checkUpgrade(filepath.Join(packages, "new.deb"))
 	m.startSession("second")
 	m.checkRemoval()
@@ -231,6 +236,11 @@ func (m *machine) checkNameServers() {
 		m.run("l2tpconfig " + command)
 	}
 	m.wait("grep -x 'nameserver 198.51.100.53' /etc/resolv.conf")
+	const changed = "stat --format %z /etc/resolv.conf"
+	before, pid := m.run(changed), m.pid()
+	m.run("systemctl kill --kill-who main --signal KILL culvertd")
+	m.waitActive(pid)
+	m.want(changed, regexp.QuoteMeta(before)) // not even for a moment
 	m.run("l2tpconfig tunnel delete tunnel_name=out")
 	m.wait("grep -x 'nameserver 192.0.2.53' /etc/resolv.conf")
 	m.want("grep -c nameserver /etc/resolv.conf", "1")
@@ -306,6 +316,21 @@ func (m *machine) checkWatchdog() {
 func (m *machine) checkRestart() {
 	m.step("restart")
 	m.checkSession(func() { m.run("systemctl restart culvertd") })
+}
+
+// checkFaultyFile: however often somebody tries to start the daemon with a file that has a
+// fault, the session waits for that to be mended.
+func (m *machine) checkFaultyFile() {
+	m.step("faulty file")
+	keeper := m.keeper()
+	m.checkSession(func() {
+		m.run("echo nonsense >>/etc/culvert/culvertd.conf")
+		for range 7 { // more than systemd allows in 10 seconds by default
+			m.want("systemctl restart culvertd 2>/dev/null || echo failed", "failed")
+		}
+		m.run("cp -p /root/good /etc/culvert/culvertd.conf")
+	})
+	m.want("systemctl show --property MainPID --value culvert-keeper", keeper)
 }
 
 // checkUpgrade: what the administrator has changed stays, and so does the session.

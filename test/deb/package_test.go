@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 
 	"culvert/test/lab"
@@ -35,6 +36,27 @@ func need(t *testing.T, programs ...string) {
 	}
 	for _, p := range programs {
 		lab.RequireProgram(t, p)
+	}
+}
+
+// TestNamedFiles: the files that the manual has an administrator copy are those installed.
+func TestNamedFiles(t *testing.T) {
+	var texts [2]string
+	for i, name := range []string{"docs/operations.md", "packaging/install.sh"} {
+		b, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[i] = string(b)
+	}
+	named := regexp.MustCompile("`([0-9]+-[a-z-]+\\.[a-z]+)`").FindAllStringSubmatch(texts[0], -1)
+	if len(named) < 3 {
+		t.Errorf("%d files are named, want 3", len(named))
+	}
+	for _, m := range named {
+		if !strings.Contains(texts[1], "/"+m[1]+"\n") {
+			t.Errorf("%s is named and not installed", m[1])
+		}
 	}
 }
 

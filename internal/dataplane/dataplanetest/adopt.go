@@ -273,7 +273,7 @@ func testAdoptRest(t *testing.T, p *Pair) {
 	lost.up4(t, 1400)
 	end(t, tp).adopt(t)
 	taken.adopt(t, dataplane.Configured{})
-	dropRest(t, p.A, "session/1/102", "session/11/103", "tunnel/11", "unit/1/102", "unit/11/103")
+	dropRest(t, p.A, "session/1/102", "session/11/103", "tunnel/11", "unit/1/102/ca2", "unit/11/103/ca3")
 	dropRest(t, p.A)
 	taken.exchange(t, "the one taken")
 	spec, _ := left.specs()
