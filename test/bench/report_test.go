@@ -134,9 +134,9 @@ func TestTargets(t *testing.T) {
 		t.Errorf("verdicts on nothing: %s", got)
 	}
 	worse := map[string]func(r *Results){
-		"of the bare calls":      func(r *Results) { r.each(Bare, func(s *SetUp) { s.Rate *= 1.2 }) },
-		"one thread":             func(r *Results) { r.each(BareAlone, func(s *SetUp) { s.Rate *= 2 }) },
-		"xl2tpd":                 func(r *Results) { r.each(XL2TPD, func(s *SetUp) { s.Rate *= 4 }) },
+		"of the bare calls": func(r *Results) { r.each(Bare, func(s *SetUp) { s.Rate *= 1.2 }) },
+		"one thread":        func(r *Results) { r.each(BareAlone, func(s *SetUp) { s.Rate *= 2 }) },
+		"xl2tpd":            func(r *Results) { r.each(XL2TPD, func(s *SetUp) { s.Rate *= 4 }) },
 		" on TUN, of l2tpns": func(r *Results) {
 			r.each(L2TPNS, func(s *SetUp) { s.Rate *= 4 })
 			for i := range r.Flows {
@@ -145,8 +145,8 @@ func TestTargets(t *testing.T) {
 				}
 			}
 		},
-		"memory":                 func(r *Results) { r.each(KernelPlane, func(s *SetUp) { s.Daemon = 5000 }) },
-		"percentile":             func(r *Results) { r.each(KernelPlane, func(s *SetUp) { s.P99 = 1001 }) },
+		"memory":     func(r *Results) { r.each(KernelPlane, func(s *SetUp) { s.Daemon = 5000 }) },
+		"percentile": func(r *Results) { r.each(KernelPlane, func(s *SetUp) { s.P99 = 1001 }) },
 		"of 20,000, of that": func(r *Results) {
 			r.eachOf(KernelPlane, 20000, func(s *SetUp) { s.Rate *= 0.79 })
 		},
