@@ -200,6 +200,43 @@ func TestRewrite(t *testing.T) {
 	checkRecords(t, records, map[Key]string{key(1): "small", key(2): "after"})
 }
 
+// A file that is large since there is much to be recorded is not written anew for that, as one is
+// that has been replaced for the most part.
+func TestGrowth(t *testing.T) {
+	d, _ := mustOpen(t, t.TempDir())
+	defer d.Close()
+	w := mustBegin(t, d)
+	const n = 5000
+	value, rewritten := bytes.Repeat([]byte("x"), 1000), 0
+	put := func(i int) { w.Put(key(uint16(i)), value) }
+	all := func() {
+		rewritten++
+		for i := range n {
+			put(i)
+		}
+	}
+	for round := range 2 {
+		for i := range n {
+			put(i)
+			w.Flush(all)
+		}
+		if rewritten > 0 {
+			t.Fatalf("written anew in round %d, %d bytes of %d are of use", round, w.live, w.size)
+		}
+	}
+	if each := int64(len(value) + 20); w.live < n*1000 || w.live > n*each {
+		t.Errorf("%d bytes are of use, want %d to %d", w.live, n*1000, n*each)
+	}
+	for i := range n + 1 {
+		put(i % n)
+		w.Flush(all)
+	}
+	if rewritten != 1 || w.size > 2*w.live {
+		t.Errorf("written anew %d times when two thirds were replaced, want once: %d bytes of %d are of use",
+			rewritten, w.live, w.size)
+	}
+}
+
 // What a burst has left is given back, and what there is stays.
 func TestPack(t *testing.T) {
 	path := t.TempDir()
@@ -220,9 +257,9 @@ func TestPack(t *testing.T) {
 	if err := w.Rewrite(burst); err != nil {
 		t.Fatal(err)
 	}
-	for i := range 3000 {
+	for i := range 1500 {
 		w.Delete(key(uint16(i + 2)))
-		w.Flush(func() { t.Error("Flush writes anew what is not twice as large") })
+		w.Flush(func() { t.Error("Flush writes anew what is half of use") })
 	}
 	if w.size < 3000*1000 {
 		t.Fatalf("%d bytes: there is nothing to pack", w.size)
@@ -263,7 +300,6 @@ func TestPieces(t *testing.T) {
 				} else if parse(half, got); len(got) > 0 {
 					t.Errorf("%d records count before they are flushed", len(got))
 				}
-				w.packed = roomy * 10 // not to be written anew
 				w.Flush(nothing)
 			}
 			w.Put(key(n), []byte("after"))

@@ -24,10 +24,11 @@ type Writer struct {
 	begun  bool  // a piece of what is not flushed yet has been written
 	err    error // why a piece was not
 
-	size    int64 // of the file
-	packed  int64 // of the file when it was last written anew
-	written int64 // of into
-	lost    error // why the file is not whole
+	size    int64          // of the file
+	written int64          // of into
+	live    int64          // of that, what no later record has replaced
+	sizes   map[Key]uint32 // of the records that live is of
+	lost    error          // why the file is not whole
 	tried   time.Time
 
 	timer *time.Timer // until the next attempt; the directory's mu guards it
@@ -58,7 +59,16 @@ func (w *Writer) add(op byte, k Key, value []byte) {
 	if w.into == nil {
 		return // there is nothing whole that this could follow
 	}
+	before := len(w.buffer)
 	w.buffer = appendRecord(w.buffer, op, k, value)
+	w.live -= int64(w.sizes[k])
+	if op == opPut {
+		size := len(w.buffer) - before
+		w.sizes[k] = uint32(size)
+		w.live += int64(size)
+	} else {
+		delete(w.sizes, k)
+	}
 	if len(w.buffer) >= piece {
 		w.writePiece()
 	}
@@ -118,15 +128,13 @@ func (w *Writer) again(all func()) error {
 
 func (w *Writer) isTime() bool { return w.tried.IsZero() || time.Since(w.tried) >= Retry }
 
-// crowded reports whether most of the file has been replaced by later records, so that
-// it is time to write it anew.
-func (w *Writer) crowded() bool { return w.size > roomy && w.size > 2*w.packed }
+// crowded reports whether so much of the file has been replaced by later records that it is
+// time to write it anew. A file that grows since there is more to be recorded is not.
+func (w *Writer) crowded() bool { return w.size > max(roomy, 3*w.live) }
 
-// Pack writes the file anew if it is large, for an owner who knows that much of it is of no
-// use any more: Flush goes by what was when it was last written anew, and where thousands
-// of records were then, it leaves what those take that have been deleted since.
+// Pack writes the file anew sooner than Flush would, for an owner who has the time now.
 func (w *Writer) Pack(all func()) error {
-	if w.lost != nil || w.size <= max(roomy, w.packed) {
+	if w.lost != nil || w.size <= max(roomy, w.live+w.live/4) {
 		return nil
 	}
 	return w.Rewrite(all)
@@ -138,7 +146,7 @@ func (w *Writer) Rewrite(all func()) error {
 	if w.dir.closed.Load() {
 		return os.ErrClosed
 	}
-	whole := w.into != nil
+	whole, live, sizes := w.into != nil, w.live, w.sizes
 	next, err := w.dir.create(w.name + newSuffix)
 	if err == nil {
 		err = w.fill(next, all)
@@ -147,12 +155,13 @@ func (w *Writer) Rewrite(all func()) error {
 		err = w.dir.root.Rename(w.name+newSuffix, w.name)
 	}
 	if err != nil {
+		w.live, w.sizes = live, sizes
 		return w.failed(fmt.Errorf("writing state: %w", err), next, whole)
 	}
 	if w.file != nil {
 		w.file.Close()
 	}
-	w.file, w.size, w.packed = next, w.written, w.written
+	w.file, w.size = next, w.written
 	w.tried, w.lost = time.Time{}, nil
 	w.dir.isWhole(w)
 	return nil
@@ -161,6 +170,7 @@ func (w *Writer) Rewrite(all func()) error {
 // fill writes all that there is into a file, which is the one from then on.
 func (w *Writer) fill(next *os.File, all func()) error {
 	w.into, w.written = next, 0
+	w.live, w.sizes = 0, make(map[Key]uint32)
 	w.buffer = fmt.Appendf(w.buffer[:0], header, Format)
 	w.begun, w.err = false, nil
 	all()

@@ -64,14 +64,19 @@ func kernelBytes(t testing.TB) float64 {
 }
 
 // settledKernelBytes is kernelBytes once what was there before has gone.
-func settledKernelBytes(t testing.TB) (now float64) {
+func settledKernelBytes(t testing.TB) float64 {
 	t.Helper()
-	const noise, look, patience = 1 << 20, time.Second, 30
-	now = kernelBytes(t)
+	return settled(func() float64 { return kernelBytes(t) })
+}
+
+// settled is a number of bytes once it falls no more, or after half a minute.
+func settled(bytes func() float64) (now float64) {
+	const noise, look, patience = 1 << 18, time.Second, 30
+	now = bytes()
 	for range patience {
 		last := now
 		time.Sleep(look)
-		if now = kernelBytes(t); now > last-noise {
+		if now = bytes(); now > last-noise {
 			return now
 		}
 	}

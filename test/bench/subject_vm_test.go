@@ -125,6 +125,8 @@ func (c culvert) settle(moved int) {
 		*c.returned = n
 		return nil
 	})
+	// That has begun, and takes the system some time.
+	settled(func() float64 { return residentBytes(c.processes()) })
 }
 
 // An xl2tpd is xl2tpd with a pppd for each session.
