@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"time"
 
@@ -19,6 +20,14 @@ type keeping struct {
 	outgoing []outgoing
 	// teardowns take from the data plane what is not recorded any more.
 	teardowns []func()
+	record    bytes.Buffer // the one that is being written
+}
+
+// put records something in the journal.
+func (k *keeping) put(key journal.Key, record any) {
+	k.record.Reset()
+	encodeInto(&k.record, record)
+	k.journal.Put(key, k.record.Bytes())
 }
 
 // A kept says of a tunnel or session what the journal has.
@@ -178,11 +187,11 @@ func (s *shard) keep(now time.Time) {
 				sess.touch()
 			}
 		}
-		t.keep(now, k.journal)
+		t.keep(now, k)
 	}
 	for _, sess := range k.sessions {
 		sess.kept.touched = false
-		sess.keep(now, k.journal)
+		sess.keep(now, k)
 	}
 	clear(k.tunnels)
 	clear(k.sessions)
@@ -192,38 +201,38 @@ func (s *shard) keep(now time.Time) {
 
 // keepAll records all that the shard holds, for a journal that is written anew.
 func (s *shard) keepAll() {
-	now := time.Now()
+	now, k := time.Now(), &s.keeping
 	for _, t := range s.tunnels {
 		t.queue = keptQueue{}
-		t.keep(now, s.keeping.journal)
+		t.keep(now, k)
 		for _, sess := range t.sessions {
-			sess.keep(now, s.keeping.journal)
+			sess.keep(now, k)
 		}
 	}
 }
 
 // keep records the tunnel while it is established.
-func (t *tunnel) keep(now time.Time, w *journal.Writer) {
+func (t *tunnel) keep(now time.Time, k *keeping) {
 	switch {
 	case t.isKept():
 		t.kept.there = true
-		w.Put(t.key(), encode(t.record(now)))
-		t.keepQueue(w)
+		k.put(t.key(), t.record(now))
+		t.keepQueue(k)
 	case t.kept.there:
 		t.kept.there = false
-		w.Delete(t.key())
-		t.forgetQueued(w, t.queue.next)
+		k.journal.Delete(t.key())
+		t.forgetQueued(k.journal, t.queue.next)
 	}
 }
 
 // keepQueue records each message that waits once, and takes it back once it has left.
-func (t *tunnel) keepQueue(w *journal.Writer) {
+func (t *tunnel) keepQueue(k *keeping) {
 	first, next := t.core.Queued()
-	t.forgetQueued(w, first)
+	t.forgetQueued(k.journal, first)
 	for ; t.queue.next < next; t.queue.next++ {
 		n := t.queue.next
 		if m, ok := t.core.SnapshotQueued(n); ok {
-			w.Put(t.keyOfQueued(n), encode(queuedRecord{n, m}))
+			k.put(t.keyOfQueued(n), queuedRecord{n, m})
 		}
 	}
 }
@@ -244,14 +253,14 @@ func (t *tunnel) isKept() bool {
 }
 
 // keep records the session until its call has ended.
-func (s *session) keep(now time.Time, w *journal.Writer) {
+func (s *session) keep(now time.Time, k *keeping) {
 	switch {
 	case s.phase != gone && s.tunnel.isKept():
 		s.kept.there = true
-		w.Put(s.key(), encode(s.record(now)))
+		k.put(s.key(), s.record(now))
 	case s.kept.there:
 		s.kept.there = false
-		w.Delete(s.key())
+		k.journal.Delete(s.key())
 	}
 }
 

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -120,8 +121,8 @@ type networkRecord struct {
 }
 
 // encoding is CBOR with names of fields, which a later version can read.
-var encoding = func() cbor.EncMode {
-	mode, err := cbor.EncOptions{Time: cbor.TimeRFC3339Nano, OmitEmpty: cbor.OmitEmptyCBORValue}.EncMode()
+var encoding = func() cbor.UserBufferEncMode {
+	mode, err := cbor.EncOptions{Time: cbor.TimeRFC3339Nano, OmitEmpty: cbor.OmitEmptyCBORValue}.UserBufferEncMode()
 	if err != nil {
 		panic("engine: " + err.Error())
 	}
@@ -138,13 +139,11 @@ var decoding = func() cbor.DecMode {
 	return mode
 }()
 
-// encode returns a record as bytes. There is none that cannot be.
-func encode(record any) []byte {
-	b, err := encoding.Marshal(record)
-	if err != nil {
+// encodeInto appends a record to b. There is none that cannot be encoded.
+func encodeInto(b *bytes.Buffer, record any) {
+	if err := encoding.MarshalToBuffer(record, b); err != nil {
 		panic("engine: encoding " + reflect.TypeOf(record).Name() + ": " + err.Error())
 	}
-	return b
 }
 
 func (t *tunnel) key() journal.Key {
