@@ -121,10 +121,7 @@ func TestSessionInThePeersTunnel(t *testing.T) {
 					if got := lac.sessions()[0].Status.Type; got != at {
 						t.Errorf("the peer has a session of type %v, want %v", got, at)
 					}
-					lac.DeleteTunnel(context.Background(), &api.Tunnel{TunnelName: new("office")}, "")
-					pass(3 * time.Minute)
-					lns.wantClean()
-					lac.wantClean()
+					wantPoliteEnd(lns, lac)
 				})
 		})
 	}

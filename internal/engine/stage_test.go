@@ -26,6 +26,17 @@ func (h *host) slowly(d time.Duration) {
 	})
 }
 
+// wantPoliteEnd has the LAC end its tunnel "office", and checks that nothing is left at either end.
+func wantPoliteEnd(lns, lac *host) {
+	lac.t.Helper()
+	if _, err := lac.DeleteTunnel(context.Background(), &api.Tunnel{TunnelName: new("office")}, ""); err != nil {
+		lac.t.Fatal(err)
+	}
+	pass(3 * time.Minute)
+	lns.wantClean()
+	lac.wantClean()
+}
+
 // wantClean checks that nothing is left of any tunnel and session.
 func (h *host) wantClean() {
 	h.t.Helper()
@@ -214,10 +225,7 @@ func TestDataPlaneFails(t *testing.T) {
 						if times == 1 {
 							lac.wantSessions(api.SessionState_SESSION_STATE_UP, 2)
 						}
-						lac.DeleteTunnel(context.Background(), &api.Tunnel{TunnelName: new("office")}, "")
-						pass(3 * time.Minute)
-						lns.wantClean()
-						lac.wantClean()
+						wantPoliteEnd(lns, lac)
 					})
 				})
 			}

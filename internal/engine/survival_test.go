@@ -143,12 +143,7 @@ func TestSessionsOutliveTheEngine(t *testing.T) {
 						t.Errorf("%d messages and frames negotiate, want none", n)
 					}
 					w.Tap(nil)
-					if _, err := lac.DeleteTunnel(context.Background(), &api.Tunnel{TunnelName: new("office")}, ""); err != nil {
-						t.Fatal(err)
-					}
-					pass(3 * time.Minute)
-					lns.wantClean()
-					lac.wantClean()
+					wantPoliteEnd(lns, lac)
 				})
 			})
 		}
@@ -253,10 +248,7 @@ func TestKilledAtEveryStageOfSetUp(t *testing.T) {
 					if upBefore {
 						lac.wantUntouched(before)
 					}
-					lac.DeleteTunnel(context.Background(), &api.Tunnel{TunnelName: new("office")}, "")
-					pass(3 * time.Minute)
-					lns.wantClean()
-					lac.wantClean()
+					wantPoliteEnd(lns, lac)
 				})
 			})
 		})
@@ -327,10 +319,7 @@ func TestKeeperDiesToo(t *testing.T) {
 			pass(time.Minute)
 			lns.wantSessions(api.SessionState_SESSION_STATE_UP, 2)
 			lac.wantSessions(api.SessionState_SESSION_STATE_UP, 2)
-			lac.DeleteTunnel(context.Background(), &api.Tunnel{TunnelName: new("office")}, "")
-			pass(3 * time.Minute)
-			lns.wantClean()
-			lac.wantClean()
+			wantPoliteEnd(lns, lac)
 		})
 }
 
@@ -682,10 +671,7 @@ func (h *host) wantEndedByRestart(lac *host) {
 	pass(20 * time.Minute) // until the peer has found out
 	h.wantSessions(api.SessionState_SESSION_STATE_UP, 3)
 	lac.wantSessions(api.SessionState_SESSION_STATE_UP, 3)
-	lac.DeleteTunnel(context.Background(), &api.Tunnel{TunnelName: new("office")}, "")
-	pass(3 * time.Minute)
-	h.wantClean()
-	lac.wantClean()
+	wantPoliteEnd(h, lac)
 }
 
 // A peer of whose tunnel nothing has changed is told at once.
