@@ -99,6 +99,13 @@ func (s *session) touch() {
 	}
 }
 
+// touchIfUp notes a change of what is recorded only of a session that is up.
+func (s *session) touchIfUp() {
+	if s.phase == up {
+		s.touch()
+	}
+}
+
 // touchBy notes which session an event or an action of the core changed.
 func (t *tunnel) touchBy(id l2tp.SessionID) {
 	if s := t.sessions[id]; s != nil {
@@ -121,10 +128,9 @@ func (t *tunnel) touchEvent(ev l2tp.Event) {
 // touchLink notes a change of the session's link. Echoes change nothing that
 // the next process needs.
 func (s *session) touchLink(ev ppp.Event, actions []ppp.Action) {
-	if s.phase != up || isEcho(ev, actions) {
-		return
+	if s.phase == up && !isEcho(ev, actions) {
+		s.touch()
 	}
-	s.touch()
 }
 
 // isEcho reports whether a step of a link was about echoes alone.

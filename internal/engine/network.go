@@ -321,14 +321,14 @@ func (s *session) configure(then func(err error)) {
 	}
 	s.network.configured = 0
 	s.network.shape.begin()
-	s.touch()
+	s.touchIfUp()
 	s.do("interface "+textOfLink(spec), job{
 		run: func(ctx context.Context) error { return s.path.Configure(ctx, spec) },
 		done: func(err error) {
 			if s.phase == gone {
 				return
 			}
-			s.touch()
+			s.touchIfUp()
 			s.network.shape.end(err == nil || errors.Is(err, dataplane.ErrNoProxyARP))
 			if err == nil {
 				s.network.configured = want
