@@ -30,10 +30,8 @@ func openDataplane(kind string, log *slog.Logger, s *survival) (plane, error) {
 	case "null":
 		return plane{kind: kind, note: "asked for by --dataplane: no data is carried",
 			open: s.over(kind, dataplane.NewNull)}, nil
-	case "auto":
-		return chooseDataplane(kernel.Probe(), log, s)
 	}
-	return plane{}, fmt.Errorf("--dataplane %q: expected auto, kernel, tun or null", kind)
+	return chooseDataplane(kernel.Probe(), log, s) // auto
 }
 
 // chooseDataplane takes the kernel's if it has all that is needed. What lacks may be there at

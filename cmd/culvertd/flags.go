@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -133,6 +134,9 @@ func (f *flags) verify(p *pflag.FlagSet, stderr io.Writer) error {
 	}
 	if f.maxSetUp < 0 || p.Changed("max-setup") && f.maxSetUp == 0 {
 		return fmt.Errorf("--max-setup %d: expected 1 or more", f.maxSetUp)
+	}
+	if !slices.Contains([]string{"auto", "kernel", "tun", "null"}, f.dataplane) {
+		return fmt.Errorf("--dataplane %q: expected auto, kernel, tun or null", f.dataplane)
 	}
 	if f.facility != "" {
 		f.log = append(f.log, "syslog:"+strings.ToLower(f.facility))
