@@ -332,11 +332,12 @@ func (d *delivery) restore(now time.Time, s *DeliverySnapshot, of map[SessionID]
 	}
 }
 
-// restoreQueue leaves out what would never leave: the message's session has ended since.
+// restoreQueue leaves out what would never leave: the message's session has ended since, and
+// another one may have its identifier. A request was made before the peer's was known.
 func restoreQueue(now time.Time, s []OutgoingSnapshot, of map[SessionID]*session) (q []outgoing) {
 	for _, x := range s {
 		about := of[x.Session]
-		if x.Session != 0 && (about == nil || about.peer != x.PeerSession) {
+		if x.Session != 0 && (about == nil || x.PeerSession != 0 && about.peer != x.PeerSession) {
 			continue
 		}
 		q = append(q, outgoing{avps: bytes.Clone(x.AVPs), mt: x.Type, id: x.About,
