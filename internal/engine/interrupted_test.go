@@ -23,9 +23,7 @@ func TestInterruptedIsMadeAgain(t *testing.T) {
 	stages(func(d time.Duration) {
 		t.Run(d.String(), func(t *testing.T) {
 			inMortalBubble(t, lnsConfig, "", func(w *dataplane.Wire, lns, lac *host) {
-				w.Impair(1, dataplane.Conditions{Delay: 10 * time.Millisecond})
-				lns.slowly(20 * time.Millisecond)
-				lac.slowly(20 * time.Millisecond)
+				inSlowMotion(w, lns, lac)
 				lac.declare(withIdentifiers(sessionsConfig(2)) + "system modify session_persist_pend_timeout=never\n" +
 					"ppp profile modify profile_name=default max_failure_count=1\n")
 				pass(d)

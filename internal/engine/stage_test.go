@@ -90,15 +90,20 @@ func stages(f func(d time.Duration)) {
 	}
 }
 
+// inSlowMotion makes the wire and the data planes as slow as that.
+func inSlowMotion(w *dataplane.Wire, lns, lac *host) {
+	w.Impair(1, dataplane.Conditions{Delay: 10 * time.Millisecond})
+	lns.slowly(20 * time.Millisecond)
+	lac.slowly(20 * time.Millisecond)
+}
+
 // atEveryStage runs f at every stage of a tunnel's and two sessions' set-up.
 // Afterwards nothing may be left.
 func atEveryStage(t *testing.T, f func(lns, lac *host)) {
 	stages(func(d time.Duration) {
 		t.Run(d.String(), func(t *testing.T) {
 			inBubble(t, lnsConfig, "", func(w *dataplane.Wire, lns, lac *host) {
-				w.Impair(1, dataplane.Conditions{Delay: 10 * time.Millisecond})
-				lns.slowly(20 * time.Millisecond)
-				lac.slowly(20 * time.Millisecond)
+				inSlowMotion(w, lns, lac)
 				lac.declare(sessionsConfig(2))
 				pass(d)
 				f(lns, lac)
@@ -152,9 +157,7 @@ func TestPeerFallsSilentAtEveryStage(t *testing.T) {
 	stages(func(d time.Duration) {
 		t.Run(d.String(), func(t *testing.T) {
 			inBubble(t, lnsConfig, "", func(w *dataplane.Wire, lns, lac *host) {
-				w.Impair(1, dataplane.Conditions{Delay: 10 * time.Millisecond})
-				lns.slowly(20 * time.Millisecond)
-				lac.slowly(20 * time.Millisecond)
+				inSlowMotion(w, lns, lac)
 				lac.declare(sessionsConfig(2))
 				pass(d)
 				w.Cut(lacAddr)

@@ -226,9 +226,7 @@ func TestKilledAtEveryStageOfSetUp(t *testing.T) {
 		stages(func(d time.Duration) {
 			t.Run(fmt.Sprint(who, " after ", d), func(t *testing.T) {
 				inMortalBubble(t, lnsConfig, "", func(w *dataplane.Wire, lns, lac *host) {
-					w.Impair(1, dataplane.Conditions{Delay: 10 * time.Millisecond})
-					lns.slowly(20 * time.Millisecond)
-					lac.slowly(20 * time.Millisecond)
+					inSlowMotion(w, lns, lac)
 					text := strings.Replace(sessionsConfig(2), "dest_ipaddr", "persist=yes dest_ipaddr", 1)
 					if who == "lac with identifiers" {
 						text = withIdentifiers(text)
@@ -806,9 +804,7 @@ func TestEventsAheadOfRecords(t *testing.T) {
 				t.Run(fmt.Sprint(name, ", ", who, " after ", d), func(t *testing.T) {
 					inMortalBubble(t, lnsConfig, sessionsConfig(2), func(w *dataplane.Wire, lns, lac *host) {
 						pass(5 * time.Second)
-						w.Impair(1, dataplane.Conditions{Delay: 10 * time.Millisecond})
-						lns.slowly(20 * time.Millisecond)
-						lac.slowly(20 * time.Millisecond)
+						inSlowMotion(w, lns, lac)
 						victim := map[string]*host{"lns": lns, "lac": lac}[who]
 						records := victim.peek()
 						change(lac)

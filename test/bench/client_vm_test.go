@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -60,13 +59,13 @@ func number(words *regexp.Regexp, line string) int {
 	return n
 }
 
-// up is how many sessions are, by the last line of progress.
-func (c *client) up() int {
+// last is what the last line of progress says; nothing, if there is none yet.
+func (c *client) last() state {
 	all := states(c.Output())
 	if len(all) == 0 {
-		return 0
+		return state{}
 	}
-	return all[len(all)-1].up
+	return all[len(all)-1]
 }
 
 // waitUp waits until as many sessions as asked for are up or have failed. It reports
@@ -74,10 +73,8 @@ func (c *client) up() int {
 func (c *client) waitUp(sessions int, limit time.Duration) bool {
 	c.t.Helper()
 	for until := time.Now().Add(limit); time.Now().Before(until); time.Sleep(200 * time.Millisecond) {
-		if all := states(c.Output()); len(all) > 0 {
-			if last := all[len(all)-1]; last.up+last.failed >= sessions {
-				return true
-			}
+		if last := c.last(); last.up+last.failed >= sessions {
+			return true
 		}
 		if c.Cmd.ProcessState != nil {
 			c.t.Fatalf("culvert-bench ended: %s", c.Output())
@@ -104,10 +101,7 @@ func (c *client) packets(seconds int) float64 {
 }
 
 // stop ends it politely and returns its report.
-func (c *client) stop() *bench.Report {
-	c.Signal(syscall.SIGINT)
-	return c.Report(3 * time.Minute)
-}
+func (c *client) stop() *bench.Report { return c.End(3 * time.Minute) }
 
 // phase is a phase of the report.
 func phase(r *bench.Report, name string) bench.Times {

@@ -217,7 +217,7 @@ func (s *subject) measure(t *testing.T, sessions int, limit time.Duration) SetUp
 		"--concurrency", fmt.Sprint(s.wide))
 	result.Stopped = !c.waitUp(sessions, limit)
 	busy = busyTime(t) - busy
-	up := float64(max(c.up(), 1))
+	up := float64(max(c.last().up, 1))
 	l.settle(int(up))
 	result.Daemon = (residentBytes(l.processes()) - result.Base) / up
 	result.Aside = (l.aside() - aside) / up
