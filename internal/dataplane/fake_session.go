@@ -243,6 +243,11 @@ func (s *fakeSession) Interface() string {
 	f := s.tunnel.fake
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	return s.name()
+}
+
+// name is that of the interface, "" if there is none. fake.mu is held.
+func (s *fakeSession) name() string {
 	if s.link == nil {
 		return ""
 	}
