@@ -75,7 +75,10 @@ func (h *heir) restoreSession(t *tunnel, r *sessionRecord) *session {
 	}
 	s.settings = t.shard.settings.incoming(h.snapshot, t.settings, s.kind)
 	if r.Shape != nil { // what must be undone, whatever becomes of it
-		s.network.name, s.network.resolving = r.Shape.Name, r.Network.Resolving
+		s.network.name = r.Shape.Name
+	}
+	if r.Network != nil {
+		s.network.resolving = r.Network.Resolving
 	}
 	t.sessions[s.id] = s
 	h.engine.count.sessions.Add(1)
@@ -132,7 +135,7 @@ func (s *session) adopt(r *sessionRecord) (err error) {
 	s.network.numbered = r.Shape != nil && !r.Shape.Unnumbered
 	s.reclaim()
 	s.resumeLife(r, now, age)
-	if s.path, err = s.tunnel.path.AdoptSession(context.Background(), r.Spec,
+	if s.path, err = s.tunnel.path.AdoptSession(context.Background(), *r.Spec,
 		dataplane.Configured{Link: r.Shape, Unsure: r.Shaping}); err != nil {
 		s.path = nil
 		return err
@@ -178,7 +181,7 @@ func (s *session) reclaim() {
 // goOn does for a session that was taken over what only a loop may do.
 func (s *session) goOn(r *sessionRecord) {
 	s.network.shape.failed = !s.isShaped(r)
-	s.plane.failed = r.Modifying || s.spec() != r.Spec
+	s.plane.failed = r.Modifying || s.spec() != *r.Spec
 	s.shard().deadlines.update(s)
 	s.shard().mail.post(func() {
 		if s.phase != up {

@@ -106,10 +106,21 @@ func (s *session) touchIfUp() {
 	}
 }
 
-// touchBy notes which session an event or an action of the core changed.
-func (t *tunnel) touchBy(id l2tp.SessionID) {
-	if s := t.sessions[id]; s != nil {
+// touchCall notes that the session's call went a step on. Of one that is being answered all was
+// recorded when it came.
+func (s *session) touchCall() {
+	if !s.isBeingAnswered() {
 		s.touch()
+	}
+}
+
+// isBeingAnswered reports whether a LAC places the call, and its session is not up yet.
+func (s *session) isBeingAnswered() bool { return s.kind == l2tp.LNSIncoming && s.phase < up }
+
+// touchCall notes which session's call went a step on by an event or an action of the core.
+func (t *tunnel) touchCall(id l2tp.SessionID) {
+	if s := t.sessions[id]; s != nil {
+		s.touchCall()
 	}
 }
 
@@ -117,11 +128,11 @@ func (t *tunnel) touchBy(id l2tp.SessionID) {
 func (t *tunnel) touchEvent(ev l2tp.Event) {
 	switch ev := ev.(type) {
 	case l2tp.PlaceCall:
-		t.touchBy(ev.Session)
+		t.touchCall(ev.Session)
 	case l2tp.CallAccepted:
-		t.touchBy(ev.Session)
+		t.touchCall(ev.Session)
 	case l2tp.CallConnected:
-		t.touchBy(ev.Session)
+		t.touchCall(ev.Session)
 	}
 }
 

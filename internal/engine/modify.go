@@ -243,7 +243,9 @@ func (t *tunnel) note(id l2tp.SessionID, asked *api.Session) {
 		t.changed = make(map[l2tp.SessionID]*api.Session)
 	}
 	t.changed[id] = asked
-	t.touchBy(id)
+	if s := t.sessions[id]; s != nil {
+		s.touch()
+	}
 }
 
 // resolve says what the session is to be like.

@@ -92,12 +92,12 @@ type sessionRecord struct {
 	Changed     []byte // an api.Session: what commands say of one that the peer began
 
 	// Of one that is up:
-	Spec      dataplane.SessionSpec
+	Spec      *dataplane.SessionSpec
 	Modifying bool // the data plane may not have that yet
 	Link      *ppp.Snapshot
 	Shape     *dataplane.LinkSpec
 	Shaping   bool // the interface may not be in that shape yet
-	Network   networkRecord
+	Network   *networkRecord
 
 	// doubt is why a session of which this was read can only be hung up.
 	doubt error
@@ -186,13 +186,9 @@ func (t *tunnel) record(now time.Time) *tunnelRecord {
 
 // record is the session as it stands.
 func (s *session) record(now time.Time) *sessionRecord {
-	r := &sessionRecord{moment: s.engine().moment(now), Phase: s.phase, Told: s.told,
+	r := &sessionRecord{moment: s.engine().moment(now), Core: s.callSnapshot(), Phase: s.phase, Told: s.told,
 		Created: asTold(now, s.created), Established: asTold(now, s.establishedAt),
 		EndBy: asOf(now, s.endBy), IdleBy: asOf(now, s.idleBy), Changed: s.changedRecord()}
-	r.Core, _ = s.tunnel.core.SnapshotSession(s.id)
-	if r.Core.Call != nil {
-		r.Core.Call.Proxy, r.Core.ProxyResponse = nil, nil // of no use: it is going to be hung up
-	}
 	if c := s.wanted; c != nil {
 		r.Wanted = &callRecord{Asked: marshal(c.asked), Attempts: c.attempts, Deleted: c.deleted}
 	}
@@ -206,12 +202,26 @@ func (s *session) record(now time.Time) *sessionRecord {
 	if s.link != nil {
 		r.Link = new(s.link.Snapshot(now))
 	}
-	r.Spec, r.Modifying = s.spec(), s.plane.isUnsure()
+	r.Spec, r.Modifying = new(s.spec()), s.plane.isUnsure()
 	if s.path.Interface() != "" {
 		r.Shape, r.Shaping = new(s.linkSpec()), s.network.shape.isUnsure()
 	}
 	r.Network = s.network.record()
 	return r
+}
+
+// callSnapshot is what the core knows of the call. Of one that is not up it is for hanging up:
+// nothing of a caller's proxy is needed, and of one that is being answered nothing but who has it.
+func (s *session) callSnapshot() l2tp.SessionSnapshot {
+	if s.isBeingAnswered() {
+		return l2tp.SessionSnapshot{Session: s.id, PeerSession: s.peerID, Kind: s.kind,
+			State: l2tp.CallEstablished, Told: true}
+	}
+	x, _ := s.tunnel.core.SnapshotSession(s.id)
+	if x.Call != nil {
+		x.Call.Proxy, x.ProxyResponse = nil, nil
+	}
+	return x
 }
 
 func (s *session) changedRecord() []byte {
@@ -221,8 +231,8 @@ func (s *session) changedRecord() []byte {
 	return nil
 }
 
-func (n *network) record() networkRecord {
-	return networkRecord{User: n.user, Pool: n.pool, Pooled: n.pooled, ChosenFor: n.chosenFor,
+func (n *network) record() *networkRecord {
+	return &networkRecord{User: n.user, Pool: n.pool, Pooled: n.pooled, ChosenFor: n.chosenFor,
 		Open4: n.open4, Open6: n.open6, Addresses: n.addresses, Terms: n.terms, Resolving: n.resolving}
 }
 
@@ -350,8 +360,12 @@ func readTunnel(id l2tp.TunnelID, value []byte) (*inheritedTunnel, error) {
 func readSession(id l2tp.SessionID, value []byte) (*sessionRecord, error) {
 	r := &sessionRecord{}
 	err := decoding.Unmarshal(value, r)
-	if err == nil && r.Core.Session != id {
+	switch {
+	case err != nil:
+	case r.Core.Session != id:
 		err = fmt.Errorf("it is that of session %d", r.Core.Session)
+	case r.Phase == up && (r.Spec == nil || r.Network == nil):
+		err = errors.New("it is up, and how is not told")
 	}
 	if err == nil {
 		return r, nil

@@ -212,6 +212,33 @@ func writeGolden(t *testing.T) {
 	})
 }
 
+// An LNS records a session when it is called, and then not before it is up: what comes in
+// between changes nothing that the next process needs, and writing costs set-up its speed.
+func TestAnsweredCallIsRecordedOnce(t *testing.T) {
+	inMortalBubble(t, lnsConfig, sessionsConfig(3), func(w *dataplane.Wire, lns, lac *host) {
+		pass(5 * time.Second)
+		lns.wantSessions(api.SessionState_SESSION_STATE_UP, 3)
+		files, err := filepath.Glob(filepath.Join(lns.journal.Path(), "1-*"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%d files, %v", len(files), err)
+		}
+		n := make(map[phase]int)
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for p := calling; p <= gone; p++ { // records have it before "Told"
+				n[p] += bytes.Count(text, []byte("\x65Phase"+string(rune(p))+"\x64Told"))
+			}
+		}
+		if n[calling] != 3 || n[linking] != 0 || n[up] < 3 {
+			t.Errorf("%d records of calls, %d of links and %d of sessions that are up, want 3, 0, and at least 3",
+				n[calling], n[linking], n[up])
+		}
+	})
+}
+
 // Whatever is in a record, reading it and restoring what it tells of ends in an error at
 // worst.
 func FuzzRecords(f *testing.F) {

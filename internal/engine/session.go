@@ -213,7 +213,7 @@ func (t *tunnel) callAnswered(now time.Time, a l2tp.CallAnswered) {
 func (s *session) callUp(now time.Time, a l2tp.SessionUp) {
 	s.phase = linking
 	s.establishedAt = now
-	s.touch()
+	s.touchCall()
 	s.call = new(a.Call)
 	s.engine().count.sessionsEstablished.Add(1)
 	s.engine().total.sessionsEstablished.Add(1)

@@ -142,7 +142,7 @@ func (t *tunnel) perform(now time.Time, a l2tp.Action) {
 	switch a := a.(type) {
 	case l2tp.Send:
 		if !a.Again {
-			t.touchBy(a.Session) // the peer hears of it
+			t.touchCall(a.Session) // the peer hears of it
 		}
 		t.traceSent(a)
 		t.send(a.Data)
@@ -156,7 +156,7 @@ func (t *tunnel) perform(now time.Time, a l2tp.Action) {
 		}
 		t.callRefused(a.Result)
 	case l2tp.CallAnswered:
-		t.touchBy(a.Session)
+		t.touchCall(a.Session)
 		t.callAnswered(now, a)
 	case l2tp.SessionUp:
 		if s := t.sessions[a.Session]; s != nil {
