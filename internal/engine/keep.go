@@ -20,6 +20,7 @@ type keeping struct {
 	outgoing []outgoing
 	// teardowns take from the data plane what is not recorded any more.
 	teardowns []func()
+	draft     draft
 	record    bytes.Buffer // the one that is being written
 }
 
@@ -233,7 +234,7 @@ func (t *tunnel) keep(now time.Time, k *keeping) {
 	switch {
 	case t.isKept():
 		t.kept.there = true
-		k.put(t.key(), t.record(now))
+		k.put(t.key(), t.record(now, &k.draft))
 		t.keepQueue(k)
 	case t.kept.there:
 		t.kept.there = false
@@ -274,7 +275,7 @@ func (s *session) keep(now time.Time, k *keeping) {
 	switch {
 	case s.phase != gone && s.tunnel.isKept():
 		s.kept.there = true
-		k.put(s.key(), s.record(now))
+		k.put(s.key(), s.record(now, &k.draft))
 	case s.kept.there:
 		s.kept.there = false
 		k.journal.Delete(s.key())

@@ -160,10 +160,24 @@ func (t *tunnel) keyOfQueued(number uint64) journal.Key {
 	return journal.Key{Kind: kindQueued, Tunnel: uint16(t.core.ID()), Session: uint16(number)}
 }
 
+// A draft is room for records, which is used again for each. A set-up makes four of them, and
+// what they left behind would lie between what stays, in pages that cannot be given back.
+type draft struct {
+	tunnel  tunnelRecord
+	session sessionRecord
+	// What the session's record points to:
+	call    l2tp.Call
+	spec    dataplane.SessionSpec
+	link    ppp.Snapshot
+	shape   dataplane.LinkSpec
+	network networkRecord
+}
+
 // record is the tunnel as it stands, without its sessions and what waits to be sent. Calls that
-// are being placed are hung up by the next process.
-func (t *tunnel) record(now time.Time) *tunnelRecord {
-	r := &tunnelRecord{
+// are being placed are hung up by the next process. It is good until the next use of d.
+func (t *tunnel) record(now time.Time, d *draft) *tunnelRecord {
+	r := &d.tunnel
+	*r = tunnelRecord{
 		moment:      t.shard.engine.moment(now),
 		Core:        t.core.SnapshotControl(now),
 		ByPeer:      t.byPeer,
@@ -177,16 +191,17 @@ func (t *tunnel) record(now time.Time) *tunnelRecord {
 		Closing:     t.closing,
 		Told:        t.told,
 	}
-	if d := t.dialer; d != nil {
-		r.Dialer = &dialerRecord{Asked: marshal(d.asked), Adopted: d.adopted, Deleted: d.deleted,
-			ConfigID: d.configID, Attempts: d.attempts}
+	if x := t.dialer; x != nil {
+		r.Dialer = &dialerRecord{Asked: marshal(x.asked), Adopted: x.adopted, Deleted: x.deleted,
+			ConfigID: x.configID, Attempts: x.attempts}
 	}
 	return r
 }
 
-// record is the session as it stands.
-func (s *session) record(now time.Time) *sessionRecord {
-	r := &sessionRecord{moment: s.engine().moment(now), Core: s.callSnapshot(), Phase: s.phase, Told: s.told,
+// record is the session as it stands. It is good until the next use of d.
+func (s *session) record(now time.Time, d *draft) *sessionRecord {
+	r := &d.session
+	*r = sessionRecord{moment: s.engine().moment(now), Core: s.callSnapshot(), Phase: s.phase, Told: s.told,
 		Created: asTold(now, s.created), Established: asTold(now, s.establishedAt),
 		EndBy: asOf(now, s.endBy), IdleBy: asOf(now, s.idleBy), Changed: s.changedRecord()}
 	if c := s.wanted; c != nil {
@@ -196,17 +211,17 @@ func (s *session) record(now time.Time) *sessionRecord {
 		return r
 	}
 	if s.call != nil {
-		r.Call = new(*s.call)
+		d.call, r.Call = *s.call, &d.call
 		r.Call.Proxy = nil
 	}
 	if s.link != nil {
-		r.Link = new(s.link.Snapshot(now))
+		d.link, r.Link = s.link.Snapshot(now), &d.link
 	}
-	r.Spec, r.Modifying = new(s.spec()), s.plane.isUnsure()
+	d.spec, r.Spec, r.Modifying = s.spec(), &d.spec, s.plane.isUnsure()
 	if s.path.Interface() != "" {
-		r.Shape, r.Shaping = new(s.linkSpec()), s.network.shape.isUnsure()
+		d.shape, r.Shape, r.Shaping = s.linkSpec(), &d.shape, s.network.shape.isUnsure()
 	}
-	r.Network = s.network.record()
+	d.network, r.Network = s.network.record(), &d.network
 	return r
 }
 
@@ -231,8 +246,8 @@ func (s *session) changedRecord() []byte {
 	return nil
 }
 
-func (n *network) record() *networkRecord {
-	return &networkRecord{User: n.user, Pool: n.pool, Pooled: n.pooled, ChosenFor: n.chosenFor,
+func (n *network) record() networkRecord {
+	return networkRecord{User: n.user, Pool: n.pool, Pooled: n.pooled, ChosenFor: n.chosenFor,
 		Open4: n.open4, Open6: n.open6, Addresses: n.addresses, Terms: n.terms, Resolving: n.resolving}
 }
 

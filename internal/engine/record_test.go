@@ -38,14 +38,14 @@ func TestRecordsAreWhole(t *testing.T) {
 				var one l2tp.SessionID
 				for _, s := range tun.sessions {
 					if s.phase == up { // or the other end has hung it up
-						checkSessionRecord(t, s.record(now))
+						checkSessionRecord(t, s.record(now, new(draft)))
 						one = s.id
 					}
 				}
 				tun.shard.step(tun, l2tp.HangUp{Session: one,
 					Result: l2tp.Result{Code: l2tp.CDNAdministrative, Message: "is not acknowledged yet"}})
 				tun.shard.drain()
-				checkTunnelRecord(t, tun.record(now.Add(time.Second)))
+				checkTunnelRecord(t, tun.record(now.Add(time.Second), new(draft)))
 			})
 		}
 	})
