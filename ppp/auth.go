@@ -160,7 +160,7 @@ func (l *Link) authenticated(ev Authenticated) {
 func (l *Link) peerRefused() {
 	a := &l.state.PeerAuth
 	l.setEnd(AuthFailed, "authenticating "+quotedName(a.Name)+" by "+a.Method.String()+": refused")
-	l.state.CloseReason = "Authentication failed"
+	l.state.Ending.CloseReason = "Authentication failed"
 	l.terminate()
 }
 
@@ -199,7 +199,7 @@ func (l *Link) localProven(message []byte) {
 
 func (l *Link) localRefused(message []byte) {
 	l.setEnd(LocalAuthFailed, "the peer refused us"+quoted(message))
-	l.state.CloseReason = "Failed to authenticate ourselves to peer"
+	l.state.Ending.CloseReason = "Failed to authenticate ourselves to peer"
 	l.terminate()
 }
 
@@ -230,7 +230,7 @@ func (l *Link) authTimedOut() {
 		l.setEnd(LocalAuthFailed, "authenticating by "+s.LocalAuth.Method.String()+
 			": the peer said nothing in time")
 	}
-	s.CloseReason = "Authentication timed out"
+	s.Ending.CloseReason = "Authentication timed out"
 	l.terminate()
 }
 
@@ -240,7 +240,7 @@ func (l *Link) peerAuthExpired() {
 	switch {
 	case a.Waiting && a.Attempts == 0:
 		l.setEnd(AuthFailed, "the peer does not answer "+a.Method.String()+" requests")
-		l.state.CloseReason = "Authentication timed out"
+		l.state.Ending.CloseReason = "Authentication timed out"
 		l.terminate()
 	case a.Waiting && a.Method == EAP:
 		l.repeatEAPRequest()
@@ -257,7 +257,7 @@ func (l *Link) localAuthExpired() {
 	a := &l.state.LocalAuth
 	if a.Attempts == 0 {
 		l.setEnd(PeerSilent, "authenticating by "+a.Method.String()+": no answer")
-		l.state.CloseReason = "Authentication timed out"
+		l.state.Ending.CloseReason = "Authentication timed out"
 		l.terminate()
 		return
 	}

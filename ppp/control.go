@@ -176,8 +176,8 @@ func (l *Link) sendTerminateRequest(i int) {
 	c.Request, c.Awaiting = nil, false
 	l.count(i)
 	var why []byte
-	if i == lcpIndex {
-		why = []byte(l.state.CloseReason)
+	if e := l.state.Ending; i == lcpIndex && e != nil {
+		why = []byte(e.CloseReason)
 	}
 	l.send(controlProtocols[i], packet{terminateRequest, c.ID, why})
 }

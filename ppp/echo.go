@@ -16,7 +16,7 @@ func (l *Link) echoExpired() {
 	}
 	if int(s.Unanswered) >= l.cfg.echoFailures() {
 		l.setEnd(PeerSilent, "LCP Echo-Requests went unanswered")
-		s.CloseReason = "Peer not responding"
+		s.Ending.CloseReason = "Peer not responding"
 		l.terminate()
 		return
 	}

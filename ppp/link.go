@@ -44,7 +44,11 @@ type Link struct {
 	epoch  time.Time
 	timers [numTimers]time.Duration // 0: not running
 
-	// Only during Step:
+	*turn // nil between one Step and the next
+}
+
+// A turn is what a link has for the time of one Step.
+type turn struct {
 	now     time.Duration
 	out     []Action
 	failing uint8        // set of control protocols that gave up
@@ -73,14 +77,19 @@ type LinkState struct {
 	Unanswered  uint8  // Echo-Requests
 	EchoID      uint8
 
-	End            End    // why the link ends, once that is known
-	CloseReason    string // for the peer
-	NetworkFailure string // why the last network protocol ended
+	Ending         *Ending // nil while the link goes on
+	NetworkFailure string  // why the last network protocol ended
+}
+
+// An Ending is why the link ends.
+type Ending struct {
+	End
+	CloseReason string // for the peer
 }
 
 // NewLink returns a link in the Dead phase. cfg is shared by many links and never changed.
 func NewLink(cfg *Config) *Link {
-	l := &Link{cfg: cfg}
+	l := &Link{cfg: cfg, turn: &turn{}} // which the first Step ends
 	l.fire(lcpIndex, evOpen, packet{})
 	return l
 }
@@ -100,7 +109,7 @@ func (l *Link) Step(now time.Time, ev Event) []Action {
 		l.handle(ev)
 	}
 	out := l.out
-	l.out = nil
+	l.turn = nil
 	return out
 }
 
@@ -120,6 +129,9 @@ func (l *Link) Deadline() time.Time {
 
 // setNow notes the time. It is never 0, which says of a timer that it does not run.
 func (l *Link) setNow(now time.Time) {
+	if l.turn == nil {
+		l.turn = &turn{}
+	}
 	if l.epoch.IsZero() {
 		l.epoch = now.Add(-1)
 	}
@@ -130,7 +142,12 @@ func (l *Link) setNow(now time.Time) {
 func (l *Link) Phase() Phase { return l.state.Phase }
 
 // End returns why the link is ending or has ended; the zero End while it is not.
-func (l *Link) End() End { return l.state.End }
+func (l *Link) End() End {
+	if l.state.Ending == nil {
+		return End{}
+	}
+	return l.state.Ending.End
+}
 
 // PeerName returns the name that the peer proved to have, or "".
 func (l *Link) PeerName() string {
@@ -239,7 +256,7 @@ func (l *Link) lowerDown() {
 // closeRequested ends the link as RFC 1661, 3.7 has it.
 func (l *Link) closeRequested(reason string) {
 	l.setEnd(LocalTerminated, orElse(reason, "closed here"))
-	l.state.CloseReason = clip(reason, 128)
+	l.state.Ending.CloseReason = clip(reason, 128)
 	l.terminate()
 }
 
@@ -255,8 +272,8 @@ func (l *Link) terminate() {
 
 // setEnd notes why the link ends. The first reason is the one that counts.
 func (l *Link) setEnd(reason EndReason, detail string) {
-	if l.state.End.Reason == 0 {
-		l.state.End = End{Reason: reason, Detail: detail}
+	if l.state.Ending == nil {
+		l.state.Ending = &Ending{End: End{Reason: reason, Detail: detail}}
 	}
 }
 
@@ -267,7 +284,7 @@ func (l *Link) finish() {
 	}
 	l.state.Finished, l.state.Phase = true, PhaseDead
 	l.timers = [numTimers]time.Duration{}
-	l.act(Finished{End: l.state.End})
+	l.act(Finished{End: l.End()})
 }
 
 // updatePhase: LCP may have left what it was in.

@@ -44,7 +44,7 @@ func TestLoopAfterOpening(t *testing.T) {
 			p.ends[0].link.Step(p.now.Add(6*time.Second), FrameReceived(f))
 		}
 	}
-	if r := p.ends[0].link.state.End.Reason; r != LoopDetected {
+	if r := p.ends[0].link.End().Reason; r != LoopDetected {
 		t.Errorf("end = %v, want %v", r, LoopDetected)
 	}
 }

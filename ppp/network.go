@@ -112,6 +112,6 @@ func (l *Link) endWithoutNetwork() {
 	}
 	detail := orElse(s.NetworkFailure, "no network protocol is configured")
 	l.setEnd(reason, "no network protocol is left: "+detail)
-	s.CloseReason = "No network protocols running"
+	s.Ending.CloseReason = "No network protocols running"
 	l.terminate()
 }

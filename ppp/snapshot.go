@@ -64,6 +64,7 @@ func Restore(cfg *Config, now time.Time, s Snapshot) (*Link, error) {
 			l.start(timer(t), l.spread(timer(t), r.Left))
 		}
 	}
+	l.turn = nil
 	return l, nil
 }
 
@@ -85,6 +86,9 @@ func (s *LinkState) clone() LinkState {
 	for i := range c.Controls {
 		c.Controls[i].Request = bytes.Clone(c.Controls[i].Request)
 		c.Controls[i].Kept = slices.Clone(c.Controls[i].Kept)
+	}
+	if c.Ending != nil {
+		c.Ending = new(*c.Ending)
 	}
 	c.Nonce = bytes.Clone(c.Nonce)
 	c.LCP.PeerEndpoint = bytes.Clone(c.LCP.PeerEndpoint)

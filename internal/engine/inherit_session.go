@@ -144,6 +144,9 @@ func (s *session) adopt(r *sessionRecord) (err error) {
 		return nil
 	}
 	s.link, err = ppp.Restore(s.settings.linkConfig(s.call), now, r.Link.Later(age))
+	if err == nil {
+		s.network.peerMRU = s.link.Terms().PeerMRU
+	}
 	return err
 }
 
@@ -161,8 +164,7 @@ func (s *session) resumeLife(r *sessionRecord, now time.Time, age time.Duration)
 
 func (r *networkRecord) restore() network {
 	return network{user: r.User, pool: r.Pool, pooled: r.Pooled, chosen: true, chosenFor: r.ChosenFor,
-		ready: true, open4: r.Open4, open6: r.Open6, addresses: r.Addresses, terms: r.Terms,
-		resolving: r.Resolving}
+		ready: true, open4: r.Open4, open6: r.Open6, addresses: r.Addresses, resolving: r.Resolving}
 }
 
 // reclaim takes the session's address out of its pool again. If the pool has

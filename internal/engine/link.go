@@ -105,7 +105,7 @@ func (s *session) send(frame []byte) {
 }
 
 func (s *session) linkUp(terms ppp.Terms) {
-	s.network.terms = terms
+	s.network.peerMRU = terms.PeerMRU
 	if s.isLNS() && s.call != nil && s.call.FramingType == l2tp.FramingAsync {
 		// The LAC's modem must know which characters are escaped (RFC 2661, 6.14).
 		s.shard().step(s.tunnel, l2tp.SetLinkInfo{

@@ -20,19 +20,19 @@ type network struct {
 	user      string // as authenticated
 	pool      string // where the peer's address is from, if from one
 	pooled    netip.Addr
-	chosen    bool   // addresses were chosen
-	chosenFor string // and for whom
+	chosenFor string // for whom addresses were chosen,
+	chosen    bool   // if they were
 	ready     bool   // and the interface is there
-	refusal   error  // why no address was found
 	open4     bool
 	open6     bool
-	addresses ppp.Addresses
-	terms     ppp.Terms
-	name      string // of the interface, as the last process made it; empty: as configured
 	resolving bool   // the host asks the peer's name servers
 	unproxied bool   // it was said that proxy_arp has no effect
 	numbered  bool   // the interface has an address, as the last process made it
+	peerMRU   uint16 // once LCP is up
 	shape     change // of the interface
+	refusal   error  // why no address was found
+	addresses ppp.Addresses
+	name      string // of the interface, as the last process made it; empty: as configured
 	// configured tells what the interface was last brought to; 0: nobody knows.
 	configured uint64
 }
@@ -153,7 +153,7 @@ func (s *session) releaseLater() {
 // give otherwise.
 func (s *session) forgetNegotiated() {
 	n := &s.network
-	n.terms = ppp.Terms{}
+	n.peerMRU = 0
 	if s.wanted != nil {
 		n.addresses, n.refusal = s.choose()
 	}

@@ -92,7 +92,7 @@ func (s *session) probe() []byte {
 	binary.BigEndian.PutUint16(b[8:], lcp)
 	b[10], b[11] = discardRequest, byte(s.tunnel.pmtu.left)
 	binary.BigEndian.PutUint16(b[12:], uint16(s.mtu()))
-	binary.BigEndian.PutUint32(b[14:], s.network.terms.MagicNumber)
+	binary.BigEndian.PutUint32(b[14:], s.link.Terms().MagicNumber)
 	return b
 }
 
@@ -164,7 +164,7 @@ func (s *session) mtu() int {
 // not known, for 0.
 func (s *session) mtuFor(path int) int {
 	mtu := min(s.settings.PPP.MTU, s.tunnel.settings.MTU)
-	if peer := int(s.network.terms.PeerMRU); peer > 0 {
+	if peer := int(s.network.peerMRU); peer > 0 {
 		mtu = min(mtu, peer)
 	}
 	if path > 0 {

@@ -116,7 +116,6 @@ type networkRecord struct {
 	ChosenFor    string
 	Open4, Open6 bool
 	Addresses    ppp.Addresses
-	Terms        ppp.Terms
 	Resolving    bool
 }
 
@@ -248,7 +247,7 @@ func (s *session) changedRecord() []byte {
 
 func (n *network) record() networkRecord {
 	return networkRecord{User: n.user, Pool: n.pool, Pooled: n.pooled, ChosenFor: n.chosenFor,
-		Open4: n.open4, Open6: n.open6, Addresses: n.addresses, Terms: n.terms, Resolving: n.resolving}
+		Open4: n.open4, Open6: n.open6, Addresses: n.addresses, Resolving: n.resolving}
 }
 
 // marshal returns an object of the schema as bytes.

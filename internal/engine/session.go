@@ -29,13 +29,13 @@ type session struct {
 	told     told
 	kept     kept
 	place    slot
+	plane    change // of path, but for its interface
 	jobs     jobs
 	settings *sessionSettings
 	wanted   *call // who wants it; nil if the peer asked for it
 	call     *l2tp.Call
 
 	path  dataplane.Session // nil until added
-	plane change            // of path, but for its interface
 	link  *ppp.Link         // nil until the call is up
 	early [][]byte          // frames that came before the link was there
 
