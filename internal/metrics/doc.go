@@ -2,5 +2,6 @@
 //
 // Nothing is counted here: each scrape asks the engine, the pools and the event log.
 // No metric has a label for a single session, tunnel or user: there may be 100,000.
-// Names are those of the counters in api.Statistics, after Prometheus' conventions.
+// Names are those of the counters in api.Statistics, after Prometheus' conventions. What every
+// exporter tells of its process is read from /proc (process.go).
 package metrics

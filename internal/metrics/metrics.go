@@ -52,7 +52,7 @@ func NewHandler(
 		&collector{source: source, store: store, events: events, lines: lines},
 		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(
 			collectors.GoRuntimeMetricsRule{Matcher: inUse})),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		processCollector{},
 	)
 	return promhttp.HandlerFor(r, promhttp.HandlerOpts{
 		EnableOpenMetrics:   true,
