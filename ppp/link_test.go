@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"testing"
 	"time"
+	"unsafe"
 )
 
 // TestLoopback gives a link its own frames (RFC 1661, 6.4).
@@ -135,5 +136,14 @@ func TestRejectsFitThePeersMRU(t *testing.T) {
 		if len(out) != 1 || len(out[0].(SendFrame).Frame) != 2+200 {
 			t.Errorf("answer to %d bytes: %v, want 200 bytes and the protocol", len(f), out)
 		}
+	}
+}
+
+// TestLinkSize: there are as many links as sessions, and Go rounds what one takes up to the next
+// size that it has (runtime/sizeclasses.go), a word for the collector included.
+func TestLinkSize(t *testing.T) {
+	const class, word = 704, 8
+	if size := unsafe.Sizeof(Link{}) + word; size > class {
+		t.Errorf("a Link takes %d bytes, want at most %d: the next size is 768", size, class)
 	}
 }

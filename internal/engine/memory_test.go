@@ -1,6 +1,9 @@
 package engine
 
-import "testing"
+import (
+	"testing"
+	"unsafe"
+)
 
 func TestBurstIsOver(t *testing.T) {
 	var b burst
@@ -34,5 +37,14 @@ func TestMovements(t *testing.T) {
 	e.count.sessions.Store(30)
 	if got := e.movements(); got != 170 {
 		t.Errorf("100 sessions have come and 70 gone: %d, want 170", got)
+	}
+}
+
+// TestSessionSize: there are 100,000, and Go rounds what one takes up to the next size that it
+// has (runtime/sizeclasses.go), a word for the collector included.
+func TestSessionSize(t *testing.T) {
+	const class, word = 576, 8
+	if size := unsafe.Sizeof(session{}) + word; size > class {
+		t.Errorf("a session takes %d bytes, want at most %d: the next size is 640", size, class)
 	}
 }
