@@ -255,9 +255,9 @@ func TestFallBack(t *testing.T) {
 		kept     string
 		want     string
 	}{
-		{lacking[:1], "session/1/2/l2tp1", "kernel"},
+		{lacking[:1], "session/1/2", "kernel"},
 		{lacking, "listener/[::]:1701", "tun"},
-		{lacking, "session/1/2/l2tp1", "the kernel lacks that, and has 1 sessions of the last process: " +
+		{lacking, "session/1/2", "the kernel lacks that, and has 1 sessions of the last process: " +
 			"--dataplane tun would end them"},
 	} {
 		s := &survival{kept: map[string][]int{test.kept: nil}}

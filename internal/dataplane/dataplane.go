@@ -137,8 +137,8 @@ type Tunnel interface {
 	// AddSession makes a session and its ppp channel: frames flow from then on.
 	AddSession(ctx context.Context, spec SessionSpec) (Session, error)
 	// AdoptSession takes over a session that an earlier process had in the tunnel. If
-	// nothing of such a session was kept, as of one that had no interface yet, the error is
-	// fs.ErrNotExist. Frames that came meanwhile come to the handler now.
+	// nothing of such a session was kept the error is fs.ErrNotExist. Frames that
+	// came meanwhile come to the handler now.
 	AdoptSession(ctx context.Context, spec SessionSpec, last Configured) (Session, error)
 	Close(ctx context.Context) error
 }

@@ -68,12 +68,15 @@ func (t *fakeTunnel) AdoptSession(ctx context.Context, spec SessionSpec, last Co
 	switch {
 	case t.closed:
 		return nil, fmt.Errorf("adopt session %s: %w", id, fs.ErrClosed)
-	case s == nil || s.kept && (s.peer != spec.PeerSession || s.name() != last.name()):
+	case s == nil || s.kept && s.peer != spec.PeerSession:
 		return nil, fmt.Errorf("adopt session %s: %w", id, fs.ErrNotExist)
 	case !s.kept:
 		return nil, fmt.Errorf("adopt session %s: %w", id, fs.ErrExist)
 	}
 	s.kept = false
+	if last.Link == nil {
+		s.link = nil
+	}
 	held := t.fake.held[id]
 	delete(t.fake.held, id)
 	t.fake.requeue(held)
@@ -89,10 +92,7 @@ func (f *Fake) DropRest(ctx context.Context) (keys []string, err error) {
 	defer f.mu.Unlock()
 	for _, t := range f.tunnels {
 		for _, s := range t.sessions {
-			if s.kept {
-				keys = append(keys, sessionKey(s.key(), s.name()))
-				s.close()
-			}
+			keys = append(keys, s.drop()...)
 		}
 		if t.kept {
 			keys = append(keys, tunnelKey(t.spec.ID))
@@ -106,6 +106,20 @@ func (f *Fake) DropRest(ctx context.Context) (keys []string, err error) {
 		}
 	}
 	return sortedKeys(keys), nil
+}
+
+// drop closes the session if nobody adopted it, and returns the keys of what it
+// was. fake.mu is held.
+func (s *fakeSession) drop() (keys []string) {
+	if !s.kept {
+		return nil
+	}
+	keys = append(keys, sessionKey(s.key()))
+	if s.link != nil {
+		keys = append(keys, unitKey(s.key(), s.link.Name))
+	}
+	s.close()
+	return keys
 }
 
 // HandOver does nothing: what plays the keeper never begins anew.

@@ -99,11 +99,9 @@ func (t *fakeTunnel) bequeath(sockets map[sockKey]*fakeSocket) *fakeTunnel {
 	}
 	heir.sessions = make(map[l2tp.SessionID]*fakeSession, len(t.sessions))
 	for id, s := range t.sessions {
-		if s.raw || s.link != nil { // of others nothing is kept
-			copied := *s
-			copied.tunnel, copied.kept = &heir, true
-			heir.sessions[id] = &copied
-		}
+		copied := *s
+		copied.tunnel, copied.kept = &heir, true
+		heir.sessions[id] = &copied
 		s.closed = true
 	}
 	t.closed, t.sessions = true, nil
@@ -141,6 +139,14 @@ func (r *FakeRemains) Lose() {
 	r.lost, r.queue = true, arrivals{}
 	clear(r.sockets)
 	clear(r.tunnels)
+}
+
+// LoseInterface takes a session's interface alone, as with a keeper that has begun anew and
+// was not given it before the process died.
+func (r *FakeRemains) LoseInterface(id SessionKey) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.tunnels[id.Tunnel].sessions[id.Session].link = nil
 }
 
 // pass hands everything to f, which nobody else knows yet.

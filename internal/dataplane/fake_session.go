@@ -243,11 +243,6 @@ func (s *fakeSession) Interface() string {
 	f := s.tunnel.fake
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return s.name()
-}
-
-// name is that of the interface, "" if there is none. fake.mu is held.
-func (s *fakeSession) name() string {
 	if s.link == nil {
 		return ""
 	}

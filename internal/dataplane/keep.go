@@ -24,47 +24,32 @@ type Keeper interface {
 
 // Configured is what an earlier process asked of a session's Configure.
 type Configured struct {
-	// Link is what was asked for last. Only a session without PPP has none: before Configure
-	// has made an interface nothing of a session is kept.
+	// Link is what was asked for last, nil if Configure was never called.
 	Link *LinkSpec
 	// Unsure says that Configure had not returned without an error: the interface may
 	// be there or not, in any state. Configure is due then.
 	Unsure bool
 }
 
-// name is that of the interface, "" if there is none.
-func (c Configured) name() string {
-	if c.Link == nil {
-		return ""
-	}
-	return c.Link.Name
-}
-
-// Keys of what is kept, which is one descriptor of a listener and a tunnel. A session's key has
-// the name of its interface, which nothing else tells a process that does not know the session.
-// Of one without an interface nothing is kept, but it may be reported.
+// Keys of what is kept. Of what a key stands for the descriptors are in this order:
+// a session's PPPoL2TP socket and its channel; of others there is one. A unit's key has the name
+// of its interface, which nothing else tells a process that does not know the session.
 func listenerKey(addr netip.AddrPort) string { return listenerKind + addr.String() }
 func tunnelKey(id l2tp.TunnelID) string      { return fmt.Sprint(tunnelKind, uint16(id)) }
-func sessionKey(id SessionKey, name string) string {
-	return strings.TrimSuffix(sessionKind+id.String()+"/"+name, "/")
+func sessionKey(id SessionKey) string        { return sessionKind + id.String() }
+func unitKey(id SessionKey, name string) string {
+	return unitKind + id.String() + "/" + name
 }
 
-// interfaceName is the name in a session's key.
-func interfaceName(key string) string { return key[strings.LastIndexByte(key, '/')+1:] }
+// unitName is the name of the interface of a unit that was kept under a key.
+func unitName(key string) string { return key[strings.LastIndexByte(key, '/')+1:] }
 
 // What keys begin with.
 const (
 	listenerKind = "listener/"
 	tunnelKind   = "tunnel/"
 	sessionKind  = "session/"
-)
-
-// A session's descriptors, in the order in which they are kept.
-const (
-	keptSocket = iota // PPPoL2TP
-	keptChannel
-	keptUnit
-	keptOfSession // how many there are
+	unitKind     = "unit/"
 )
 
 // KeptSessions returns how many sessions there are in what was kept.

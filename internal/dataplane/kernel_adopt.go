@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
+	"strings"
 	"sync"
 
 	"culvert/kernel"
@@ -45,6 +46,18 @@ func (r *remains) has(key string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.fds[key] != nil
+}
+
+// find returns a key that begins with something; "" if there is none.
+func (r *remains) find(prefix string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for key := range r.fds {
+		if strings.HasPrefix(key, prefix) {
+			return key
+		}
+	}
+	return ""
 }
 
 // any tells whether there is anything.
@@ -191,17 +204,17 @@ func (s *kernelSession) takeOver(ctx context.Context, spec SessionSpec, last Con
 		_, err := s.kernel().Session(ctx, uint16(s.key.Tunnel), uint16(s.key.Session))
 		return err
 	}
-	remains, key := &s.tunnel.plane.remains, sessionKey(s.key, last.name())
-	fds := remains.take(key, keptOfSession)
+	remains := &s.tunnel.plane.remains
+	fds := remains.take(sessionKey(s.key), 2)
 	if fds == nil {
 		return fs.ErrNotExist
 	}
-	if err := s.takeOverUnit(ctx, last, fds[keptUnit]); err != nil {
-		remains.putBack(key, fds)
+	if err := s.takeOverUnit(ctx, last); err != nil {
+		remains.putBack(sessionKey(s.key), fds)
 		return err
 	}
-	s.channel = kernel.AdoptChannel(s.channelSpec(spec), fds[keptSocket], fds[keptChannel])
-	s.channelFD = fds[keptChannel]
+	s.channel = kernel.AdoptChannel(s.channelSpec(spec), fds[0], fds[1])
+	s.channelFD = fds[1]
 	s.requireSequence.Store(spec.RequireSequence)
 	return s.watch()
 }
@@ -210,7 +223,7 @@ func (s *kernelSession) takeOver(ctx context.Context, spec SessionSpec, last Con
 func (s *kernelSession) watch() error {
 	channel, u := s.channel, s.unit.Load()
 	err := s.poller.Add(s.channelFD, func() { s.ready(channel, s.channelFD) })
-	if err == nil {
+	if err == nil && u != nil {
 		err = s.poller.Add(s.unitFD, func() { s.ready(u, s.unitFD) })
 	}
 	if err != nil {
@@ -219,17 +232,31 @@ func (s *kernelSession) watch() error {
 	return err
 }
 
-// takeOverUnit takes over the unit, and notes what its interface has.
-func (s *kernelSession) takeOverUnit(ctx context.Context, last Configured, fd int) error {
-	u, err := s.kernel().AdoptUnit(last.Link.Name, fd)
-	if err != nil {
-		return err
+// takeOverUnit takes the unit that was kept, if there is one, and notes what its
+// interface has.
+func (s *kernelSession) takeOverUnit(ctx context.Context, last Configured) error {
+	plane := s.tunnel.plane
+	if last.Link == nil { // if it was made nobody noted for what
+		if key := plane.remains.find(unitKey(s.key, "")); key != "" {
+			plane.dropKept(ctx, key, plane.remains.take(key, 1))
+		}
+		return nil
 	}
-	s.unitFD = fd
-	s.unit.Store(u)
-	if err = s.takeOverLink(ctx, last); err != nil {
+	key := unitKey(s.key, last.Link.Name)
+	fds := plane.remains.take(key, 1)
+	if fds == nil {
+		return nil
+	}
+	u, err := s.kernel().AdoptUnit(last.Link.Name, fds[0])
+	if err == nil {
+		s.unitFD = fds[0]
+		s.unit.Store(u)
+		err = s.takeOverLink(ctx, last)
+	}
+	if err != nil {
 		s.unit.Store(nil)
-		err = errors.Join(err, s.tunnel.plane.proxies.set(ctx, s.key, netip.Addr{}),
+		plane.remains.putBack(key, fds)
+		err = errors.Join(err, plane.proxies.set(ctx, s.key, netip.Addr{}),
 			s.letGo(ctx, linkState{}))
 	}
 	return err

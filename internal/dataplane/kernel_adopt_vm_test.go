@@ -622,8 +622,8 @@ func TestKernelDropMany(t *testing.T) {
 	began := time.Now()
 	keys, err := p.A.DropRest(t.Context())
 	t.Logf("%v to drop %d keys", time.Since(began), len(keys))
-	if err != nil || len(keys) != n+1 {
-		t.Errorf("dropped %d keys, %v, want %d", len(keys), err, n+1)
+	if err != nil || len(keys) != 2*n+1 {
+		t.Errorf("dropped %d keys, %v, want %d", len(keys), err, 2*n+1)
 	}
 	for i := range n {
 		monitor.WaitOutput(limit, fmt.Sprintf("Deleted [0-9]+: many%d: .* group 1278366800 ", i))

@@ -55,18 +55,16 @@ func (t *kernelTunnel) keep() {
 	}
 }
 
-// keep has the session's descriptors kept, unless it is closed or has no interface yet: the
-// next process hangs up what is not up, and all that there is goes in one message. s.changing
-// is held.
+// keep has the session's descriptors kept, unless it is closed. s.changing is held.
 func (s *kernelSession) keep() {
-	u := s.unit.Load()
-	if s.gone || u == nil {
+	if s.gone || s.channel == nil {
 		return
 	}
-	var fds [keptOfSession]int
-	fds[keptSocket], fds[keptChannel] = s.channel.Descriptors()
-	fds[keptUnit] = u.FD()
-	s.tunnel.plane.keeper.Keep(sessionKey(s.key, u.Name()), fds[:]...)
+	pppox, channel := s.channel.Descriptors()
+	s.tunnel.plane.keeper.Keep(sessionKey(s.key), pppox, channel)
+	if u := s.unit.Load(); u != nil {
+		s.tunnel.plane.keeper.Keep(unitKey(s.key, u.Name()), u.FD())
+	}
 }
 
 // Abandon ends reading, and closes descriptors that the keeper has too: so nothing
@@ -141,6 +139,12 @@ func closeFDs(fds []int) {
 	}
 }
 
+// dropKept closes what was kept under a key.
+func (p *kernelPlane) dropKept(ctx context.Context, key string, fds []int) {
+	p.keeper.Drop(ctx, key)
+	closeFDs(fds)
+}
+
 // DropRest closes what was kept and nobody adopted. It also removes what outlives
 // descriptors: sessions that were made in a tunnel, but had no channel yet, pinned routes,
 // proxies of ARP, and local addresses.
@@ -154,8 +158,9 @@ func (p *kernelPlane) DropRest(ctx context.Context) (keys []string, err error) {
 // dropAllKept closes what was kept and nobody adopted.
 func (p *kernelPlane) dropAllKept(ctx context.Context) (keys []string, err error) {
 	rest := p.remains.takeAll()
-	errs := []error{p.dropSessions(ctx, rest)}
-	for _, kind := range []string{tunnelKind, listenerKind} {
+	// Interfaces first: then nothing passes any more.
+	errs := []error{p.dropUnits(ctx, rest)}
+	for _, kind := range []string{sessionKind, tunnelKind, listenerKind} {
 		errs = append(errs, p.dropKind(ctx, kind, rest))
 	}
 	return slices.Collect(maps.Keys(rest)), errors.Join(errs...)
@@ -171,28 +176,26 @@ func keysOf(kind string, rest map[string][]int) (keys []string) {
 	return keys
 }
 
-// dropSessions closes sessions. Their interfaces go first, whereupon nothing passes any more,
-// and many by one command as those of sessions that end: one by one each keeps the RTNL lock
-// for grace periods, seconds for thousands.
-func (p *kernelPlane) dropSessions(ctx context.Context, rest map[string][]int) error {
-	keys := keysOf(sessionKind, rest)
+// dropUnits removes the interfaces of units, many by one command as those of sessions that
+// end: one by one each keeps the RTNL lock for grace periods, seconds for thousands.
+func (p *kernelPlane) dropUnits(ctx context.Context, rest map[string][]int) error {
+	keys := keysOf(unitKind, rest)
 	units := make([]*kernel.Unit, len(keys))
 	p.closing.each(len(keys), func(i int) {
-		// Who has renamed or removed the interface leaves an error, and descriptors to close.
-		if fds := rest[keys[i]]; len(fds) == keptOfSession {
-			units[i], _ = p.k.AdoptUnit(interfaceName(keys[i]), fds[keptUnit])
+		u, err := p.k.AdoptUnit(unitName(keys[i]), rest[keys[i]][0])
+		if err != nil { // somebody has renamed or removed the interface
+			p.dropKept(ctx, keys[i], rest[keys[i]])
+			return
 		}
+		units[i] = u
 	})
 	err := p.dropRoutes4(ctx, units)
 	errs := make([]error, len(units))
 	p.closing.each(len(units), func(i int) {
-		fds := rest[keys[i]]
-		p.keeper.Drop(ctx, keys[i])
 		if u := units[i]; u != nil {
+			p.keeper.Drop(ctx, keys[i])
 			errs[i] = u.Close()
-			fds = fds[:keptUnit]
 		}
-		closeFDs(fds)
 	})
 	return errors.Join(append(errs, err)...)
 }
@@ -230,8 +233,7 @@ func (p *kernelPlane) dropKind(ctx context.Context, kind string, rest map[string
 			}
 			errs[i] = err
 		}
-		p.keeper.Drop(ctx, keys[i])
-		closeFDs(rest[keys[i]])
+		p.dropKept(ctx, keys[i], rest[keys[i]])
 	})
 	return errors.Join(errs...)
 }
@@ -264,7 +266,7 @@ func (p *kernelPlane) dropOrphans(ctx context.Context) (keys []string, err error
 		}
 		errs = append(errs, p.k.DeleteSession(ctx, uint16(id.Tunnel), uint16(id.Session)))
 		t.leave(orphan)
-		keys = append(keys, sessionKey(id, ""))
+		keys = append(keys, sessionKey(id))
 	}
 	return keys, errors.Join(errs...)
 }

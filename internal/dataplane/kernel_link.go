@@ -84,7 +84,7 @@ func (s *kernelSession) createUnit(ctx context.Context, spec LinkSpec) error {
 	}
 	s.unitFD, s.link = fd, linkState{mtu: spec.MTU}
 	s.unit.Store(u)
-	s.keep()
+	s.tunnel.plane.keeper.Keep(unitKey(s.key, u.Name()), fd)
 	return nil
 }
 

@@ -72,6 +72,7 @@ func (s *kernelSession) open(ctx context.Context, spec SessionSpec) error {
 		channel.Close()
 		return err
 	}
+	s.keep()
 	return nil
 }
 
@@ -226,9 +227,11 @@ func (s *kernelSession) Close(ctx context.Context) error {
 // end closes channel and unit. s.changing is held.
 func (s *kernelSession) end(ctx context.Context) error {
 	err := s.block()
+	keys := []string{sessionKey(s.key)}
 	if u := s.unit.Load(); u != nil {
-		s.tunnel.plane.keeper.Drop(ctx, sessionKey(s.key, u.Name()))
+		keys = append(keys, unitKey(s.key, u.Name()))
 	}
+	s.tunnel.plane.keeper.Drop(ctx, keys...)
 	err = errors.Join(err, s.closeUnit(ctx))
 	s.poller.Remove(s.channelFD)
 	return errors.Join(err, s.channel.Close())

@@ -201,12 +201,14 @@ func (s *session) goOn(r *sessionRecord) {
 	})
 }
 
-// isShaped reports whether the interface is as it should be: the profile may have changed.
+// isShaped reports whether the interface is as it should be. The profile may have changed, and
+// the interface may be missing: a keeper that began anew may have had only the rest yet.
 func (s *session) isShaped(r *sessionRecord) bool {
 	if s.link == nil {
 		return true // there is none: another program has the frames
 	}
-	return r.Shape != nil && !r.Shaping && reflect.DeepEqual(s.linkSpec(), *r.Shape)
+	return s.path.Interface() != "" && r.Shape != nil && !r.Shaping &&
+		reflect.DeepEqual(s.linkSpec(), *r.Shape)
 }
 
 // completed does what the last process would have done once the interface was as it should be.

@@ -439,6 +439,22 @@ func TestASessionThatCannotBeAdopted(t *testing.T) {
 	})
 }
 
+// A session whose interface alone is gone gets another one, and goes on.
+func TestInterfaceIsGone(t *testing.T) {
+	inMortalBubble(t, lnsConfig, sessionsConfig(2), func(w *dataplane.Wire, lns, lac *host) {
+		pass(5 * time.Second)
+		before := lns.sessions()
+		remains := lns.kill()
+		remains.LoseInterface(dataplane.SessionKey{
+			Tunnel:  l2tp.TunnelID(before[0].GetTunnelId()),
+			Session: l2tp.SessionID(before[0].GetSessionId()),
+		})
+		lns.resume(remains, nil)
+		pass(time.Second)
+		lns.wantUntouched(before)
+	})
+}
+
 // A change of an interface that failed under one process is made by the next.
 func TestChangeThatFailed(t *testing.T) {
 	inMortalBubble(t, lnsConfig, sessionsConfig(1), func(w *dataplane.Wire, lns, lac *host) {

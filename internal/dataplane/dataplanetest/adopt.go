@@ -174,11 +174,11 @@ func testAdoptListener(t *testing.T, p *Pair) {
 	dropRest(t, p.A)
 }
 
-// testAdoptConfigure configures what was adopted: with its link known, and not known for
-// certain.
+// testAdoptConfigure configures what was adopted: with its link known, not known for
+// certain, and never asked for.
 func testAdoptConfigure(t *testing.T, p *Pair) {
 	tp := connected(t, p)
-	known, unsure := tp.call(t, 1), tp.call(t, 2)
+	known, unsure, never := tp.call(t, 1), tp.call(t, 2), tp.call(t, 3)
 	known.up4(t, 1400)
 	unsure.up4(t, 1400)
 	end(t, tp).adopt(t)
@@ -186,8 +186,9 @@ func testAdoptConfigure(t *testing.T, p *Pair) {
 	last := unsure.configured4(1300) // of which nothing was done
 	last.Unsure = true
 	unsure.adopt(t, last)
+	never.adopt(t, dataplane.Configured{})
 	dropRest(t, p.A)
-	for _, c := range []*call{known, unsure} {
+	for _, c := range []*call{known, unsure, never} {
 		c.up4(t, 1200)
 		if p.Flow == nil {
 			c.exchange(t, "configured")
@@ -268,16 +269,15 @@ func testAdoptRest(t *testing.T, p *Pair) {
 	tp := connected(t, p)
 	other := connect(t, p, 1, p.A.Host, p.B.Host)
 	taken, left, lost := tp.call(t, 1), tp.call(t, 2), other.call(t, 3)
-	taken.up4(t, 1400)
 	left.up4(t, 1400)
 	lost.up4(t, 1400)
 	end(t, tp).adopt(t)
-	taken.adopt(t, taken.configured4(1400))
-	dropRest(t, p.A, "session/1/102/ca2", "session/11/103/ca3", "tunnel/11")
+	taken.adopt(t, dataplane.Configured{})
+	dropRest(t, p.A, "session/1/102", "session/11/103", "tunnel/11", "unit/1/102/ca2", "unit/11/103/ca3")
 	dropRest(t, p.A)
 	taken.exchange(t, "the one taken")
 	spec, _ := left.specs()
-	_, err := tp.a.AdoptSession(t.Context(), spec, left.configured4(1400))
+	_, err := tp.a.AdoptSession(t.Context(), spec, dataplane.Configured{})
 	wantNone(t, "adopting what was dropped", err)
 	if left.a, err = tp.a.AddSession(t.Context(), spec); err != nil {
 		t.Fatal(err)
@@ -294,8 +294,7 @@ func testAdoptRest(t *testing.T, p *Pair) {
 // testAdoptNothing asks for what was not kept.
 func testAdoptNothing(t *testing.T, p *Pair) {
 	tp := connected(t, p)
-	c, closed, early := tp.call(t, 1), tp.call(t, 2), tp.call(t, 3)
-	c.up4(t, 1400)
+	c, closed := tp.call(t, 1), tp.call(t, 2)
 	closed.up4(t, 1400)
 	if err := closed.a.Close(t.Context()); err != nil {
 		t.Fatal(err)
@@ -314,12 +313,9 @@ func testAdoptNothing(t *testing.T, p *Pair) {
 	gone, _ := closed.specs()
 	_, err = tp.a.AdoptSession(t.Context(), gone, closed.configured4(1400))
 	wantNone(t, "a session that was torn down", err)
-	unconfigured, _ := early.specs()
-	_, err = tp.a.AdoptSession(t.Context(), unconfigured, dataplane.Configured{})
-	wantNone(t, "a session that had no interface yet", err)
-	c.adopt(t, c.configured4(1400))
+	c.adopt(t, dataplane.Configured{})
 	there, _ := c.specs()
-	if _, err := tp.a.AdoptSession(t.Context(), there, c.configured4(1400)); !errors.Is(err, fs.ErrExist) {
+	if _, err := tp.a.AdoptSession(t.Context(), there, dataplane.Configured{}); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("adopting a session again: %v, want fs.ErrExist", err)
 	}
 	if _, err := p.A.AdoptTunnel(t.Context(), l.spec, 2); !errors.Is(err, fs.ErrExist) {
