@@ -88,8 +88,8 @@ func (h *heir) take(object proto.Message) {
 }
 
 // toldOf is what was told of a tunnel or session. An event is kept as it is told, a record
-// only at the end of the turn: where there is one the event is right, and no other is told
-// twice, or left out.
+// only at the end of the turn, and of a call that is being answered not before its session is
+// up: where there is one the event is right, and no other is told twice, or left out.
 func (h *heir) toldOf(id l2tp.TunnelID, session l2tp.SessionID, recorded told) told {
 	if last, ok := h.told[event.Subject{Tunnel: uint32(id), Session: uint32(session)}]; ok {
 		return toldBy[last]

@@ -144,10 +144,13 @@ func (s *session) adopt(r *sessionRecord) (err error) {
 		return nil
 	}
 	s.link, err = ppp.Restore(s.settings.linkConfig(s.call), now, r.Link.Later(age))
-	if err == nil {
+	if err != nil {
+		return err
+	}
+	if lcp, _, _ := s.link.States(); lcp == ppp.Opened {
 		s.network.peerMRU = s.link.Terms().PeerMRU
 	}
-	return err
+	return nil
 }
 
 // resumeLife has the times go on at which the session may end, where the profile as it is

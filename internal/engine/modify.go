@@ -272,12 +272,12 @@ func (s *session) reconfigure(to config.Session) {
 func (s *session) modifyPath(doing string) {
 	spec := s.spec()
 	s.plane.begin()
-	s.touch()
+	s.touchIfUp()
 	s.do(doing+": data session, "+textOfSession(spec), job{
 		run: func(ctx context.Context) error { return s.path.Modify(ctx, spec) },
 		done: func(err error) {
 			s.plane.end(err == nil)
-			s.touch()
+			s.touchIfUp()
 			s.warn(doing)(err)
 		},
 	})

@@ -215,27 +215,56 @@ func writeGolden(t *testing.T) {
 // An LNS records a session when it is called, and then not before it is up: what comes in
 // between changes nothing that the next process needs, and writing costs set-up its speed.
 func TestAnsweredCallIsRecordedOnce(t *testing.T) {
-	inMortalBubble(t, lnsConfig, sessionsConfig(3), func(w *dataplane.Wire, lns, lac *host) {
+	for _, sequencing := range []string{"no", "yes"} { // which the data plane is told of when the call is up
+		lac := "session profile modify profile_name=default sequencing_required=" + sequencing + "\n" + sessionsConfig(3)
+		inMortalBubble(t, lnsConfig, lac, func(w *dataplane.Wire, lns, lac *host) {
+			pass(5 * time.Second)
+			lns.wantSessions(api.SessionState_SESSION_STATE_UP, 3)
+			n := lns.recordsByPhase()
+			if n[calling] != 3 || n[linking] != 0 || n[up] < 3 {
+				t.Errorf("sequencing %s: %d records of calls, %d of links and %d of sessions that are up, "+
+					"want 3, 0, and at least 3", sequencing, n[calling], n[linking], n[up])
+			}
+		})
+	}
+}
+
+// recordsByPhase counts how often sessions have been recorded.
+func (h *host) recordsByPhase() map[phase]int {
+	h.t.Helper()
+	files, err := filepath.Glob(filepath.Join(h.journal.Path(), "1-*"))
+	if err != nil || len(files) == 0 {
+		h.t.Fatalf("%d files, %v", len(files), err)
+	}
+	n := make(map[phase]int)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		for p := calling; p <= gone; p++ { // records have it before "Told"
+			n[p] += bytes.Count(text, []byte("\x65Phase"+string(rune(p))+"\x64Told"))
+		}
+	}
+	return n
+}
+
+// What a command says of a call that is being answered is recorded.
+func TestChangeOfAnAnsweredCallIsRecorded(t *testing.T) {
+	inMortalBubble(t, lnsConfig, sessionsConfig(1), func(w *dataplane.Wire, lns, lac *host) {
 		pass(5 * time.Second)
-		lns.wantSessions(api.SessionState_SESSION_STATE_UP, 3)
-		files, err := filepath.Glob(filepath.Join(lns.journal.Path(), "1-*"))
-		if err != nil || len(files) == 0 {
-			t.Fatalf("%d files, %v", len(files), err)
-		}
-		n := make(map[phase]int)
-		for _, file := range files {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
+		lns.onShard(func(tun *tunnel) {
+			for id, s := range tun.sessions {
+				s.phase = linking
+				if s.touchCall(); s.kept.touched {
+					t.Error("a step of a call that is being answered is recorded")
+				}
+				if tun.note(id, &api.Session{SessionName: new("named")}); !s.kept.touched {
+					t.Error("what a command says is not recorded")
+				}
+				s.phase = up
 			}
-			for p := calling; p <= gone; p++ { // records have it before "Told"
-				n[p] += bytes.Count(text, []byte("\x65Phase"+string(rune(p))+"\x64Told"))
-			}
-		}
-		if n[calling] != 3 || n[linking] != 0 || n[up] < 3 {
-			t.Errorf("%d records of calls, %d of links and %d of sessions that are up, want 3, 0, and at least 3",
-				n[calling], n[linking], n[up])
-		}
+		})
 	})
 }
 

@@ -2,7 +2,6 @@ package metrics
 
 import (
 	"encoding/binary"
-	"errors"
 	"os"
 	"syscall"
 
@@ -40,36 +39,33 @@ func (processCollector) Describe(descs chan<- *prometheus.Desc) {
 	}
 }
 
-func (p processCollector) Collect(out chan<- prometheus.Metric) {
-	if err := p.collect(out); err != nil {
-		out <- prometheus.NewInvalidMetric(processCPU, err)
-	}
-}
-
-// collect tells everything, or nothing.
-func (processCollector) collect(out chan<- prometheus.Metric) error {
-	self, err := procfs.Self()
-	if err != nil {
-		return err
-	}
-	stat, err := self.Stat()
-	start, startErr := stat.StartTime()
-	limits, limitErr := self.Limits()
-	files, fileErr := openFiles()
-	if err := errors.Join(err, startErr, limitErr, fileErr); err != nil {
-		return err
-	}
+// Collect tells what can be read. The rest is left out, as the library does: a process that may
+// open no more files is to be seen by its other metrics.
+func (processCollector) Collect(out chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
 	}
+	if n, err := openFiles(); err == nil {
+		gauge(processOpenFiles, float64(n))
+	}
+	self, err := procfs.Self()
+	if err != nil {
+		return
+	}
+	if limits, err := self.Limits(); err == nil {
+		gauge(processMaxFiles, float64(limits.OpenFiles))
+		gauge(processMaxVirtual, float64(limits.AddressSpace))
+	}
+	stat, err := self.Stat()
+	if err != nil {
+		return
+	}
 	out <- prometheus.MustNewConstMetric(processCPU, prometheus.CounterValue, stat.CPUTime())
-	gauge(processOpenFiles, float64(files))
-	gauge(processMaxFiles, float64(limits.OpenFiles))
 	gauge(processVirtual, float64(stat.VirtualMemory()))
-	gauge(processMaxVirtual, float64(limits.AddressSpace))
 	gauge(processResident, float64(stat.ResidentMemory()))
-	gauge(processStart, start)
-	return nil
+	if start, err := stat.StartTime(); err == nil {
+		gauge(processStart, start)
+	}
 }
 
 // openFiles counts this process's open files, the one that it needs for that left out. It
