@@ -159,7 +159,7 @@ func (t *tunnel) keyOfQueued(number uint64) journal.Key {
 	return journal.Key{Kind: kindQueued, Tunnel: uint16(t.core.ID()), Session: uint16(number)}
 }
 
-// A draft is room for records, which is used again for each. A set-up makes four of them, and
+// A draft is room for records, which is used again for each. A set-up makes three of them, and
 // what they left behind would lie between what stays, in pages that cannot be given back.
 type draft struct {
 	tunnel  tunnelRecord
