@@ -13,65 +13,70 @@ import (
 // gives. That one makes a string of each open file at each scrape, on kernels before 6.2: of
 // three for each session.
 var (
-	processCPU = prometheus.NewDesc("process_cpu_seconds_total",
-		"Total user and system CPU time spent in seconds.", nil, nil)
-	processOpenFiles = prometheus.NewDesc("process_open_fds",
-		"Number of open file descriptors.", nil, nil)
-	processMaxFiles = prometheus.NewDesc("process_max_fds",
-		"Maximum number of open file descriptors.", nil, nil)
-	processVirtual = prometheus.NewDesc("process_virtual_memory_bytes",
-		"Virtual memory size in bytes.", nil, nil)
-	processMaxVirtual = prometheus.NewDesc("process_virtual_memory_max_bytes",
-		"Maximum amount of virtual memory available in bytes.", nil, nil)
-	processResident = prometheus.NewDesc("process_resident_memory_bytes",
-		"Resident memory size in bytes.", nil, nil)
-	processStart = prometheus.NewDesc("process_start_time_seconds",
-		"Start time of the process since unix epoch in seconds.", nil, nil)
+	processCPU = counter("process_cpu_seconds_total",
+		"Total user and system CPU time spent in seconds.")
+	processOpenFiles  = gauge("process_open_fds", "Number of open file descriptors.")
+	processMaxFiles   = gauge("process_max_fds", "Maximum number of open file descriptors.")
+	processVirtual    = gauge("process_virtual_memory_bytes", "Virtual memory size in bytes.")
+	processMaxVirtual = gauge("process_virtual_memory_max_bytes",
+		"Maximum amount of virtual memory available in bytes.")
+	processResident = gauge("process_resident_memory_bytes", "Resident memory size in bytes.")
+	processStart    = gauge("process_start_time_seconds",
+		"Start time of the process since unix epoch in seconds.")
 )
 
 // A processCollector reads them.
 type processCollector struct{}
 
 func (processCollector) Describe(descs chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{processCPU, processOpenFiles, processMaxFiles,
+	for _, m := range []*Metric{processCPU, processOpenFiles, processMaxFiles,
 		processVirtual, processMaxVirtual, processResident, processStart} {
-		descs <- d
+		descs <- m.desc
 	}
 }
 
 // Collect tells what can be read. The rest is left out, as the library does: a process that may
 // open no more files is to be seen by its other metrics.
 func (processCollector) Collect(out chan<- prometheus.Metric) {
-	gauge := func(d *prometheus.Desc, v float64) {
-		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
-	}
 	if n, err := openFiles(); err == nil {
-		gauge(processOpenFiles, float64(n))
+		out <- processOpenFiles.of(float64(n))
 	}
 	self, err := procfs.Self()
 	if err != nil {
 		return
 	}
 	if limits, err := self.Limits(); err == nil {
-		gauge(processMaxFiles, float64(limits.OpenFiles))
-		gauge(processMaxVirtual, float64(limits.AddressSpace))
+		out <- processMaxFiles.of(float64(limits.OpenFiles))
+		out <- processMaxVirtual.of(float64(limits.AddressSpace))
 	}
 	stat, err := self.Stat()
 	if err != nil {
 		return
 	}
-	out <- prometheus.MustNewConstMetric(processCPU, prometheus.CounterValue, stat.CPUTime())
-	gauge(processVirtual, float64(stat.VirtualMemory()))
-	gauge(processResident, float64(stat.ResidentMemory()))
+	out <- processCPU.of(stat.CPUTime())
+	out <- processVirtual.of(float64(stat.VirtualMemory()))
+	out <- processResident.of(float64(stat.ResidentMemory()))
 	if start, err := stat.StartTime(); err == nil {
-		gauge(processStart, start)
+		out <- processStart.of(start)
 	}
 }
 
-// openFiles counts this process's open files, the one that it needs for that left out. It
-// makes no garbage of their names.
+// openFilesDir has an entry for each open file of this process.
+const openFilesDir = "/proc/self/fd"
+
+// openFiles is how many files this process has open. Kernels from 6.2 on have it as the size of
+// the directory.
 func openFiles() (n int, err error) {
-	dir, err := os.Open("/proc/self/fd")
+	if dir, err := os.Stat(openFilesDir); err == nil && dir.Size() > 0 {
+		return int(dir.Size()), nil
+	}
+	return countOpenFiles()
+}
+
+// countOpenFiles counts this process's open files, the one that it needs for that left out. It
+// makes no garbage of their names.
+func countOpenFiles() (n int, err error) {
+	dir, err := os.Open(openFilesDir)
 	if err != nil {
 		return 0, err
 	}

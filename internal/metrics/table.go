@@ -11,8 +11,7 @@ import (
 	"culvert/api"
 )
 
-// A Metric is one metric of ours; the Go runtime's and the process's are the
-// library's.
+// A Metric is one metric of ours; the Go runtime's are the library's.
 type Metric struct {
 	Name   string
 	Type   string // "counter", "gauge" or "histogram"
